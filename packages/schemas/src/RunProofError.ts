@@ -1,0 +1,240 @@
+/**
+ * The typed errors that cross a layer. Each says what failed and where in `message`, and what to do in `remedy`.
+ * Drivers map SQL and network reasons to these once; the CLI maps each to an exit code and the API to problem+json.
+ */
+import * as Schema from "effect/Schema";
+
+/** Input that can't be taken: a bad argument, plan, file, record or payload. Nothing was written. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()(
+  "InvalidInput",
+  {
+    /** What is wrong, as a sentence without its full stop. */
+    what: Schema.String,
+    /** Where: a flag, a file with its line, or a JSON path. */
+    where: Schema.String,
+    remedy: Schema.String,
+  },
+  { httpApiStatus: 400 },
+) {
+  override get message(): string {
+    return `${this.where}: ${this.what}`;
+  }
+}
+
+/** A setting that is missing or contradicts another one. */
+export class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvalid>()(
+  "ConfigurationInvalid",
+  { setting: Schema.String, what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return `${this.setting}: ${this.what}`;
+  }
+}
+
+/** No run of that id in that tenant. Another tenant's run answers the same. */
+export class RunNotFound extends Schema.TaggedError<RunNotFound>()(
+  "RunNotFound",
+  { run_id: Schema.String, tenant_id: Schema.String },
+  { httpApiStatus: 404 },
+) {
+  override get message(): string {
+    return `no run ${this.run_id} in tenant ${this.tenant_id}`;
+  }
+  get remedy(): string {
+    return "Check the run id and the tenant id; `runproof traces list --tenant-id T` shows what is there.";
+  }
+}
+
+/** The tenant already has a run of that id. */
+export class RunExists extends Schema.TaggedError<RunExists>()(
+  "RunExists",
+  { run_id: Schema.String, tenant_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} is already recorded in tenant ${this.tenant_id}`;
+  }
+  get remedy(): string {
+    return "Use another run id, or leave it out to have one made.";
+  }
+}
+
+/** A write to a trace that is sealed: a late step, a second completion. */
+export class TraceSealed extends Schema.TaggedError<TraceSealed>()(
+  "TraceSealed",
+  { trace_id: Schema.String, status: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `trace ${this.trace_id} is sealed as ${this.status} and takes no more records`;
+  }
+  get remedy(): string {
+    return "Start a new run; a sealed trace is never changed.";
+  }
+}
+
+/** A write to a trace that does not exist. */
+export class TraceNotFound extends Schema.TaggedError<TraceNotFound>()(
+  "TraceNotFound",
+  { trace_id: Schema.String },
+  { httpApiStatus: 404 },
+) {
+  override get message(): string {
+    return `no trace ${this.trace_id}`;
+  }
+  get remedy(): string {
+    return "Pass the trace id that starting the trace returned.";
+  }
+}
+
+/** The trace grew by another writer: the index or the previous link named is not the next. */
+export class ChainMoved extends Schema.TaggedError<ChainMoved>()(
+  "ChainMoved",
+  { trace_id: Schema.String, detail: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `trace ${this.trace_id}: ${this.detail}`;
+  }
+  get remedy(): string {
+    return "Another writer added to this trace; let the store give the index, or stop the other writer.";
+  }
+}
+
+/** The database refused a write that would change evidence (`S6_IMMUTABILITY_VIOLATION`, or a right not held). */
+export class ImmutabilityViolation extends Schema.TaggedError<ImmutabilityViolation>()(
+  "ImmutabilityViolation",
+  { detail: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `the database refused to change evidence: ${this.detail}`;
+  }
+  get remedy(): string {
+    return "Evidence is append-only; record a new run or step instead.";
+  }
+}
+
+/** The run's lease is over: a sweeper may have aborted its trace. */
+export class LeaseLost extends Schema.TaggedError<LeaseLost>()(
+  "LeaseLost",
+  { trace_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `the lease of trace ${this.trace_id} is over or held by another process`;
+  }
+  get remedy(): string {
+    return "Stop the run: its trace is or will be ABORTED. Start a new one.";
+  }
+}
+
+/** The database can't be reached or stopped answering. A password in `url` is hidden before it comes here. */
+export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>()(
+  "DatabaseUnreachable",
+  { url: Schema.String, detail: Schema.String },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `can't reach the database at ${this.url}: ${this.detail}`;
+  }
+  get remedy(): string {
+    return "Check that the server runs and that DATABASE_URL is right; `runproof doctor` checks each part.";
+  }
+}
+
+/** The database did what was not foreseen. `operation` is the driver's file name. */
+export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()(
+  "DatabaseFailed",
+  { operation: Schema.String, detail: Schema.String },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return `${this.operation}: ${this.detail}`;
+  }
+  get remedy(): string {
+    return "Run `runproof doctor`; if it finds nothing, report this with the text above.";
+  }
+}
+
+/** The credentials given are not enough for what was asked. */
+export class NotAuthorised extends Schema.TaggedError<NotAuthorised>()(
+  "NotAuthorised",
+  { detail: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 403 },
+) {
+  override get message(): string {
+    return this.detail;
+  }
+}
+
+/** The schema is not at the version this code needs, or a recorded migration was changed or numbered late. */
+export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()(
+  "SchemaMismatch",
+  { migration: Schema.String, what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `${this.migration}: ${this.what}`;
+  }
+}
+
+/** The embedded database's folder is in use by another process. */
+export class EmbeddedLocked extends Schema.TaggedError<EmbeddedLocked>()(
+  "EmbeddedLocked",
+  { folder: Schema.String, pid: Schema.NullOr(Schema.Int) },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `the embedded database in ${this.folder} is in use${this.pid === null ? "" : ` by process ${this.pid}`}`;
+  }
+  get remedy(): string {
+    return "Wait for that process or end it, set RUNPROOF_HOME to another folder, or use a server through DATABASE_URL.";
+  }
+}
+
+/** Stored rows that can't be read as what they should be, where a verdict is not what was asked for. */
+export class StoredDataUnreadable extends Schema.TaggedError<StoredDataUnreadable>()(
+  "StoredDataUnreadable",
+  { where: Schema.String, what: Schema.String },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return `${this.where}: ${this.what}`;
+  }
+  get remedy(): string {
+    return "Run `runproof proof` on the run: it names what was changed.";
+  }
+}
+
+/** A skill that the plan names and this process does not know. */
+export class SkillUnknown extends Schema.TaggedError<SkillUnknown>()(
+  "SkillUnknown",
+  { skill_id: Schema.String, known: Schema.Array(Schema.String) },
+  { httpApiStatus: 400 },
+) {
+  override get message(): string {
+    return `unknown skill ${this.skill_id}`;
+  }
+  get remedy(): string {
+    return `Known skills: ${this.known.join(", ")}.`;
+  }
+}
+
+/** A file that can't be read or written. */
+export class FileFailed extends Schema.TaggedError<FileFailed>()(
+  "FileFailed",
+  { path: Schema.String, what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return `${this.path}: ${this.what}`;
+  }
+}
+
+/** What any database operation may fail with, beside its own errors. */
+export type DatabaseError = DatabaseUnreachable | DatabaseFailed | NotAuthorised | SchemaMismatch;
+
+/** What any write to a trace may fail with. */
+export type TraceWriteError = DatabaseError | TraceSealed | TraceNotFound | ChainMoved | ImmutabilityViolation | LeaseLost;
