@@ -1,0 +1,170 @@
+/** The evidence tables of a database: traces, their steps and their seals. */
+import type { PreparedSeal } from "@runproof/proof/SealRecord";
+import type { PreparedStep } from "@runproof/proof/StepRecord";
+import type { StoredSeal, StoredStep, StoredTrace } from "@runproof/proof/StoredRun";
+import type { PreparedTrace } from "@runproof/proof/TraceRecord";
+import type {
+  DatabaseError,
+  InvalidInput,
+  LeaseLost,
+  RunExists,
+  RunNotFound,
+  TraceWriteError,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import type * as Effect from "effect/Effect";
+import type * as Stream from "effect/Stream";
+
+/** Where a chain stands: the index its next step gets and the link that step extends. */
+export interface TraceHead {
+  readonly trace_id: string;
+  readonly next_index: number;
+  readonly link: string;
+}
+
+/** A trace to start, with the lease that its process holds. */
+export interface StartTrace {
+  readonly trace: PreparedTrace;
+  /** Who renews the lease: a value that no other process uses. */
+  readonly holder: string;
+  readonly lease_ms: number;
+}
+
+/** Steps to add to an open trace, in order. */
+export interface RecordSteps {
+  readonly trace_id: string;
+  readonly steps: ReadonlyArray<PreparedStep>;
+  /** Given by a writer that must be the only one: anything else in the chain is `ChainMoved`. */
+  readonly expected?: TraceHead | undefined;
+}
+
+/** A seal for an open trace. */
+export interface SealTrace {
+  readonly trace_id: string;
+  readonly seal: PreparedSeal;
+  readonly expected?: TraceHead | undefined;
+}
+
+/** What the database sealed: the record with the count, head and tree root it had under its lock. */
+export interface SealedTrace {
+  readonly trace_id: string;
+  readonly seal_record: string;
+  readonly step_count: number;
+  readonly chain_head: string;
+  readonly merkle_root: string;
+  readonly root_hash: string;
+}
+
+/** A trace whose lease was over and that a sweeper aborted. */
+export interface AbortedTrace extends SealedTrace {
+  readonly run_id: string;
+  readonly tenant_id: string;
+}
+
+/** A stored run as one consistent snapshot: the trace, its seal, and its steps in the order of their index. */
+export interface StoredRun {
+  readonly trace: StoredTrace;
+  readonly seal: StoredSeal | null;
+  readonly steps: ReadonlyArray<StoredStep>;
+  /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
+  readonly erasures_recorded: ReadonlySet<string>;
+}
+
+/** One trace in a listing. */
+export interface TraceSummary {
+  readonly trace_id: string;
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly agent_id: string | null;
+  readonly status: string;
+  readonly started_at: string;
+  readonly completed_at: string | null;
+  readonly step_count: number;
+  readonly root_hash: string | null;
+  readonly is_synthetic: boolean;
+}
+
+/** What a listing is narrowed to. Times are RFC 3339; `text` is looked for, without case, in records and payloads. */
+export interface TraceFilter {
+  readonly tenant_id: string;
+  readonly run_id?: string | undefined;
+  readonly status?: "running" | "completed" | "failed" | "aborted" | undefined;
+  readonly agent_id?: string | undefined;
+  readonly started_from?: string | undefined;
+  readonly started_before?: string | undefined;
+  readonly skill_id?: string | undefined;
+  readonly text?: string | undefined;
+  readonly limit?: number | undefined;
+  /** `next_cursor` of the page before, as it was given. */
+  readonly cursor?: string | undefined;
+}
+
+/** One page of a listing, newest first. */
+export interface TracePage {
+  readonly traces: ReadonlyArray<TraceSummary>;
+  readonly next_cursor: string | null;
+}
+
+/** The newest trace of a tenant or of all, and step counts by run: what a validation starts from. */
+export interface TraceProbe {
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly started_at: string;
+  readonly status: string;
+  /** `COUNT(*)` of `aos_trace_steps` by run id. */
+  readonly step_count: number;
+}
+
+/** A store of traces. Every acknowledged write is durable. */
+export class TraceStore extends Context.Service<
+  TraceStore,
+  {
+    readonly start: (input: StartTrace) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+    /** One step, in one round trip; answers where the chain stands after it. */
+    readonly recordStep: (
+      input: Omit<RecordSteps, "steps"> & { readonly step: PreparedStep },
+    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
+    /** Many steps, in one round trip and one transaction: all or none. */
+    readonly recordSteps: (input: RecordSteps) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
+    /** Seals as `completed` or `failed`. */
+    readonly complete: (input: SealTrace) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
+    /** Seals as `aborted`. */
+    readonly abort: (input: SealTrace) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
+    readonly renewLease: (input: {
+      readonly trace_id: string;
+      readonly holder: string;
+      readonly lease_ms: number;
+    }) => Effect.Effect<void, DatabaseError | LeaseLost>;
+    /** Aborts every trace whose lease is over, this process's or another's; answers which. */
+    readonly abortExpired: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
+    readonly get: (input: {
+      readonly tenant_id: string;
+      readonly run_id: string;
+    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound>;
+    readonly search: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    /** The newest trace, or the one of `run_id`; null where there is none. */
+    readonly probe: (input: {
+      readonly tenant_id: string;
+      readonly run_id?: string | undefined;
+    }) => Effect.Effect<TraceProbe | null, DatabaseError>;
+  }
+>()("@runproof/drivers/TraceStore") {}
+
+/** Several traces written whole, each with its steps and its seal, in one transaction. */
+export interface RecordedRun {
+  readonly trace: PreparedTrace;
+  readonly steps: ReadonlyArray<PreparedStep>;
+  readonly seal: PreparedSeal;
+}
+
+/** Where recorded runs are brought in: a whole file, or nothing of it. */
+export class ImportStore extends Context.Service<
+  ImportStore,
+  {
+    /** Writes each run with its steps and seal in one transaction; `onRun` is told as each is written. */
+    readonly importRuns: (
+      runs: Stream.Stream<RecordedRun, InvalidInput>,
+      onRun: (sealed: AbortedTrace) => Effect.Effect<void>,
+    ) => Effect.Effect<ReadonlyArray<AbortedTrace>, TraceWriteError | InvalidInput | RunExists>;
+  }
+>()("@runproof/drivers/ImportStore") {}

@@ -1,0 +1,136 @@
+import type { Migration } from "./Migration.ts";
+
+/**
+ * Traces, steps, leases and runs. Content columns are filled by the insert triggers from `record`, in one parse,
+ * so that no writer can make them differ from what was hashed.
+ */
+export const migration: Migration = {
+  id: 1,
+  name: "traces",
+  statements: [
+    `do $$
+begin
+  if not exists (select from pg_roles where rolname = 'runproof_app') then
+    create role runproof_app nologin;
+  end if;
+exception
+  -- Roles belong to the whole cluster: another database's migration may have been faster.
+  when duplicate_object or unique_violation then null;
+end
+$$`,
+    `do $$
+begin
+  if not pg_has_role(current_user, 'runproof_app', 'member') then
+    execute format('grant runproof_app to %I', current_user);
+  end if;
+end
+$$`,
+    `create table runs (
+  tenant_id        text        not null,
+  run_id           text        not null,
+  agent_id         text,
+  origin_system_id text,
+  goal             text,
+  plan             text,
+  status           text        not null default 'queued'
+                   constraint runs_status_known check (status in ('queued', 'running', 'succeeded', 'failed', 'aborted')),
+  trace_id         text,
+  created_at       timestamptz not null default clock_timestamp(),
+  started_at       timestamptz,
+  completed_at     timestamptz,
+  primary key (tenant_id, run_id)
+)`,
+    `create table aos_traces (
+  trace_id              text        primary key,
+  run_id                text        not null,
+  tenant_id             text        not null,
+  correlation_id        text        not null,
+  agent_id              text,
+  origin_system_id      text,
+  incident_id           text,
+  replay_of             text,
+  started_at            timestamptz not null,
+  created_at            timestamptz not null,
+  plan_commitment       text,
+  attributes_commitment text,
+  seed                  bigint,
+  frozen_timestamp      timestamptz,
+  is_synthetic          boolean     not null,
+  synthetic_scenario_id text,
+  redaction             text,
+  record                text        not null,
+  leaf_hash             text        not null,
+  link                  text        not null,
+  plan                  text,
+  plan_salt             text,
+  attributes            text,
+  attributes_salt       text,
+  status                text        not null
+                        constraint aos_traces_status_known check (status in ('running', 'completed', 'failed', 'aborted')),
+  reason                text,
+  completed_at          timestamptz,
+  sealed_at             timestamptz,
+  step_count            bigint,
+  chain_head            text,
+  merkle_root           text,
+  metadata_commitment   text,
+  seal_record           text,
+  root_hash             text,
+  metadata              text,
+  metadata_salt         text,
+  archived_at           timestamptz,
+  erased_at             timestamptz,
+  unique (tenant_id, run_id)
+)`,
+    `create index aos_traces_by_start on aos_traces (started_at desc, trace_id desc)`,
+    `create index aos_traces_by_tenant on aos_traces (tenant_id, started_at desc, trace_id desc)`,
+    `create table aos_trace_steps (
+  trace_id                text        not null,
+  step_index              bigint      not null,
+  run_id                  text        not null,
+  tenant_id               text        not null,
+  parent_step_index       bigint,
+  skill_id                text        not null,
+  skill_name              text        not null,
+  source                  text        not null,
+  status                  text        not null,
+  level                   text        not null,
+  outcome_category        text        not null,
+  outcome_code            text,
+  params_commitment       text,
+  outcome_data_commitment text,
+  attributes_commitment   text,
+  cost_cents              double precision,
+  duration_ms             double precision,
+  started_at              timestamptz,
+  retry_count             bigint      not null,
+  replay_behavior         text        not null,
+  idempotency_key         text,
+  timestamp               timestamptz not null,
+  is_synthetic            boolean     not null,
+  synthetic_scenario_id   text,
+  record                  text        not null,
+  leaf_hash               text        not null,
+  link                    text        not null,
+  params                  text,
+  params_salt             text,
+  outcome_data            text,
+  outcome_data_salt       text,
+  attributes              text,
+  attributes_salt         text,
+  erased_at               timestamptz,
+  primary key (trace_id, step_index)
+)`,
+    `create index aos_trace_steps_by_run on aos_trace_steps (run_id)`,
+    `create index aos_trace_steps_by_skill on aos_trace_steps (tenant_id, skill_id)`,
+    // One row a running trace: what writers lock, and how long its process may stay silent. Gone once sealed.
+    `create table aos_trace_leases (
+  trace_id        text        primary key,
+  holder          text        not null,
+  expires_at      timestamptz not null,
+  head_index      bigint      not null default 0,
+  head_logged_at  timestamptz not null default clock_timestamp()
+) with (fillfactor = 50)`,
+    `create index aos_trace_leases_by_expiry on aos_trace_leases (expires_at)`,
+  ],
+};
