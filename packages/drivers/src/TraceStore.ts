@@ -13,7 +13,6 @@ import type {
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
-import type * as Stream from "effect/Stream";
 
 /** Where a chain stands: the index its next step gets and the link that step extends. */
 export interface TraceHead {
@@ -105,7 +104,7 @@ export interface TracePage {
   readonly next_cursor: string | null;
 }
 
-/** The newest trace of a tenant or of all, and step counts by run: what a validation starts from. */
+/** A trace as the earlier system's two test statements see it: what a validation starts from. */
 export interface TraceProbe {
   readonly run_id: string;
   readonly tenant_id: string;
@@ -141,6 +140,10 @@ export class TraceStore extends Context.Service<
       readonly tenant_id: string;
       readonly run_id: string;
     }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound>;
+    /** Runs `effect` with every store operation inside it in one transaction: all of it is kept, or nothing. */
+    readonly atomically: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+    ) => Effect.Effect<A, E | DatabaseError, R>;
     readonly search: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
     /** The newest trace, or the one of `run_id`; null where there is none. */
     readonly probe: (input: {
@@ -149,22 +152,3 @@ export class TraceStore extends Context.Service<
     }) => Effect.Effect<TraceProbe | null, DatabaseError>;
   }
 >()("@runproof/drivers/TraceStore") {}
-
-/** Several traces written whole, each with its steps and its seal, in one transaction. */
-export interface RecordedRun {
-  readonly trace: PreparedTrace;
-  readonly steps: ReadonlyArray<PreparedStep>;
-  readonly seal: PreparedSeal;
-}
-
-/** Where recorded runs are brought in: a whole file, or nothing of it. */
-export class ImportStore extends Context.Service<
-  ImportStore,
-  {
-    /** Writes each run with its steps and seal in one transaction; `onRun` is told as each is written. */
-    readonly importRuns: (
-      runs: Stream.Stream<RecordedRun, InvalidInput>,
-      onRun: (sealed: AbortedTrace) => Effect.Effect<void>,
-    ) => Effect.Effect<ReadonlyArray<AbortedTrace>, TraceWriteError | InvalidInput | RunExists>;
-  }
->()("@runproof/drivers/ImportStore") {}
