@@ -102,6 +102,26 @@ export class ChainMoved extends Schema.TaggedError<ChainMoved>()(
   }
 }
 
+/** The database answered another hash than the one computed here from what was sent: the trace can't be trusted. */
+export class ChainMismatch extends Schema.TaggedError<ChainMismatch>()(
+  "ChainMismatch",
+  {
+    trace_id: Schema.String,
+    /** Which hash: `link of step 3`, `root_hash`. */
+    what: Schema.String,
+    expected: Schema.String,
+    answered: Schema.String,
+  },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return `trace ${this.trace_id}: the database answers ${this.answered} as ${this.what}, and what was sent gives ${this.expected}`;
+  }
+  get remedy(): string {
+    return "The database's functions were changed, or rows were: run `runproof doctor` and `runproof proof` on the run.";
+  }
+}
+
 /** The database refused a write that would change evidence (`S6_IMMUTABILITY_VIOLATION`, or a right not held). */
 export class ImmutabilityViolation extends Schema.TaggedError<ImmutabilityViolation>()(
   "ImmutabilityViolation",
@@ -237,4 +257,10 @@ export class FileFailed extends Schema.TaggedError<FileFailed>()(
 export type DatabaseError = DatabaseUnreachable | DatabaseFailed | NotAuthorised | SchemaMismatch;
 
 /** What any write to a trace may fail with. */
-export type TraceWriteError = DatabaseError | TraceSealed | TraceNotFound | ChainMoved | ImmutabilityViolation | LeaseLost;
+export type TraceWriteError =
+  | DatabaseError
+  | TraceSealed
+  | TraceNotFound
+  | ChainMoved
+  | ImmutabilityViolation
+  | LeaseLost;

@@ -1,0 +1,19 @@
+/** The one door from the coordinators to the leases of running traces. */
+import type { AbortedTrace } from "@runproof/drivers/TraceStore";
+import type { DatabaseError, LeaseLost } from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import type * as Effect from "effect/Effect";
+
+/** Keeps the leases of this process's traces and ends those that are over. */
+export class LeasesBridge extends Context.Service<
+  LeasesBridge,
+  {
+    readonly renew: (input: {
+      readonly trace_id: string;
+      readonly holder: string;
+      readonly lease_ms: number;
+    }) => Effect.Effect<void, DatabaseError | LeaseLost>;
+    /** Aborts every trace whose lease is over, this process's or another's; answers which. */
+    readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
+  }
+>()("@runproof/spine-coordinators/LeasesBridge") {}
