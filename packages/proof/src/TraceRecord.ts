@@ -1,0 +1,44 @@
+/** Makes trace records. */
+import { type TracePayloadName, TraceRecord, TRACE_RECORD_TYPE } from "@runproof/schemas/TraceRecord";
+import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
+import { firstLink, leafHash } from "./Chain.ts";
+import { commitOptional } from "./internal/commitOptional.ts";
+import type { Payload } from "./Payload.ts";
+import { validator } from "./RecordInvalid.ts";
+
+/** All fields of a trace record, with the payloads themselves. A payload left out is none; null is a payload. */
+export interface TraceInput extends Omit<TraceRecord, "type" | TracePayloadName> {
+  readonly plan?: unknown;
+  readonly attributes?: unknown;
+}
+
+/** A trace record ready to be stored. */
+export interface PreparedTrace {
+  /** The canonical text. */
+  readonly record: string;
+  /** E_0. */
+  readonly leaf_hash: string;
+  /** C_0. */
+  readonly link: string;
+  readonly payloads: { readonly plan: Payload | null; readonly attributes: Payload | null };
+}
+
+const validate = validator(TraceRecord, "Give every field of a trace record, each as section 1 of the format says.");
+
+/** Makes a trace record. Throws `RecordInvalid` or `CanonicalJsonError`. */
+export const prepareTrace = (input: TraceInput, limits?: CanonicalLimits): PreparedTrace => {
+  const payloads = {
+    plan: commitOptional("plan", input.plan, limits),
+    attributes: commitOptional("attributes", input.attributes, limits),
+  };
+  const record = canonicalize(
+    validate({
+      ...input,
+      type: TRACE_RECORD_TYPE,
+      plan: payloads.plan?.commitment ?? null,
+      attributes: payloads.attributes?.commitment ?? null,
+    }),
+  );
+  const leaf_hash = leafHash(record);
+  return { record, leaf_hash, link: firstLink(leaf_hash), payloads };
+};

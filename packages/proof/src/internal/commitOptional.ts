@@ -1,0 +1,13 @@
+import { type CanonicalLimits, CanonicalJsonError } from "../CanonicalJson.ts";
+import { commitPayload, type Payload } from "../Payload.ts";
+
+/** Commits to a payload unless there is none; a refusal's path starts at the payload's name. */
+export const commitOptional = (name: string, value: unknown, limits?: CanonicalLimits): Payload | null => {
+  if (value === undefined) return null;
+  try {
+    return commitPayload(name, value, undefined, limits);
+  } catch (error) {
+    if (!(error instanceof CanonicalJsonError)) throw error;
+    throw new CanonicalJsonError(`$.${name}${error.path.slice(1)}`, error.what, error.remedy);
+  }
+};
