@@ -1,0 +1,212 @@
+/** The PostgreSQL that holds the evidence: a server by its URL, or one embedded in this process. */
+import { resolve } from "node:path";
+import * as PgClient from "@effect/sql-pg/PgClient";
+import {
+  ConfigurationInvalid,
+  type DatabaseError,
+  type EmbeddedLocked,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Duration from "effect/Duration";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Reactivity from "effect/reactivity/Reactivity";
+import * as Redacted from "effect/Redacted";
+import type * as Scope from "effect/Scope";
+import * as SqlClient from "effect/sql/SqlClient";
+import { isSqlError, type SqlError } from "effect/sql/SqlError";
+import { lockFolder } from "./internal/embedded/FolderLock.ts";
+import { openPglite } from "./internal/embedded/openPglite.ts";
+import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
+import { databaseError } from "./internal/postgres/sqlReason.ts";
+import { migrate, requireHead } from "./Migrations.ts";
+
+/** The role that the application's sessions take on; it owns nothing and writes through functions. */
+export const APPLICATION_ROLE = "runproof_app";
+
+/** Where the embedded database lies when nothing says otherwise. */
+export const DEFAULT_HOME = "./.runproof";
+
+/** A server that does not answer within this is called unreachable: long for a network, short for a person. */
+const CONNECT_TIMEOUT = Duration.seconds(10);
+
+/** Connections of one process: enough for concurrent runs, few enough that some processes share a default server. */
+const MAX_CONNECTIONS = 10;
+
+/** Which database to use. */
+export type DatabaseConfig =
+  | { readonly kind: "server"; readonly url: Redacted.Redacted<string> }
+  | { readonly kind: "embedded"; readonly home: string };
+
+/** Settings that decide the database, as they come from flags and the environment. */
+export interface DatabaseSettings {
+  readonly DATABASE_URL?: string | undefined;
+  readonly RUNPROOF_HOME?: string | undefined;
+  readonly USE_POSTGRES_TRACES?: string | undefined;
+}
+
+const TRUE_VALUES = ["1", "true", "yes", "on"];
+const FALSE_VALUES = ["", "0", "false", "no", "off"];
+
+/** Decides the database: `DATABASE_URL` a server, none the embedded one. The production path never falls back. */
+export const databaseConfig = (settings: DatabaseSettings): DatabaseConfig | ConfigurationInvalid => {
+  const demanded = (settings.USE_POSTGRES_TRACES ?? "").trim().toLowerCase();
+  if (!TRUE_VALUES.includes(demanded) && !FALSE_VALUES.includes(demanded)) {
+    return new ConfigurationInvalid({
+      setting: "USE_POSTGRES_TRACES",
+      what: `${JSON.stringify(settings.USE_POSTGRES_TRACES)} is neither true nor false`,
+      remedy: "Set it to true or false.",
+    });
+  }
+  const url = settings.DATABASE_URL?.trim() ?? "";
+  if (url !== "") {
+    if (URL.canParse(url) && /^postgres(ql)?:$/u.test(new URL(url).protocol)) {
+      return { kind: "server", url: Redacted.make(url) };
+    }
+    return new ConfigurationInvalid({
+      setting: "DATABASE_URL",
+      what: "it is not a PostgreSQL URL",
+      remedy: "Write it as postgresql://user:password@host:5432/database.",
+    });
+  }
+  if (TRUE_VALUES.includes(demanded)) {
+    return new ConfigurationInvalid({
+      setting: "USE_POSTGRES_TRACES",
+      what: "it asks for a PostgreSQL server, and DATABASE_URL is not set",
+      remedy: "Set DATABASE_URL, or unset USE_POSTGRES_TRACES to use the embedded database.",
+    });
+  }
+  const home = settings.RUNPROOF_HOME?.trim() ?? "";
+  return { kind: "embedded", home: resolve(home === "" ? DEFAULT_HOME : home) };
+};
+
+/** The URL with any password hidden. */
+export const hidePassword = (url: string): string => {
+  if (!URL.canParse(url)) return "(not a URL)";
+  const parsed = new URL(url);
+  if (parsed.password !== "") parsed.password = "***";
+  for (const name of parsed.searchParams.keys()) {
+    if (/pass|secret|key/iu.test(name)) parsed.searchParams.set(name, "***");
+  }
+  return parsed.toString();
+};
+
+/** How errors and people see the database: never with its password. */
+export const describeDatabase = (config: DatabaseConfig): string =>
+  config.kind === "server" ? hidePassword(Redacted.value(config.url)) : config.home;
+
+type Owner = <A, E, R>(
+  effect: Effect.Effect<A, E, R | SqlClient.SqlClient>,
+) => Effect.Effect<A, E | SqlError, Exclude<R, SqlClient.SqlClient>>;
+
+/** An open database at this version's schema. `sql` acts as the application's role, `asOwner` as the login itself. */
+export class Database extends Context.Service<
+  Database,
+  {
+    readonly kind: DatabaseConfig["kind"];
+    readonly description: string;
+    readonly sql: SqlClient.SqlClient;
+    /** Runs in one transaction with the login's own rights, which the application never needs. */
+    readonly asOwner: Owner;
+  }
+>()("@runproof/drivers/Database") {
+  /** Opens and checks the database; the embedded one is brought to its head first. */
+  static readonly layer = (
+    config: DatabaseConfig,
+  ): Layer.Layer<Database, DatabaseError | EmbeddedLocked> =>
+    Layer.effect(Database, openDatabase(config)).pipe(Layer.provide(Reactivity.layer));
+}
+
+const openDatabase = Effect.fnUntraced(function* (config: DatabaseConfig) {
+  const session = yield* openSession(config);
+  const description = describeDatabase(config);
+  yield* requireHead.pipe(
+    Effect.provideService(SqlClient.SqlClient, session.sql),
+    toDomain("requireHead", description),
+  );
+  return Database.of({ ...session, kind: config.kind, description });
+});
+
+interface Session {
+  readonly sql: SqlClient.SqlClient;
+  readonly asOwner: Owner;
+}
+
+type OpenError = DatabaseError | EmbeddedLocked;
+
+const openSession = (
+  config: DatabaseConfig,
+): Effect.Effect<Session, OpenError, Scope.Scope | Reactivity.Reactivity> =>
+  config.kind === "server" ? openServer(config.url) : openEmbedded(config.home);
+
+const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
+  PgClient.make({
+    url,
+    applicationName: "runproof",
+    connectTimeout: CONNECT_TIMEOUT,
+    ...(role === undefined
+      ? { maxConnections: 1 }
+      : { maxConnections: MAX_CONNECTIONS, multiplex: true, startupParameters: { role } }),
+  });
+
+const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
+  const description = hidePassword(Redacted.value(url));
+  const reactivity = yield* Reactivity.Reactivity;
+  // Connections are made lazily: without a first statement a dead server would show only at the first step.
+  const connect = Effect.gen(function* () {
+    const sql = yield* serverClient(url, APPLICATION_ROLE);
+    yield* sql`select 1`;
+    return sql;
+  });
+  const sql = yield* Effect.mapError(connect, databaseError("connect", description));
+  const asOwner: Owner = (effect) =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const owner = yield* serverClient(url);
+        return yield* owner.withTransaction(Effect.provideService(effect, SqlClient.SqlClient, owner));
+      }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity)),
+    );
+  return { sql, asOwner };
+});
+
+const openEmbeddedClient = Effect.fnUntraced(function* (home: string) {
+  yield* lockFolder(home);
+  const pglite = yield* openPglite(home);
+  return yield* PgClient.make({
+    stream: () => pgliteStream(pglite),
+    username: "postgres",
+    database: "postgres",
+    // PGlite has one session.
+    maxConnections: 1,
+  });
+});
+
+const toDomain = (operation: string, description: string) => {
+  const map = databaseError(operation, description);
+  return <A, E, R>(effect: Effect.Effect<A, E | SqlError, R>) =>
+    Effect.mapError(effect, (error) => (isSqlError(error) ? map(error) : error));
+};
+
+const openEmbedded = (home: string) =>
+  Effect.gen(function* () {
+    const sql = yield* openEmbeddedClient(home);
+    const asOwner: Owner = (effect) =>
+      sql.withTransaction(
+        Effect.andThen(
+          sql`set local role none`,
+          Effect.provideService(effect, SqlClient.SqlClient, sql),
+        ),
+      );
+    yield* Effect.provideService(migrate(), SqlClient.SqlClient, sql);
+    yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
+    return { sql, asOwner };
+  }).pipe(toDomain("openEmbedded", home));
+
+/** Brings a database's schema to its head, as its owner, and answers the names of what was applied. */
+export const migrateDatabase = (
+  config: DatabaseConfig,
+): Effect.Effect<ReadonlyArray<string>, DatabaseError | EmbeddedLocked> =>
+  Effect.gen(function* () {
+    const sql = yield* config.kind === "server" ? serverClient(config.url) : openEmbeddedClient(config.home);
+    return yield* Effect.provideService(migrate(), SqlClient.SqlClient, sql);
+  }).pipe(toDomain("migrate", describeDatabase(config)), Effect.scoped, Effect.provide(Reactivity.layer));

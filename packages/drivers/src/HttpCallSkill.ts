@@ -1,0 +1,186 @@
+/** The skill `http_call`: one HTTP request, its response recorded. */
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient";
+import { InvalidInput } from "@runproof/schemas/RunProofError";
+import * as Clock from "effect/Clock";
+import * as Effect from "effect/Effect";
+import * as HttpBody from "effect/http/HttpBody";
+import * as HttpClient from "effect/http/HttpClient";
+import type { HttpClientError } from "effect/http/HttpClientError";
+import * as HttpClientRequest from "effect/http/HttpClientRequest";
+import type { HttpClientResponse } from "effect/http/HttpClientResponse";
+import type * as Layer from "effect/Layer";
+import * as Schema from "effect/Schema";
+import { HTTP_REDACTION, redactHeaders, redactUrl } from "./internal/http/Redaction.ts";
+import { readBody, recordedBody } from "./internal/http/ResponseBody.ts";
+import {
+  isIdempotent,
+  isRetryableStatus,
+  networkFailure,
+  retryAfter_ms,
+} from "./internal/http/Retryable.ts";
+import { paramsDecoder, type Skill, type SkillCall, type SkillOutcome } from "./Skill.ts";
+
+/** The id that a plan names. */
+export const HTTP_CALL = "http_call";
+
+/** Bytes of a response's body that are read where the params name no limit: 1 MiB, far more than an API's answer. */
+export const DEFAULT_RESPONSE_BYTES_MAX = 1024 * 1024;
+
+/** The highest limit that params may name: 8 MiB, which still fits a payload's 16 MiB when it is recorded as base64. */
+export const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
+
+const HeaderName = Schema.String.check(
+  Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u, { message: "must be the name of an HTTP header" }),
+);
+
+const HeaderValue = Schema.String.check(
+  Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/u, {
+    message: "must be an HTTP header's value: no line break or other control character",
+  }),
+);
+
+/** The params of `http_call`. */
+export const HttpCallParams = Schema.Struct({
+  method: Schema.Literals(["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]),
+  /** Absolute, `http` or `https`. A user and password in it become a Basic authorization header. */
+  url: Schema.String.check(
+    Schema.makeFilter((url: string) => isHttpUrl(url), {
+      message: "must be an absolute http or https URL",
+    }),
+  ),
+  headers: Schema.optionalKey(Schema.Record(HeaderName, HeaderValue)),
+  /** A string is sent as it is; any other value as JSON, with its content type unless the headers name one. */
+  body: Schema.optionalKey(Schema.Json),
+  max_response_bytes: Schema.optionalKey(
+    Schema.Int.check(
+      Schema.isBetween(
+        { minimum: 0, maximum: RESPONSE_BYTES_MAX },
+        { message: `must be an integer from 0 to ${RESPONSE_BYTES_MAX}` },
+      ),
+    ),
+  ),
+}).annotate({ parseOptions: { onExcessProperty: "error" } });
+
+/** The params of `http_call`. */
+export type HttpCallParams = typeof HttpCallParams.Type;
+
+const isHttpUrl = (url: string): boolean =>
+  URL.canParse(url) && /^https?:$/u.test(new URL(url).protocol);
+
+const decodeParams = paramsDecoder(
+  HttpCallParams,
+  "http_call takes method, url and, where wanted, headers, body and max_response_bytes.",
+);
+
+/** The client that `http_call` is made for: no redirect followed, no retry of its own, no time limit but the step's. */
+export const clientLayer: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.layerUndici;
+
+/**
+ * The skill over a client.
+ *
+ * A status of 2xx or 3xx is a success (a redirect is not followed: it is the outcome, with its `location`), any other a
+ * failure `HTTP_<status>`. The outcome holds `status`, `headers` with lower-case names, `body` and `body_format`.
+ * Credentials in headers, URLs and query parameters are recorded as `[redacted]`, by the rules `http-secrets@v1`; those
+ * in a body are not.
+ */
+export const make: Effect.Effect<Skill, never, HttpClient.HttpClient> = Effect.map(
+  HttpClient.HttpClient,
+  (client): Skill => ({
+    id: HTTP_CALL,
+    name: HTTP_CALL,
+    redaction: HTTP_REDACTION,
+    prepare: Effect.fnUntraced(function* (input, where) {
+      const params = yield* decodeParams(input, where);
+      if (params.body !== undefined && (params.method === "GET" || params.method === "HEAD")) {
+        return yield* new InvalidInput({
+          what: `a ${params.method} request takes no body`,
+          where: `${where}.body`,
+          remedy: "Leave the body out, or use POST, PUT or PATCH.",
+        });
+      }
+      return callOf(client, params);
+    }),
+  }),
+);
+
+const callOf = (client: HttpClient.HttpClient, params: HttpCallParams): SkillCall => ({
+  recorded_params: {
+    ...params,
+    url: redactUrl(params.url),
+    ...(params.headers === undefined ? {} : { headers: redactHeaders(params.headers) }),
+  },
+  safe_to_repeat: isIdempotent(params.method),
+  attempt: client.execute(requestOf(params)).pipe(
+    Effect.flatMap((response) => outcomeOf(params, response)),
+    Effect.catch((error) => Effect.succeed(failureOf(params, error))),
+    // The request goes out exactly as it is recorded: no tracing headers are added.
+    Effect.provideService(HttpClient.TracerDisabledWhen, () => true),
+  ),
+});
+
+const requestOf = (params: HttpCallParams): HttpClientRequest.HttpClientRequest => {
+  const url = new URL(params.url);
+  const headers: Record<string, string> = { ...params.headers };
+  const isSet = (name: string) => Object.keys(headers).some((key) => key.toLowerCase() === name);
+  if ((url.username !== "" || url.password !== "") && !isSet("authorization")) {
+    const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+    headers["authorization"] = `Basic ${Buffer.from(user).toString("base64")}`;
+  }
+  url.username = "";
+  url.password = "";
+  const { body } = params;
+  if (body !== undefined && typeof body !== "string" && !isSet("content-type")) {
+    headers["content-type"] = "application/json";
+  }
+  const bytes = new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+  return HttpClientRequest.make(params.method)(url, {
+    headers,
+    ...(body === undefined ? {} : { body: HttpBody.raw(bytes) }),
+  });
+};
+
+const outcomeOf = (
+  params: HttpCallParams,
+  response: HttpClientResponse,
+): Effect.Effect<SkillOutcome, HttpClientError> =>
+  Effect.gen(function* () {
+    const bytes = yield* readBody(
+      response.stream,
+      params.max_response_bytes ?? DEFAULT_RESPONSE_BYTES_MAX,
+    );
+    const { status } = response;
+    const headers = redactHeaders({ ...response.headers });
+    if (!(bytes instanceof Uint8Array)) {
+      return {
+        status: "failure",
+        outcome_category: "PERMANENT",
+        outcome_code: "RESPONSE_TOO_LARGE",
+        outcome_data: { status, headers, bytes_read: bytes.bytes_read },
+        safe_to_repeat: false,
+        retry_after_ms: null,
+      };
+    }
+    const isSuccess = status >= 200 && status <= 399;
+    const isTransient = isRetryableStatus(status);
+    const now_ms = yield* Clock.currentTimeMillis;
+    return {
+      status: isSuccess ? "success" : "failure",
+      outcome_category: isSuccess ? "SUCCESS" : isTransient ? "TRANSIENT" : "PERMANENT",
+      outcome_code: `HTTP_${status}`,
+      outcome_data: { status, headers, ...recordedBody(bytes, response.headers) },
+      safe_to_repeat: isIdempotent(params.method),
+      retry_after_ms: retryAfter_ms(response.headers["retry-after"], now_ms),
+    };
+  });
+
+const failureOf = (params: HttpCallParams, error: HttpClientError): SkillOutcome => {
+  const failure = networkFailure(error);
+  return {
+    status: "failure",
+    outcome_category: failure.isTransient ? "TRANSIENT" : "PERMANENT",
+    outcome_code: failure.outcome_code,
+    outcome_data: { error: failure.message },
+    safe_to_repeat: isIdempotent(params.method) || !failure.wasSent,
+    retry_after_ms: null,
+  };
+};

@@ -1,0 +1,123 @@
+/** The schema's migrations: applied in order, in one transaction, with recorded checksums. */
+import { createHash } from "node:crypto";
+import { SchemaMismatch } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import * as SqlClient from "effect/sql/SqlClient";
+import type { SqlError } from "effect/sql/SqlError";
+import { migration as traces } from "./internal/migrations/0001_traces.ts";
+import { migration as log } from "./internal/migrations/0002_log.ts";
+import { migration as immutability } from "./internal/migrations/0003_immutability.ts";
+import { migration as writers } from "./internal/migrations/0004_writers.ts";
+import type { Migration } from "./internal/migrations/Migration.ts";
+
+export type { Migration } from "./internal/migrations/Migration.ts";
+
+/** All migrations, oldest first. */
+export const migrations: ReadonlyArray<Migration> = [traces, log, immutability, writers];
+
+/** A migration that a database records as applied. */
+export interface AppliedMigration {
+  readonly id: number;
+  readonly name: string;
+  readonly checksum: string;
+}
+
+/** What a migration is known by once applied: SHA-256 of its statements, in hex. */
+export const checksum = (migration: Migration): string =>
+  createHash("sha256").update(JSON.stringify(migration.statements)).digest("hex");
+
+const label = (migration: { readonly id: number; readonly name: string }) =>
+  `${String(migration.id).padStart(4, "0")}_${migration.name}`;
+
+/**
+ * Decides which of `known` are still to apply, in order.
+ * An applied one that is unknown, was changed, or would have to come before one already applied is a `SchemaMismatch`.
+ */
+export const pendingMigrations = (
+  known: ReadonlyArray<Migration>,
+  applied: ReadonlyArray<AppliedMigration>,
+): ReadonlyArray<Migration> | SchemaMismatch => {
+  for (const done of applied) {
+    const migration = known.find((candidate) => candidate.id === done.id);
+    if (migration === undefined) {
+      return new SchemaMismatch({
+        migration: label(done),
+        what: "the database has a migration that this version does not know",
+        remedy: "Use the runproof version that migrated this database, or a newer one.",
+      });
+    }
+    if (migration.name !== done.name || checksum(migration) !== done.checksum) {
+      return new SchemaMismatch({
+        migration: label(migration),
+        what: "the migration was changed after it was applied",
+        remedy: "Restore its statements as they were applied; put changes into a new migration.",
+      });
+    }
+  }
+  const newest = Math.max(0, ...applied.map((done) => done.id));
+  const pending = known.filter((migration) => !applied.some((done) => done.id === migration.id));
+  const late = pending.find((migration) => migration.id < newest);
+  if (late !== undefined) {
+    return new SchemaMismatch({
+      migration: label(late),
+      what: `the migration is numbered before ${newest}, which is already applied`,
+      remedy: "Give it a number above every applied one.",
+    });
+  }
+  return pending.toSorted((left, right) => left.id - right.id);
+};
+
+const createTable = `create table if not exists aos_schema_migrations (
+  id         integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default clock_timestamp()
+)`;
+
+/** One migrator at a time in a database; released with its transaction. */
+const lock = `select pg_advisory_xact_lock(hashtextextended('runproof_migrations', 0))`;
+
+/** Functions keep the search path they are made under: the schema migrated, and never a caller's temporary one first. */
+const pinSearchPath = `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`;
+
+/** Brings the schema to its head as the owner, and answers the names of what was applied. */
+export const migrate = (
+  known: ReadonlyArray<Migration> = migrations,
+): Effect.Effect<ReadonlyArray<string>, SqlError | SchemaMismatch, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient;
+    yield* sql.unsafe(lock);
+    yield* sql.unsafe(pinSearchPath);
+    yield* sql.unsafe(createTable);
+    const pending = pendingMigrations(known, yield* appliedMigrations);
+    if (pending instanceof SchemaMismatch) return yield* pending;
+    for (const migration of pending) {
+      for (const statement of migration.statements) yield* sql.unsafe(statement);
+      yield* sql`insert into aos_schema_migrations (id, name, checksum)
+        values (${migration.id}, ${migration.name}, ${checksum(migration)})`;
+    }
+    if (pending.length > 0) yield* sql`grant select on aos_schema_migrations to runproof_app`;
+    return pending.map(label);
+  }).pipe((effect) => Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(effect)));
+
+/** What the database records as applied, oldest first. */
+export const appliedMigrations: Effect.Effect<ReadonlyArray<AppliedMigration>, SqlError, SqlClient.SqlClient> =
+  Effect.flatMap(
+    SqlClient.SqlClient,
+    (sql) => sql<AppliedMigration>`select id, name, checksum from aos_schema_migrations order by id`,
+  );
+
+/** Fails unless the database is exactly at this version's head. */
+export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> = Effect.gen(
+  function* () {
+    const pending = pendingMigrations(migrations, yield* appliedMigrations);
+    if (pending instanceof SchemaMismatch) return yield* pending;
+    const [first] = pending;
+    if (first === undefined) return;
+    return yield* new SchemaMismatch({
+      migration: label(first),
+      what: `${pending.length} migration${pending.length === 1 ? "" : "s"} not applied yet`,
+      remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
+    });
+  },
+);

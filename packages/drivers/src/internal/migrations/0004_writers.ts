@@ -1,0 +1,228 @@
+import { eventKeys } from "./0003_immutability.ts";
+import type { Migration } from "./Migration.ts";
+
+/**
+ * An open trace puts its head in the log when this many steps came since the last, so that a cut tail shows:
+ * few enough to lose little, many enough that the log stays small beside the steps.
+ */
+export const HEAD_EVERY_STEPS = 1000;
+
+/** And when this long passed since the last, at its next step: a slow agent's run is covered within a minute. */
+export const HEAD_EVERY_MS = 60_000;
+
+/** Most log entries numbered in one transaction: some hundred milliseconds of holding the log's lock. */
+export const SEQUENCE_BATCH = 5000;
+
+/** Hashes in a full tile, by C2SP tlog-tiles. */
+const TILE_WIDTH = 256;
+
+const tables = [
+  "runs",
+  "aos_traces",
+  "aos_trace_steps",
+  "aos_trace_leases",
+  "aos_log_queue",
+  "aos_log_entries",
+  "aos_log_tiles",
+  "aos_checkpoints",
+];
+
+const granted = [
+  "runproof_store_run(text, text, text, text, text, text)",
+  "runproof_start_trace(text, text, text, text, text, text, bigint)",
+  "runproof_append_steps(text, text[], text[], text[], text[], text[], text[], text[], text[], bigint, text)",
+  "runproof_seal_trace(text, text[], text, text, bigint, text, boolean)",
+  "runproof_renew_lease(text, text, bigint)",
+  "runproof_sequence_log()",
+  "runproof_store_checkpoint(text, bigint, text, text)",
+  "runproof_log_event(text)",
+];
+
+/** The functions through which the application's role writes. It owns nothing and holds no right to change a table. */
+export const migration: Migration = {
+  id: 4,
+  name: "writers",
+  statements: [
+    `create function runproof_store_run(
+  p_tenant_id text, p_run_id text, p_agent_id text, p_origin_system_id text, p_goal text, p_plan text
+) returns void
+language sql security definer set search_path from current as $$
+  insert into runs (tenant_id, run_id, agent_id, origin_system_id, goal, plan)
+  values (p_tenant_id, p_run_id, p_agent_id, p_origin_system_id, p_goal, p_plan)
+$$`,
+    `create function runproof_start_trace(
+  p_record text, p_plan text, p_plan_salt text, p_attributes text, p_attributes_salt text, p_holder text, p_lease_ms bigint
+) returns table (trace_id text, link text)
+language plpgsql security definer set search_path from current as $$
+begin
+  insert into aos_trace_leases (trace_id, holder, expires_at)
+  values (p_record::json ->> 'trace_id', p_holder, clock_timestamp() + p_lease_ms * interval '1 millisecond');
+  return query
+    insert into aos_traces as t (record, plan, plan_salt, attributes, attributes_salt)
+    values (p_record, p_plan, p_plan_salt, p_attributes, p_attributes_salt)
+    returning t.trace_id, t.link;
+end
+$$`,
+    // The next index is put into each record here, inside the lock: writers on one trace neither fork nor retry.
+    `create function runproof_append_steps(
+  p_trace_id text, p_before text[], p_after text[],
+  p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
+  p_attributes text[], p_attributes_salt text[], p_expected_index bigint, p_expected_link text
+) returns table (first_index bigint, previous_link text, link text)
+language plpgsql security definer set search_path from current as $$
+declare
+  lease aos_trace_leases;
+begin
+  select * into lease from aos_trace_leases l where l.trace_id = p_trace_id for update;
+  if not found then
+    perform runproof_refuse_closed(p_trace_id);
+  end if;
+  select s.step_index + 1, s.link into first_index, previous_link
+    from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
+  if not found then
+    select 0, t.link into first_index, previous_link from aos_traces t where t.trace_id = p_trace_id;
+  end if;
+  if p_expected_index <> first_index or p_expected_link <> previous_link then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: the next step of trace % is %, after link %', p_trace_id, first_index, previous_link
+      using errcode = 'S6003';
+  end if;
+  insert into aos_trace_steps (record, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+  select before_index || (first_index + ordinal - 1) || after_index, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt
+  from unnest(p_before, p_after, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
+    with ordinality as step(before_index, after_index, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, ordinal)
+  order by ordinal;
+  select s.link into link from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
+  if first_index + cardinality(p_before) - lease.head_index >= ${HEAD_EVERY_STEPS}
+     or clock_timestamp() - lease.head_logged_at >= ${HEAD_EVERY_MS} * interval '1 millisecond' then
+    insert into aos_log_queue (kind, digest, trace_id) values (3, link, p_trace_id);
+    update aos_trace_leases l set head_index = first_index + cardinality(p_before), head_logged_at = clock_timestamp()
+      where l.trace_id = p_trace_id;
+  end if;
+  return next;
+end
+$$`,
+    // Count, head and tree root are put into the seal here, inside the lock: a step is counted or refused.
+    `create function runproof_seal_trace(
+  p_trace_id text, p_parts text[], p_metadata text, p_metadata_salt text,
+  p_expected_count bigint, p_expected_head text, p_only_if_expired boolean
+) returns table (seal_record text, step_count bigint, chain_head text, merkle_root text, root_hash text)
+language plpgsql security definer set search_path from current as $$
+declare
+  lease aos_trace_leases;
+begin
+  select * into lease from aos_trace_leases l where l.trace_id = p_trace_id for update;
+  if not found then
+    perform runproof_refuse_closed(p_trace_id);
+  end if;
+  if p_only_if_expired and lease.expires_at > clock_timestamp() then
+    raise exception 'the lease of trace % is not over', p_trace_id using errcode = 'S6005';
+  end if;
+  select s.step_index + 1, s.link into step_count, chain_head
+    from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
+  if not found then
+    select 0, t.link into step_count, chain_head from aos_traces t where t.trace_id = p_trace_id;
+  end if;
+  if p_expected_count <> step_count or p_expected_head <> chain_head then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % has % steps and head %', p_trace_id, step_count, chain_head
+      using errcode = 'S6003';
+  end if;
+  merkle_root := runproof_trace_tree(p_trace_id);
+  seal_record := p_parts[1] || chain_head || p_parts[2] || merkle_root || p_parts[3] || step_count || p_parts[4];
+  update aos_traces t set seal_record = runproof_seal_trace.seal_record, metadata = p_metadata, metadata_salt = p_metadata_salt
+    where t.trace_id = p_trace_id
+    returning t.root_hash into root_hash;
+  return next;
+end
+$$`,
+    `create function runproof_renew_lease(p_trace_id text, p_holder text, p_lease_ms bigint) returns boolean
+language plpgsql security definer set search_path from current as $$
+begin
+  update aos_trace_leases set expires_at = clock_timestamp() + p_lease_ms * interval '1 millisecond'
+    where trace_id = p_trace_id and holder = p_holder;
+  return found;
+end
+$$`,
+    `create function runproof_log_event(p_record text) returns void
+language plpgsql security definer set search_path from current as $$
+begin
+  perform runproof_require_record(p_record, '${eventKeys}', 'runproof/event@v1');
+  insert into aos_log_queue (kind, digest, trace_id, event_record)
+  values (4, runproof_hash('\\x00', p_record), p_record::json ->> 'trace_id', p_record);
+end
+$$`,
+    // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
+    `create function runproof_sequence_log() returns bigint
+language plpgsql security definer set search_path from current as $$
+declare
+  size bigint;
+  numbered bigint;
+  available bigint;
+  next_tile bigint;
+  hashes bytea[];
+begin
+  if not pg_try_advisory_xact_lock(hashtextextended('runproof_log', 'aos_log_entries'::regclass::oid::bigint)) then
+    return 0;
+  end if;
+  select coalesce(max(log_index) + 1, 0) into size from aos_log_entries;
+  with taken as (
+    delete from aos_log_queue
+    where queue_id in (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH})
+    returning *
+  )
+  insert into aos_log_entries (log_index, kind, digest, trace_id, event_record, queued_at)
+  select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at from taken;
+  get diagnostics numbered = row_count;
+  available := size + numbered;
+  for tile_level in 0..7 loop
+    select coalesce(max(t.tile_index) + 1, 0) into next_tile from aos_log_tiles t where t.level = tile_level;
+    exit when (next_tile + 1) * ${TILE_WIDTH} > available;
+    while (next_tile + 1) * ${TILE_WIDTH} <= available loop
+      if tile_level = 0 then
+        select array_agg(sha256('\\x00'::bytea || set_byte('\\x00', 0, kind) || decode(digest, 'hex')) order by log_index) into hashes
+          from aos_log_entries where log_index >= next_tile * ${TILE_WIDTH} and log_index < (next_tile + 1) * ${TILE_WIDTH};
+      else
+        select array_agg(t.root order by t.tile_index) into hashes from aos_log_tiles t
+          where t.level = tile_level - 1 and t.tile_index >= next_tile * ${TILE_WIDTH} and t.tile_index < (next_tile + 1) * ${TILE_WIDTH};
+      end if;
+      insert into aos_log_tiles (level, tile_index, hashes, root)
+      values (tile_level, next_tile, (select string_agg(hash, ''::bytea order by ordinal) from unnest(hashes) with ordinality as each(hash, ordinal)),
+              runproof_tree_hash(hashes));
+      next_tile := next_tile + 1;
+    end loop;
+    available := next_tile;
+  end loop;
+  return numbered;
+end
+$$`,
+    `create function runproof_store_checkpoint(p_origin text, p_tree_size bigint, p_root_hash text, p_note text) returns void
+language sql security definer set search_path from current as $$
+  insert into aos_checkpoints (origin, tree_size, root_hash, note) values (p_origin, p_tree_size, p_root_hash, p_note)
+$$`,
+    // Retention and erasure are the owner's, each with its event in the same transaction.
+    `create function runproof_archive_trace(p_trace_id text, p_event_record text) returns void
+language plpgsql set search_path from current as $$
+begin
+  perform runproof_log_event(p_event_record);
+  update aos_traces set archived_at = clock_timestamp() where trace_id = p_trace_id;
+  if not found then
+    perform runproof_refuse_closed(p_trace_id);
+  end if;
+end
+$$`,
+    `do $$
+declare
+  f regprocedure;
+begin
+  for f in
+    select p.oid::regprocedure from pg_proc p where p.pronamespace = current_schema()::regnamespace and p.proname like 'runproof\\_%'
+  loop
+    execute format('revoke all on function %s from public', f);
+  end loop;
+  execute format('grant usage on schema %I to runproof_app', current_schema());
+end
+$$`,
+    ...tables.map((table) => `revoke all on ${table} from public`),
+    ...tables.map((table) => `grant select on ${table} to runproof_app`),
+    ...granted.map((signature) => `grant execute on function ${signature} to runproof_app`),
+  ],
+};

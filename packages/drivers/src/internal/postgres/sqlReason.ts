@@ -1,0 +1,127 @@
+/** The one place where SQL reasons become the domain's errors. */
+import {
+  ChainMoved,
+  DatabaseFailed,
+  DatabaseUnreachable,
+  ImmutabilityViolation,
+  InvalidInput,
+  LeaseLost,
+  NotAuthorised,
+  SchemaMismatch,
+  TraceNotFound,
+  TraceSealed,
+  type DatabaseError,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
+import type { SqlError } from "effect/sql/SqlError";
+
+/** SQLSTATEs that the immutability migration raises. */
+const S6 = {
+  evidenceWouldChange: "S6001",
+  traceSealed: "S6002",
+  notNext: "S6003",
+  noTrace: "S6004",
+  leaseLost: "S6005",
+  notARecord: "S6006",
+} as const;
+
+const INVALID_PASSWORD = "28P01";
+const UNDEFINED_OBJECT_CODES = ["42P01", "42883", "42704"];
+/** `role "runproof_app" does not exist`, from the start-up packet. */
+const INVALID_PARAMETER = "22023";
+const DATABASE_MISSING = "3D000";
+/** Classes of input that the server could not read as the type asked for: data exception, integrity. */
+const DATA_CLASSES = ["22", "23"];
+/** Shutdown, crash, too many connections, starting up. */
+const UNAVAILABLE = ["57P01", "57P02", "57P03", "53300", "53400"];
+
+interface ServerFields {
+  readonly code?: string;
+  readonly message?: string;
+  readonly detail?: string;
+}
+
+const fieldsOf = (error: SqlError): ServerFields => {
+  const cause: unknown = error.reason.cause;
+  if (typeof cause !== "object" || cause === null) return { message: String(cause) };
+  // Node wraps a refused connection's code in the cause of the cause.
+  const inner = "cause" in cause ? cause.cause : undefined;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return {
+    ...(cause as ServerFields),
+    message: inner instanceof Error && inner.message !== "" ? `${message}: ${inner.message}` : message,
+  };
+};
+
+/** The SQLSTATE of a server's error, or undefined where the server did not answer. */
+export const sqlState = (error: SqlError): string | undefined => fieldsOf(error).code;
+
+/** Maps what any operation can meet. `database` is the URL with its password hidden, or the embedded folder. */
+export const databaseError =
+  (operation: string, database: string) =>
+  (error: SqlError): DatabaseError => {
+    const { code = "", message = error.message } = fieldsOf(error);
+    if (error.reason._tag === "AuthenticationError" || code === INVALID_PASSWORD) {
+      return new NotAuthorised({
+        detail: `the database at ${database} refused the login: ${message}`,
+        remedy: "Check the user and password in DATABASE_URL.",
+      });
+    }
+    if (code === INVALID_PARAMETER && message.includes("role")) {
+      return new SchemaMismatch({
+        migration: "traces",
+        what: `the database at ${database} has no runproof schema yet (${message})`,
+        remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
+      });
+    }
+    if (error.reason._tag === "AuthorizationError") {
+      return new NotAuthorised({
+        detail: `${operation}: ${message}`,
+        remedy:
+          "Let the application's login be a member of its role: GRANT runproof_app TO <login>. Migrations need the owner's login.",
+      });
+    }
+    if (UNDEFINED_OBJECT_CODES.includes(code)) {
+      return new SchemaMismatch({
+        migration: operation,
+        what: `the database at ${database} lacks a part of the schema: ${message}`,
+        remedy: "Run `runproof migrate`, then `runproof doctor`.",
+      });
+    }
+    if (error.reason._tag === "ConnectionError" || UNAVAILABLE.includes(code) || code === DATABASE_MISSING) {
+      return new DatabaseUnreachable({ url: database, detail: message });
+    }
+    if (code === "") return new DatabaseUnreachable({ url: database, detail: message });
+    return new DatabaseFailed({ operation, detail: `${message} (SQLSTATE ${code})` });
+  };
+
+/** Maps what a write to the trace `trace_id` can meet. */
+export const traceWriteError = (operation: string, database: string, trace_id: string) => {
+  const otherwise = databaseError(operation, database);
+  return (error: SqlError): TraceWriteError | InvalidInput => {
+    const { code = "", message = "", detail } = fieldsOf(error);
+    switch (code) {
+      case S6.evidenceWouldChange:
+        return new ImmutabilityViolation({ detail: message });
+      case S6.traceSealed:
+        return new TraceSealed({ trace_id, status: detail ?? "sealed" });
+      case S6.notNext:
+        return new ChainMoved({ trace_id, detail: message });
+      case S6.noTrace:
+        return new TraceNotFound({ trace_id });
+      case S6.leaseLost:
+        return new LeaseLost({ trace_id });
+      case S6.notARecord:
+        return invalidRecord(trace_id, message);
+    }
+    if (DATA_CLASSES.includes(code.slice(0, 2))) return invalidRecord(trace_id, message);
+    return otherwise(error);
+  };
+};
+
+const invalidRecord = (trace_id: string, message: string) =>
+  new InvalidInput({
+    what: message,
+    where: `trace ${trace_id}`,
+    remedy: "Make records with @runproof/proof; the database takes nothing that a verifier would refuse.",
+  });
