@@ -3,6 +3,7 @@ import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient";
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
+import * as Headers from "effect/http/Headers";
 import * as HttpBody from "effect/http/HttpBody";
 import * as HttpClient from "effect/http/HttpClient";
 import type { HttpClientError } from "effect/http/HttpClientError";
@@ -59,7 +60,7 @@ export const HttpCallParams = Schema.Struct({
       ),
     ),
   ),
-}).annotate({ parseOptions: { onExcessProperty: "error" } });
+});
 
 /** The params of `http_call`. */
 export type HttpCallParams = typeof HttpCallParams.Type;
@@ -120,23 +121,23 @@ const callOf = (client: HttpClient.HttpClient, params: HttpCallParams): SkillCal
 
 const requestOf = (params: HttpCallParams): HttpClientRequest.HttpClientRequest => {
   const url = new URL(params.url);
-  const headers: Record<string, string> = { ...params.headers };
-  const isSet = (name: string) => Object.keys(headers).some((key) => key.toLowerCase() === name);
-  if ((url.username !== "" || url.password !== "") && !isSet("authorization")) {
-    const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
-    headers["authorization"] = `Basic ${Buffer.from(user).toString("base64")}`;
-  }
+  const headers = Headers.fromInput(params.headers);
+  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   url.username = "";
   url.password = "";
-  const { body } = params;
-  if (body !== undefined && typeof body !== "string" && !isSet("content-type")) {
-    headers["content-type"] = "application/json";
-  }
-  const bytes = new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
-  return HttpClientRequest.make(params.method)(url, {
-    headers,
-    ...(body === undefined ? {} : { body: HttpBody.raw(bytes) }),
+  const request = HttpClientRequest.make(params.method)(url, {
+    ...(params.body === undefined ? {} : { body: bodyOf(params.body, headers["content-type"]) }),
   });
+  return HttpClientRequest.setHeaders(request, {
+    ...(user === ":" ? {} : { authorization: `Basic ${Buffer.from(user).toString("base64")}` }),
+    ...headers,
+  });
+};
+
+const bodyOf = (body: Schema.Json, contentType: string | undefined): HttpBody.HttpBody => {
+  const isText = typeof body === "string";
+  const bytes = new TextEncoder().encode(isText ? body : JSON.stringify(body));
+  return HttpBody.raw(bytes, { contentType: contentType ?? (isText ? undefined : "application/json") });
 };
 
 const outcomeOf = (

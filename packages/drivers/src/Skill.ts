@@ -1,13 +1,13 @@
 /** What a step of a plan calls, and the skills that a process knows. */
-import { Refusal } from "@runproof/proof/Refusal";
-import { validator } from "@runproof/proof/RecordInvalid";
+import { recordInvalidFrom } from "@runproof/proof/RecordInvalid";
 import { ConfigurationInvalid, InvalidInput, SkillUnknown } from "@runproof/schemas/RunProofError";
 import * as Cause from "effect/Cause";
 import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type * as Schema from "effect/Schema";
+import * as Result from "effect/Result";
+import * as Schema from "effect/Schema";
 
 /** What one attempt came to. Failing is an outcome, so that it is recorded like any other. */
 export interface SkillOutcome {
@@ -45,21 +45,18 @@ export interface Skill {
   readonly prepare: (params: Schema.Json, where: string) => Effect.Effect<SkillCall, InvalidInput>;
 }
 
-/** Makes a check of params against a schema: what does not fit is `InvalidInput` naming its JSON path below `where`. */
+/**
+ * Makes a check of params against a schema: what does not fit, a key that the schema does not name too, is
+ * `InvalidInput` naming its JSON path below `where`.
+ */
 export const paramsDecoder = <S extends Schema.Codec<any, any>>(schema: S, remedy: string) => {
-  const validate = validator(schema, remedy);
-  return (params: Schema.Json, where: string): Effect.Effect<S["Type"], InvalidInput> =>
-    Effect.try({
-      try: () => validate(params) as S["Type"],
-      catch: (error) => {
-        if (!(error instanceof Refusal)) throw error;
-        return new InvalidInput({
-          what: error.what,
-          where: where + error.path.slice(1),
-          remedy: error.remedy,
-        });
-      },
-    });
+  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" });
+  return (params: Schema.Json, where: string): Effect.Effect<S["Type"], InvalidInput> => {
+    const result = decode(params);
+    if (Result.isSuccess(result)) return Effect.succeed(result.success);
+    const { path, what } = recordInvalidFrom(result.failure.issue, remedy);
+    return Effect.fail(new InvalidInput({ what, where: where + path.slice(1), remedy }));
+  };
 };
 
 /**

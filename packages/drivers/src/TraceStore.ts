@@ -9,6 +9,7 @@ import type {
   LeaseLost,
   RunExists,
   RunNotFound,
+  StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -136,10 +137,11 @@ export class TraceStore extends Context.Service<
     }) => Effect.Effect<void, DatabaseError | LeaseLost>;
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly abortExpired: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
+    /** One run of one tenant. Steps whose trace row is gone are `StoredDataUnreadable`, never "not found". */
     readonly get: (input: {
       readonly tenant_id: string;
       readonly run_id: string;
-    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound>;
+    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
     /** Runs `effect` with every store operation inside it in one transaction: all of it is kept, or nothing. */
     readonly atomically: <A, E, R>(
       effect: Effect.Effect<A, E, R>,

@@ -1,0 +1,36 @@
+import type { Payload } from "@runproof/proof/Payload";
+import { RunExists, type InvalidInput, type TraceWriteError } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { Database } from "../../Database.ts";
+import type { StartTrace, TraceHead } from "../../TraceStore.ts";
+import { traceWriteError } from "./sqlReason.ts";
+
+const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
+
+const identityOf = (record: string) =>
+  JSON.parse(record) as { readonly trace_id: string; readonly run_id: string; readonly tenant_id: string };
+
+/** Inserts a trace, its lease and its OPENED entry. */
+export const startTrace =
+  ({ sql, description }: Database["Service"]) =>
+  ({ trace, holder, lease_ms }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+    const { record } = trace;
+    const plan: Payload | null = trace.payloads.plan;
+    const attributes: Payload | null = trace.payloads.attributes;
+    const { trace_id, run_id, tenant_id } = identityOf(record);
+    return sql<{ trace_id: string; link: string }>`
+      select trace_id, link
+      from runproof_start_trace(
+        ${record},
+        ${plan?.text ?? null}, ${plan?.salt ?? null},
+        ${attributes?.text ?? null}, ${attributes?.salt ?? null},
+        ${holder}, ${BigInt(lease_ms)}
+      )`.pipe(
+      Effect.map(([row]) => ({ trace_id: row!.trace_id, next_index: 0, link: row!.link })),
+      Effect.mapError((error) =>
+        error.reason._tag === "UniqueViolation" && error.reason.constraint === RUN_IS_UNIQUE
+          ? new RunExists({ run_id, tenant_id })
+          : traceWriteError("startTrace", description, trace_id)(error),
+      ),
+    );
+  };
