@@ -31,13 +31,39 @@ export const DEFAULT_RESPONSE_BYTES_MAX = 1024 * 1024;
 export const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 
 const HeaderName = Schema.String.check(
-  Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u, { message: "must be the name of an HTTP header" }),
+  Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u, {
+    message: "must be the name of an HTTP header",
+  }),
 );
 
 const HeaderValue = Schema.String.check(
   Schema.isPattern(/^[\t\x20-\x7e\x80-\xff]*$/u, {
     message: "must be an HTTP header's value: no line break or other control character",
   }),
+);
+
+const isHttpUrl = (text: string): boolean => {
+  if (!URL.canParse(text)) return false;
+  const url = new URL(text);
+  return /^https?:$/u.test(url.protocol) && isDecodable(url.username + url.password);
+};
+
+const isDecodable = (text: string): boolean => {
+  try {
+    return typeof decodeURIComponent(text) === "string";
+  } catch {
+    return false;
+  }
+};
+
+const HeaderFields = Schema.Record(HeaderName, HeaderValue).check(
+  Schema.makeFilter(
+    (headers: Readonly<Record<string, string>>) => {
+      const names = Object.keys(headers).map((name) => name.toLowerCase());
+      return new Set(names).size === names.length;
+    },
+    { message: "must name each header once, whatever the case of its letters" },
+  ),
 );
 
 /** The params of `http_call`. */
@@ -49,7 +75,7 @@ export const HttpCallParams = Schema.Struct({
       message: "must be an absolute http or https URL",
     }),
   ),
-  headers: Schema.optionalKey(Schema.Record(HeaderName, HeaderValue)),
+  headers: Schema.optionalKey(HeaderFields),
   /** A string is sent as it is; any other value as JSON, with its content type unless the headers name one. */
   body: Schema.optionalKey(Schema.Json),
   max_response_bytes: Schema.optionalKey(
@@ -64,9 +90,6 @@ export const HttpCallParams = Schema.Struct({
 
 /** The params of `http_call`. */
 export type HttpCallParams = typeof HttpCallParams.Type;
-
-const isHttpUrl = (url: string): boolean =>
-  URL.canParse(url) && /^https?:$/u.test(new URL(url).protocol);
 
 const decodeParams = paramsDecoder(
   HttpCallParams,
@@ -137,7 +160,9 @@ const requestOf = (params: HttpCallParams): HttpClientRequest.HttpClientRequest 
 const bodyOf = (body: Schema.Json, contentType: string | undefined): HttpBody.HttpBody => {
   const isText = typeof body === "string";
   const bytes = new TextEncoder().encode(isText ? body : JSON.stringify(body));
-  return HttpBody.raw(bytes, { contentType: contentType ?? (isText ? undefined : "application/json") });
+  return HttpBody.raw(bytes, {
+    contentType: contentType ?? (isText ? undefined : "application/json"),
+  });
 };
 
 const outcomeOf = (

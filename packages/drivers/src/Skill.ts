@@ -63,10 +63,7 @@ export const paramsDecoder = <S extends Schema.Codec<any, any>>(schema: S, remed
  * One attempt of a call, at most `timeout_ms` long. It never fails: running out of time is the outcome `TIMEOUT`, and a
  * skill that throws is the outcome `SKILL_DEFECT`.
  */
-export const attemptWithin = (
-  call: SkillCall,
-  timeout_ms: number,
-): Effect.Effect<SkillOutcome> =>
+export const attemptWithin = (call: SkillCall, timeout_ms: number): Effect.Effect<SkillOutcome> =>
   call.attempt.pipe(
     Effect.timeoutOrElse({
       duration: Duration.millis(timeout_ms),

@@ -54,8 +54,9 @@ export const redactHeaders = (
 
 /** The URL, absolute or relative, with user, password and the values of secret query parameters replaced. */
 export const redactUrl = (url: string): string => {
-  const withoutUser = url.replace(/^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/iu, (_, scheme = "") =>
-    `${scheme}//${REDACTED}@`,
+  const withoutUser = url.replace(
+    /^([a-z][a-z0-9+.-]*:)?\/\/[^/?#]*@/iu,
+    (_, scheme = "") => `${scheme}//${REDACTED}@`,
   );
   return withoutUser.replace(/([?&])([^=&#]*)=([^&#]*)/gu, (whole, mark, name) =>
     SECRET_PARAMETERS.has(decodeName(name)) ? `${mark}${name}=${REDACTED}` : whole,

@@ -45,7 +45,8 @@ export const recordedBody = (
   headers: Readonly<Record<string, string>>,
 ): RecordedBody => {
   const text = decodeUtf8(bytes);
-  if (text === undefined) return { body: Buffer.from(bytes).toString("base64"), body_format: "base64" };
+  if (text === undefined)
+    return { body: Buffer.from(bytes).toString("base64"), body_format: "base64" };
   const value = isJson(headers["content-type"] ?? "") ? strictJson(text) : undefined;
   return value === undefined
     ? { body: text, body_format: "text" }

@@ -50,7 +50,7 @@ export const networkFailure = (error: unknown): NetworkFailure => {
 
 /** A certificate that is not accepted, or a request that the client itself refuses, stays so. */
 const isPermanent = (code: string): boolean =>
-  /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_INVALID|UND_ERR_INVALID|UND_ERR_NOT_SUPPORTED/u.test(code);
+  /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UND_ERR_(INVALID|NOT_SUPPORTED|REQ)/u.test(code);
 
 const causeWithCode = (
   error: unknown,
