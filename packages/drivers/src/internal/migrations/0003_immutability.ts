@@ -22,15 +22,16 @@ export const migration: Migration = {
   id: 3,
   name: "immutability",
   statements: [
+    // These first ones name nothing but built-in functions: without a search path of their own they are inlined.
     `create function runproof_hash(prefix bytea, body text) returns text
-language sql immutable parallel safe set search_path from current
+language sql immutable parallel safe
 as $$ select encode(sha256(prefix || convert_to(body, 'UTF8')), 'hex') $$`,
     `create function runproof_link(previous text, leaf text) returns text
-language sql immutable parallel safe set search_path from current
+language sql immutable parallel safe
 as $$ select encode(sha256('\\x02'::bytea || decode(previous, 'hex') || decode(leaf, 'hex')), 'hex') $$`,
     // RFC 6962 tree hash over leaf hashes, one level at a time: an unpaired last hash rises as it is.
     `create function runproof_tree_hash(leaves bytea[]) returns bytea
-language plpgsql immutable parallel safe set search_path from current as $$
+language plpgsql immutable parallel safe as $$
 declare
   hashes bytea[] := leaves;
 begin
@@ -58,17 +59,15 @@ as $$
 $$`,
     // A record must be one flat object with exactly its keys, in canonical order, and no white space between tokens.
     `create function runproof_require_record(record text, keys text, type text) returns void
-language plpgsql immutable set search_path from current as $$
+language plpgsql immutable as $$
 declare
   found_keys text;
   rebuilt text;
   found_type text;
 begin
-  select string_agg(key, ',' order by ordinal),
-         '{' || string_agg('"' || key || '":' || value, ',' order by ordinal) || '}',
-         max(value::text) filter (where key = 'type')
+  select string_agg(key, ','), '{' || string_agg('"' || key || '":' || value, ',') || '}', max(value::text) filter (where key = 'type')
     into found_keys, rebuilt, found_type
-    from json_each(record::json) with ordinality as each(key, value, ordinal);
+    from json_each(record::json);
   if found_keys is distinct from keys or rebuilt is distinct from record or found_type is distinct from to_json(type)::text then
     raise exception 'not a canonical % record: keys are %', type, found_keys using errcode = 'S6006';
   end if;
@@ -76,7 +75,7 @@ end
 $$`,
     // A payload and its salt are there together with their commitment, or none of the three.
     `create function runproof_require_payload(name text, commitment text, salt text, payload text) returns void
-language plpgsql immutable set search_path from current as $$
+language plpgsql immutable as $$
 begin
   if commitment is null and salt is null and payload is null then
     return;
