@@ -1,0 +1,97 @@
+/** Checks of the database's side: reachable, of a known version, at head, its defences in place. */
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type { DatabaseError, EmbeddedLocked } from "@runproof/schemas/RunProofError";
+import { catalogDrift } from "./CatalogDrift.ts";
+import { Database, describeDatabase, type DatabaseConfig } from "./Database.ts";
+import { readCatalog } from "./internal/postgres/readCatalog.ts";
+import { readServer } from "./internal/postgres/readServer.ts";
+import { databaseError } from "./internal/postgres/sqlReason.ts";
+
+/** Versions of PostgreSQL that the product is made for. */
+export const POSTGRES_VERSIONS = { oldest: 14, newest: 18 } as const;
+
+/** One check with what was found and, unless it is fine, what to do. */
+export interface Check {
+  readonly name: string;
+  readonly status: "ok" | "warn" | "fail";
+  readonly detail: string;
+  readonly remedy: string | null;
+}
+
+const ok = (name: string, detail: string): Check => ({ name, status: "ok", detail, remedy: null });
+
+const versionCheck = (version: number, text: string): Check => {
+  const { oldest, newest } = POSTGRES_VERSIONS;
+  return version >= oldest && version <= newest
+    ? ok("version", text)
+    : {
+        name: "version",
+        status: "warn",
+        detail: `${text} is not among ${oldest} to ${newest}, which are tested`,
+        remedy: `Use PostgreSQL ${oldest} to ${newest}.`,
+      };
+};
+
+const loginCheck = (server: { readonly login: string; readonly login_is_superuser: boolean; readonly login_owns: boolean }): Check =>
+  server.login_is_superuser || server.login_owns
+    ? {
+        name: "login",
+        status: "warn",
+        detail: `the login ${server.login} ${server.login_is_superuser ? "is a superuser" : "owns the tables"}; sessions act as runproof_app, but whoever has this login can leave that role`,
+        remedy: "For production give the application a login of its own: CREATE ROLE app LOGIN; GRANT runproof_app TO app.",
+      }
+    : ok("login", `${server.login} acts as runproof_app and owns nothing`);
+
+/** Checks an open database. */
+export const checkOpenDatabase: Effect.Effect<ReadonlyArray<Check>, DatabaseError, Database> = Effect.gen(function* () {
+  const database = yield* Database;
+  const server = yield* readServer(database.sql);
+  const drift = catalogDrift(yield* readCatalog(database.sql));
+  const [first] = drift;
+  const defences: Check =
+    first === undefined
+      ? ok("defences", "every trigger, function, owner and grant is as the migrations made it")
+      : {
+          name: "defences",
+          status: "fail",
+          detail: drift.map(({ object, what }) => `${object}: ${what}`).join("; "),
+          remedy: "Find out who changed it and when; then check the evidence itself with `runproof proof`.",
+        };
+  return [
+    ok("database", `${database.kind === "embedded" ? "embedded in " : ""}${database.description}`),
+    versionCheck(server.major_version, server.version),
+    ok("schema", `at head: ${server.head}`),
+    defences,
+    // The embedded database has one login only, and no other process reaches it.
+    ...(database.kind === "server" ? [loginCheck(server)] : []),
+  ];
+}).pipe((checks) =>
+  Effect.flatMap(Database, ({ description }) =>
+    Effect.catchTag(checks, "SqlError", (error) => Effect.fail(databaseError("doctor", description)(error))),
+  ),
+);
+
+const failed = (config: DatabaseConfig, error: DatabaseError | EmbeddedLocked): Check => ({
+  name: error._tag === "SchemaMismatch" ? "schema" : "database",
+  status: "fail",
+  detail: `${error.message}${error._tag === "DatabaseUnreachable" ? "" : ` (${describeDatabase(config)})`}`,
+  remedy: error.remedy,
+});
+
+/** Checks the database of a configuration: one that can't be opened is a failed check, not a failure. */
+export const examine = (config: DatabaseConfig): Effect.Effect<ReadonlyArray<Check>> =>
+  checkOpenDatabase.pipe(
+    Effect.provide(Database.layer(config)),
+    Effect.catch((error) => Effect.succeed([failed(config, error)])),
+  );
+
+/** The doctor of one configured database. */
+export class Doctor extends Context.Service<
+  Doctor,
+  { readonly examine: Effect.Effect<ReadonlyArray<Check>> }
+>()("@runproof/drivers/Doctor") {
+  static readonly layer = (config: DatabaseConfig): Layer.Layer<Doctor> =>
+    Layer.succeed(Doctor, Doctor.of({ examine: examine(config) }));
+}

@@ -1,0 +1,26 @@
+import * as Effect from "effect/Effect";
+import type { SqlClient } from "effect/sql/SqlClient";
+import type { SqlError } from "effect/sql/SqlError";
+
+/** The server and the login behind a session. */
+export interface Server {
+  readonly version: string;
+  readonly major_version: number;
+  readonly login: string;
+  readonly login_is_superuser: boolean;
+  readonly login_owns: boolean;
+  /** The newest migration applied. */
+  readonly head: string;
+}
+
+/** Reads the server's version, the session's login and the schema's head. */
+export const readServer = (sql: SqlClient): Effect.Effect<Server, SqlError> =>
+  sql<Server>`
+    select version() as version,
+           current_setting('server_version_num')::int / 10000 as major_version,
+           session_user::text as login,
+           (select rolsuper from pg_roles where rolname = session_user) as login_is_superuser,
+           (select pg_get_userbyid(c.relowner) = session_user from pg_class c where c.oid = to_regclass('aos_traces')) as login_owns,
+           (select lpad(id::text, 4, '0') || '_' || name from aos_schema_migrations order by id desc limit 1) as head`.pipe(
+    Effect.map(([row]) => row!),
+  );
