@@ -1,0 +1,76 @@
+/** Files that the user names. A failure says what the system said of it, and is a wrong argument. */
+import { FileFailed } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import { readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { printable } from "./Screen.ts";
+
+/** Larger inputs are refused before they are read: a JavaScript string holds no more than about half a gigabyte. */
+export const INPUT_BYTES_MAX = 256 * 1024 * 1024;
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  EACCES: "permission denied",
+  EISDIR: "is a folder",
+  ENOTDIR: "a part of the path is no folder",
+  ENOSPC: "no space left on the device",
+  EROFS: "the file system is read-only",
+};
+
+const failed = (path: string, remedy: string) => (cause: unknown) => {
+  const error = cause as NodeJS.ErrnoException;
+  return new FileFailed({
+    path: printable(path),
+    what: reasons[error.code ?? ""] ?? error.message,
+    remedy,
+  });
+};
+
+/** Reads UTF-8 text from a file. */
+export const read = Effect.fnUntraced(function* (path: string) {
+  const refuse = failed(path, "check the path and that you may read it");
+  const { size } = yield* Effect.tryPromise({ try: () => stat(path), catch: refuse });
+  if (size > INPUT_BYTES_MAX) {
+    return yield* new FileFailed({
+      path: printable(path),
+      what: `has ${size} bytes, more than the ${INPUT_BYTES_MAX} that are read`,
+      remedy: "split the file",
+    });
+  }
+  const bytes = yield* Effect.tryPromise({ try: () => readFile(path), catch: refuse });
+  return yield* Effect.try({
+    // A byte order mark is kept, for the parser to refuse: it is no part of JSON.
+    try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+    catch: () =>
+      new FileFailed({
+        path: printable(path),
+        what: "is not UTF-8 text",
+        remedy: "save it as UTF-8",
+      }),
+  });
+});
+
+/** The file to write: behind a link, the one that it leads to. Null for a pipe or a device, which can't be replaced. */
+const replaceable = async (path: string): Promise<string | null> => {
+  const target = await realpath(path).catch(() => null);
+  if (target === null) return path;
+  return (await stat(target)).isFile() ? target : null;
+};
+
+const writeWhole = async (path: string, content: string): Promise<void> => {
+  const target = await replaceable(path);
+  if (target === null) return writeFile(path, content);
+  const beside = `${target}.${process.pid}.part`;
+  try {
+    await writeFile(beside, content);
+    await rename(beside, target);
+  } finally {
+    await rm(beside, { force: true });
+  }
+};
+
+/** Writes a file whole or not at all: beside it first, then in its place. */
+export const write = (path: string, content: string) =>
+  Effect.tryPromise({
+    try: () => writeWhole(path, content),
+    catch: failed(path, "name a file in a folder that exists and that you may write to"),
+  });

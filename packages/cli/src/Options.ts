@@ -1,0 +1,44 @@
+/** Flags and arguments that more than one command takes. */
+import { Identifier } from "@runproof/schemas/Text";
+import * as Argument from "effect/cli/Argument";
+import * as Flag from "effect/cli/Flag";
+
+/** A flag that may be left out. */
+export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
+  Flag.withDefault(flag, undefined);
+
+/** Which database. Each flag wins over its environment variable. */
+export const database = {
+  databaseUrl: Flag.String("database-url").pipe(
+    Flag.withMetavar("URL"),
+    Flag.withDescription("PostgreSQL server [DATABASE_URL; without one, an embedded database]"),
+    optional,
+  ),
+  home: Flag.Directory("home").pipe(
+    Flag.withMetavar("DIR"),
+    Flag.withDescription("Folder of the embedded database [RUNPROOF_HOME, else ./.runproof]"),
+    optional,
+  ),
+};
+
+/** The tenant: required, never guessed. */
+export const tenantId = Flag.String("tenant-id").pipe(
+  Flag.withMetavar("T"),
+  Flag.withDescription("Tenant that the run belongs to"),
+  Flag.withSchema(Identifier),
+);
+
+/** An id as a flag that may be left out. */
+export const id = (name: string, metavar: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar(metavar),
+    Flag.withDescription(description),
+    Flag.withSchema(Identifier),
+    optional,
+  );
+
+/** The run that a command is about. */
+export const runId = Argument.String("RUN_ID").pipe(
+  Argument.withDescription("Run, as `traces list` shows it"),
+  Argument.withSchema(Identifier),
+);

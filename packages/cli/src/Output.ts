@@ -1,0 +1,52 @@
+/** The two streams of a command: data on stdout, notes on stderr. */
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type { Writable } from "node:stream";
+import { detect, type Screen } from "./Screen.ts";
+
+/**
+ * Where a command writes. `data` is what was asked for and goes to stdout; `note` is everything said about it and goes to
+ * stderr. Both add the final newline and return when the system has taken the bytes, so that leaving right after loses none.
+ */
+export class Output extends Context.Service<
+  Output,
+  {
+    readonly stdout: Screen;
+    readonly stderr: Screen;
+    readonly data: (text: string) => Effect.Effect<void>;
+    readonly note: (text: string) => Effect.Effect<void>;
+    /** Bytes for stderr as they are, to redraw a line. Only where `stderr.live`. */
+    readonly redraw: (text: string) => Effect.Effect<void>;
+  }
+>()("@runproof/cli/Output") {
+  static readonly layer = Layer.sync(Output, () => {
+    leaveQuietlyWhenClosed(process.stdout);
+    leaveQuietlyWhenClosed(process.stderr);
+    return {
+      stdout: detect(process.stdout, process.env),
+      stderr: detect(process.stderr, process.env),
+      data: (text) => write(process.stdout, `${text}\n`),
+      note: (text) => write(process.stderr, `${text}\n`),
+      redraw: (text) => write(process.stderr, text),
+    };
+  });
+}
+
+const write = (stream: Writable, text: string): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    stream.write(text, () => resume(Effect.void));
+  });
+
+/** A reader such as `head` that has read enough is no error: the rest is thrown away and the command goes on to its end. */
+const leaveQuietlyWhenClosed = (stream: Writable): void => {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+};
+
+/** Prints one JSON document on stdout. */
+export const printJson = Effect.fnUntraced(function* (value: unknown) {
+  const output = yield* Output;
+  yield* output.data(JSON.stringify(value, null, output.stdout.live ? 2 : 0));
+});

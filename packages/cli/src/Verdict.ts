@@ -1,0 +1,75 @@
+/** A verdict as people read it. What it does not cover is said as plainly as what it does. */
+import { type Finding, isHarmless } from "@runproof/schemas/Finding";
+import type {
+  Assurance,
+  RunProofResult,
+  VerificationStatus,
+} from "@runproof/schemas/RunProofResult";
+import type { ExitCode } from "./ExitCode.ts";
+import { printable, type Screen, type Tone, tone, wrap } from "./Screen.ts";
+
+/** The exit code of a verdict. */
+export const exitCode = (status: VerificationStatus): ExitCode =>
+  ({ VERIFIED: 0, FAILED: 6, UNSUPPORTED: 7 } as const)[status];
+
+const tones: Record<VerificationStatus, Tone> = {
+  VERIFIED: "good",
+  FAILED: "bad",
+  UNSUPPORTED: "caution",
+};
+
+/** What a level of assurance shows, and what it does not. */
+export const shows: Record<Assurance, string> = {
+  SELF: "the records agree with their seal. It does not show that whoever runs the database never rewrote both.",
+  SIGNED:
+    "the run's start and seal are in a log signed by the key you gave. It does not show that everyone was shown the same log.",
+  WITNESSED:
+    "the witnesses your policy asks for saw the same log. It does not show at what time they did.",
+  ANCHORED:
+    "a trusted time covers the log. It does not show what an agent never reported, which no log can.",
+};
+
+const drawFinding = (screen: Screen, finding: Finding): string => {
+  const place = finding.step_index === null ? "" : `step ${finding.step_index}: `;
+  const first = `  ${screen.unicode ? "•" : "*"} `;
+  const [code, ...rest] = wrap(
+    `${finding.code} ${place}${printable(finding.message)}`,
+    screen.columns,
+    first,
+  ).split(finding.code);
+  return `${code}${tone(screen, isHarmless(finding) ? "caution" : "bad", finding.code)}${rest.join(finding.code)}`;
+};
+
+const LABEL_CELLS = 11;
+
+const field = (screen: Screen, label: string, value: string): string =>
+  wrap(value, screen.columns, `  ${label.padEnd(LABEL_CELLS)}`);
+
+/** Draws a verdict. `subject` names what was checked, such as a run of a tenant or a file. */
+export const render = (
+  screen: Screen,
+  subject: string,
+  result: Pick<RunProofResult, "integrity" | "lifecycle" | "assurance" | "findings" | "notes">,
+): string => {
+  const { integrity, lifecycle, assurance, findings, notes } = result;
+  const status = integrity.verification_status;
+  const steps = integrity.chain_length === 1 ? "1 step" : `${integrity.chain_length} steps`;
+  const reason =
+    integrity.failure_reason === null
+      ? []
+      : [field(screen, "reason", printable(integrity.failure_reason))];
+  return [
+    `${tone(screen, tones[status], tone(screen, "strong", status))}  ${printable(subject)}`,
+    ...reason,
+    field(screen, "model", `${integrity.model} over ${steps}`),
+    field(screen, "root", integrity.root_hash ?? "-"),
+    field(screen, "lifecycle", lifecycle ?? "-"),
+    ...(assurance === null
+      ? []
+      : [field(screen, "assurance", `${assurance}: ${shows[assurance]}`)]),
+    ...notes.map((note) => field(screen, "note", printable(note))),
+    ...(findings.length === 0
+      ? []
+      : ["", ...findings.map((finding) => drawFinding(screen, finding))]),
+  ].join("\n");
+};

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { width } from "../src/Screen.ts";
+import * as Progress from "../src/Progress.ts";
+import { screen } from "./screens.ts";
+
+const state = (done: number, total: number | null, detail = ""): Progress.State => ({
+  done,
+  total,
+  detail,
+});
+
+describe("Progress", () => {
+  it("fills the bar with the share done and says what is left", () => {
+    expect(Progress.render(screen(80), "importing", state(12, 48, "run r-12"), 3000, 1)).toBe(
+      "importing  ██████░░░░░░░░░░░░░░░░░░  12/48  9.00 s left  run r-12",
+    );
+    expect(Progress.render(screen(80), "importing", state(48, 48), 3000, 1)).toBe(
+      "importing  ████████████████████████  48/48",
+    );
+  });
+
+  it("promises no time where nothing is done yet", () => {
+    expect(Progress.render(screen(80), "importing", state(0, 48), 3000, 1)).not.toContain("left");
+  });
+
+  it("moves a mark and says the time where the total is not known", () => {
+    const first = Progress.render(screen(80), "opening", state(0, null), 1500, 1);
+    expect(first).toContain("1.50 s");
+    expect(Progress.render(screen(80), "opening", state(0, null), 1500, 2)).not.toBe(first);
+  });
+
+  it.each([40, 80, 140])("fits %i columns, so that one line is enough to wipe it", (columns) => {
+    const line = Progress.render(
+      screen(columns),
+      "x",
+      state(1, 9, "a detail ".repeat(40)),
+      1000,
+      1,
+    );
+    expect(width(line)).toBeLessThan(columns);
+  });
+
+  it("draws in ASCII where it must", () => {
+    expect(Progress.render(screen(80, { unicode: false }), "x", state(1, 2), 1, 1)).toMatch(
+      /^[\u0020-\u007e]+$/u,
+    );
+  });
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { width } from "../src/Screen.ts";
+import * as Table from "../src/Table.ts";
+import { drawn, screen } from "./screens.ts";
+
+const columns: ReadonlyArray<Table.Column> = [
+  { heading: "run_id" },
+  { heading: "steps", align: "right" },
+  { heading: "agent", shrinks_to: 6 },
+];
+
+const rows = [
+  [{ text: "r-1" }, { text: "12" }, { text: "support-agent" }],
+  [{ text: "r-20" }, { text: "3" }, { text: "-" }],
+];
+
+describe("Table", () => {
+  it("lines columns up, numbers to the right, with no space at the end", () => {
+    expect(Table.render(screen(80), columns, rows)).toBe(
+      drawn(`
+        run_id  steps  agent
+        r-1        12  support-agent
+        r-20        3  -
+      `),
+    );
+  });
+
+  it("takes what is too wide from the columns that may shrink, and from no other", () => {
+    expect(Table.render(screen(24), columns, rows)).toBe(
+      drawn(`
+        run_id  steps  agent
+        r-1        12  support-…
+        r-20        3  -
+      `),
+    );
+    expect(Table.render(screen(10), columns, rows)).toContain("r-20        3  -");
+    expect(Table.render(screen(10), columns, rows)).toContain("suppo…");
+  });
+
+  it("keeps its lines when cells are coloured", () => {
+    const painted = rows.map((row) =>
+      row.map((cell) => ({ ...cell, paint: (text: string) => `\u001b[32m${text}\u001b[39m` })),
+    );
+    const plain = Table.render(screen(24), columns, rows).split("\n");
+    const coloured = Table.render(screen(24), columns, painted).split("\n");
+    expect(coloured.map(width)).toEqual(plain.map(width));
+  });
+});
