@@ -1,0 +1,97 @@
+import { merkleRoot } from "@runproof/proof/MerkleTree";
+import { sha256 } from "@runproof/proof/Hash";
+import { StoredDataUnreadable, type DatabaseError } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { SqlError } from "effect/sql/SqlError";
+import type { Database } from "../../Database.ts";
+import type { LogNode, StoredLogEntry } from "../../LogStore.ts";
+import { readLogEntries } from "./readLogEntries.ts";
+import { readLogTileRoots, readLogTiles, type TilePlace } from "./readLogTiles.ts";
+import { databaseError } from "./sqlReason.ts";
+
+/** By C2SP tlog-tiles: a tile spans eight levels of the tree and holds up to 256 hashes. */
+const TILE_HEIGHT = 8;
+const TILE_WIDTH = 256;
+const HASH_BYTES = 32;
+
+/** The tree's leaf hash of an entry: H( 0x00 || kind || digest ). */
+export const entryLeafHash = ({ kind, digest }: Pick<StoredLogEntry, "kind" | "digest">): string =>
+  sha256(Buffer.concat([Buffer.of(0, kind), Buffer.from(digest, "hex")]));
+
+/** Where in the tiles a complete subtree's hashes stand: `count` hashes of one tile from `offset` on. */
+interface NodePlace extends TilePlace {
+  readonly offset: number;
+  readonly count: number;
+}
+
+const placeOf = ({ level, index }: LogNode): NodePlace => {
+  const tileLevel = Math.floor(level / TILE_HEIGHT);
+  const count = 2 ** (level % TILE_HEIGHT);
+  const first = index * count;
+  const tile_index = Math.floor(first / TILE_WIDTH);
+  return { level: tileLevel, tile_index, offset: first - tile_index * TILE_WIDTH, count };
+};
+
+const keyOf = ({ level, tile_index }: TilePlace) => `${level}/${tile_index}`;
+
+const hashesOf = (bytes: Uint8Array): ReadonlyArray<string> => {
+  const hex = Buffer.from(bytes).toString("hex");
+  return Array.from({ length: bytes.length / HASH_BYTES }, (_, at) => hex.slice(at * 64, at * 64 + 64));
+};
+
+/** A tile that is not full yet has its hashes in what lies below it. */
+const readPartialTile = (
+  sql: Database["Service"]["sql"],
+  { level, tile_index }: TilePlace,
+): Effect.Effect<ReadonlyMap<number, string>, SqlError> => {
+  const from = tile_index * TILE_WIDTH;
+  return level === 0
+    ? Effect.map(
+        readLogEntries(sql, { from, limit: TILE_WIDTH }),
+        (entries) => new Map(entries.map((entry) => [entry.log_index - from, entryLeafHash(entry)])),
+      )
+    : Effect.map(
+        readLogTileRoots(sql, { level: level - 1, from }),
+        (roots) => new Map(roots.map((tile) => [tile.tile_index - from, tile.root])),
+      );
+};
+
+const readTileHashes = Effect.fnUntraced(function* (
+  sql: Database["Service"]["sql"],
+  places: ReadonlyArray<TilePlace>,
+) {
+  const distinct = [...new Map(places.map((place) => [keyOf(place), place])).values()];
+  const tiles = new Map<string, ReadonlyMap<number, string>>();
+  for (const tile of yield* readLogTiles(sql, distinct)) {
+    tiles.set(keyOf(tile), new Map(hashesOf(tile.hashes).entries()));
+  }
+  for (const place of distinct) {
+    if (!tiles.has(keyOf(place))) tiles.set(keyOf(place), yield* readPartialTile(sql, place));
+  }
+  return tiles;
+});
+
+/** Reads the hashes of complete subtrees of the log, from at most one tile each. */
+export const readLogNodes =
+  ({ sql, description }: Database["Service"]) =>
+  (nodes: ReadonlyArray<LogNode>): Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable> =>
+    Effect.gen(function* () {
+      const places = nodes.map(placeOf);
+      const tiles = yield* readTileHashes(sql, places).pipe(
+        Effect.mapError(databaseError("readLogNodes", description)),
+      );
+      const hashes: Array<string> = [];
+      for (const place of places) {
+        const tile = tiles.get(keyOf(place))!;
+        const members = Array.from({ length: place.count }, (_, at) => tile.get(place.offset + at));
+        const missing = members.indexOf(undefined);
+        if (missing >= 0) {
+          return yield* new StoredDataUnreadable({
+            where: `log tile level ${place.level}, index ${place.tile_index}`,
+            what: `hash ${place.offset + missing} is missing: the log lost entries, or is not that large`,
+          });
+        }
+        hashes.push(merkleRoot(members as Array<string>));
+      }
+      return hashes;
+    });

@@ -1,0 +1,14 @@
+import type { DatabaseError } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { Database } from "../../Database.ts";
+import type { LogSize } from "../../LogStore.ts";
+import { databaseError } from "./sqlReason.ts";
+
+/** Reads the log's size and how many entries wait for an index. */
+export const readLogSize = ({ sql, description }: Database["Service"]): Effect.Effect<LogSize, DatabaseError> =>
+  sql<{ size: bigint; pending: bigint }>`
+    select coalesce((select max(log_index) + 1 from aos_log_entries), 0) as size,
+           (select count(*) from aos_log_queue) as pending`.pipe(
+    Effect.map(([row]) => ({ size: Number(row!.size), pending: Number(row!.pending) })),
+    Effect.mapError(databaseError("readLogSize", description)),
+  );

@@ -1,0 +1,22 @@
+import type { DatabaseError } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { Database } from "../../Database.ts";
+import { databaseError } from "./sqlReason.ts";
+
+/** Numbers one batch of queued entries; 0 when there is none or another process is at it. */
+const sequenceBatch = ({ sql, description }: Database["Service"]): Effect.Effect<number, DatabaseError> =>
+  sql<{ numbered: bigint }>`select runproof_sequence_log() as numbered`.pipe(
+    Effect.map(([row]) => Number(row!.numbered)),
+    Effect.mapError(databaseError("sequenceLog", description)),
+  );
+
+/** Numbers batches until nothing is queued; answers how many entries got an index. */
+export const sequenceLog = (database: Database["Service"]): Effect.Effect<number, DatabaseError> =>
+  Effect.gen(function* () {
+    let total = 0;
+    for (;;) {
+      const numbered = yield* sequenceBatch(database);
+      total += numbered;
+      if (numbered === 0) return total;
+    }
+  });
