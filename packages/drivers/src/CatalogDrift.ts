@@ -2,7 +2,12 @@
  * What differs between the defences that the migrations made and those that a database has.
  * Expected definitions are read from the migrations' own statements: nothing in the database is trusted for them.
  */
-import type { Catalog, CatalogFunction, CatalogTable, CatalogTrigger } from "./internal/postgres/readCatalog.ts";
+import type {
+  Catalog,
+  CatalogFunction,
+  CatalogTable,
+  CatalogTrigger,
+} from "./internal/postgres/readCatalog.ts";
 import { migrations, type Migration } from "./Migrations.ts";
 
 /** One difference: the object, and what is wrong with it. */
@@ -34,7 +39,8 @@ interface Expected {
 
 const createTable = /^create table (\w+) \(/u;
 const createFunction = /^create (?:or replace )?function (\w+)\(/u;
-const createTrigger = /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
+const createTrigger =
+  /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
 const grantExecute = /^grant execute on function (\w+)\(/u;
 
 /** Names that PostgreSQL gives, or that the statement gives, to a table's keys and checks. */
@@ -50,7 +56,10 @@ const triggerOf = (match: RegExpExecArray): CatalogTrigger => {
   const [, name, events, table, level, function_] = match;
   const bits = events!
     .split(" or ")
-    .reduce((sum, event) => sum | TRIGGER_BITS[event as keyof typeof TRIGGER_BITS], TRIGGER_BITS.before as number);
+    .reduce(
+      (sum, event) => sum | TRIGGER_BITS[event as keyof typeof TRIGGER_BITS],
+      TRIGGER_BITS.before as number,
+    );
   return {
     table: table!,
     name: name!,
@@ -73,7 +82,9 @@ const functionOf = (name: string, statement: string): ExpectedFunction => {
 };
 
 const readExpected = (known: ReadonlyArray<Migration>): Expected => {
-  const tables = new Map<string, ReadonlyArray<string>>([[MIGRATIONS_TABLE, [`${MIGRATIONS_TABLE}_pkey`]]]);
+  const tables = new Map<string, ReadonlyArray<string>>([
+    [MIGRATIONS_TABLE, [`${MIGRATIONS_TABLE}_pkey`]],
+  ]);
   const triggers: Array<CatalogTrigger> = [];
   const functions = new Map<string, ExpectedFunction>();
   const executable = new Set<string>();
@@ -92,29 +103,46 @@ const readExpected = (known: ReadonlyArray<Migration>): Expected => {
 
 const expected = readExpected(migrations);
 
-const tableDrift = (owner: string, table: CatalogTable | undefined, name: string): ReadonlyArray<string> => {
+const tableDrift = (
+  owner: string,
+  table: CatalogTable | undefined,
+  name: string,
+): ReadonlyArray<string> => {
   if (table === undefined) return ["the table is missing"];
   const wrongGrants = table.grants.filter((grant) => grant !== `${APPLICATION_ROLE}:SELECT`);
-  const lost = expected.tables.get(name)!.filter((constraint) => !table.constraints.includes(constraint));
+  const lost = expected.tables
+    .get(name)!
+    .filter((constraint) => !table.constraints.includes(constraint));
   return [
     ...(table.kind === "r" ? [] : [`it is not an ordinary table (kind ${table.kind})`]),
-    ...(table.owner === owner ? [] : [`it is owned by ${table.owner}, the other tables by ${owner}`]),
+    ...(table.owner === owner
+      ? []
+      : [`it is owned by ${table.owner}, the other tables by ${owner}`]),
     ...(table.row_security ? ["row-level security is on, which can hide rows"] : []),
     ...table.rules.map((rule) => `the rule ${rule} rewrites statements on it`),
     ...table.policies.map((policy) => `the policy ${policy} can hide rows`),
     ...table.children.map((child) => `the table ${child} inherits from it`),
     ...lost.map((constraint) => `its constraint ${constraint} is gone`),
-    ...(table.grants.includes(`${APPLICATION_ROLE}:SELECT`) ? [] : [`${APPLICATION_ROLE} may not read it`]),
+    ...(table.grants.includes(`${APPLICATION_ROLE}:SELECT`)
+      ? []
+      : [`${APPLICATION_ROLE} may not read it`]),
     ...wrongGrants.map((grant) => `a right that was not given: ${grant}`),
   ];
 };
 
-const triggerDrift = (found: CatalogTrigger | undefined, wanted: CatalogTrigger): ReadonlyArray<string> => {
+const triggerDrift = (
+  found: CatalogTrigger | undefined,
+  wanted: CatalogTrigger,
+): ReadonlyArray<string> => {
   if (found === undefined) return ["the trigger is missing"];
   return [
-    ...(found.enabled === wanted.enabled ? [] : [`it is not ENABLE ALWAYS (state ${found.enabled})`]),
+    ...(found.enabled === wanted.enabled
+      ? []
+      : [`it is not ENABLE ALWAYS (state ${found.enabled})`]),
     ...(found.function === wanted.function ? [] : [`it calls ${found.function}`]),
-    ...(found.type_bits === wanted.type_bits && !found.conditional ? [] : ["it fires on other events or conditions"]),
+    ...(found.type_bits === wanted.type_bits && !found.conditional
+      ? []
+      : ["it fires on other events or conditions"]),
   ];
 };
 
@@ -132,8 +160,12 @@ const functionDrift = (
     ...(found.security_definer === wanted.security_definer && found.language === wanted.language
       ? []
       : ["its language or its rights were changed"]),
-    ...((found.config ?? "").replaceAll('"', "") === config ? [] : [`its settings are ${found.config ?? "none"}`]),
-    ...(found.executors.join(",") === executors ? [] : [`it may be executed by ${found.executors.join(", ") || "nobody"}`]),
+    ...((found.config ?? "").replaceAll('"', "") === config
+      ? []
+      : [`its settings are ${found.config ?? "none"}`]),
+    ...(found.executors.join(",") === executors
+      ? []
+      : [`it may be executed by ${found.executors.join(", ") || "nobody"}`]),
   ];
 };
 
@@ -145,15 +177,26 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
     for (const what of wrong) drift.push({ object, what });
   };
   for (const name of expected.tables.keys()) {
-    report(name, tableDrift(owner, catalog.tables.find((table) => table.name === name), name));
+    report(
+      name,
+      tableDrift(
+        owner,
+        catalog.tables.find((table) => table.name === name),
+        name,
+      ),
+    );
   }
   if (owner === APPLICATION_ROLE) report("aos_traces", ["the application's role owns it"]);
   for (const wanted of expected.triggers) {
-    const found = catalog.triggers.find((trigger) => trigger.table === wanted.table && trigger.name === wanted.name);
+    const found = catalog.triggers.find(
+      (trigger) => trigger.table === wanted.table && trigger.name === wanted.name,
+    );
     report(`${wanted.table}.${wanted.name}`, triggerDrift(found, wanted));
   }
   for (const { table, name } of catalog.triggers) {
-    const known = expected.triggers.some((trigger) => trigger.table === table && trigger.name === name);
+    const known = expected.triggers.some(
+      (trigger) => trigger.table === table && trigger.name === name,
+    );
     if (!known) report(`${table}.${name}`, ["a trigger that no migration made"]);
   }
   for (const wanted of expected.functions) {
@@ -162,7 +205,8 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
     if (found.length > 1) report(wanted.name, ["a second function has its name"]);
   }
   for (const { name } of catalog.functions) {
-    if (!expected.functions.some((wanted) => wanted.name === name)) report(name, ["a function that no migration made"]);
+    if (!expected.functions.some((wanted) => wanted.name === name))
+      report(name, ["a function that no migration made"]);
   }
   return drift;
 };

@@ -49,7 +49,9 @@ const TRUE_VALUES = ["1", "true", "yes", "on"];
 const FALSE_VALUES = ["", "0", "false", "no", "off"];
 
 /** Decides the database: `DATABASE_URL` a server, none the embedded one. The production path never falls back. */
-export const databaseConfig = (settings: DatabaseSettings): DatabaseConfig | ConfigurationInvalid => {
+export const databaseConfig = (
+  settings: DatabaseSettings,
+): DatabaseConfig | ConfigurationInvalid => {
   const demanded = (settings.USE_POSTGRES_TRACES ?? "").trim().toLowerCase();
   if (!TRUE_VALUES.includes(demanded) && !FALSE_VALUES.includes(demanded)) {
     return new ConfigurationInvalid({
@@ -163,7 +165,9 @@ const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) 
     Effect.scoped(
       Effect.gen(function* () {
         const owner = yield* serverClient(url);
-        return yield* owner.withTransaction(Effect.provideService(effect, SqlClient.SqlClient, owner));
+        return yield* owner.withTransaction(
+          Effect.provideService(effect, SqlClient.SqlClient, owner),
+        );
       }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity)),
     );
   return { sql, asOwner };
@@ -207,6 +211,12 @@ export const migrateDatabase = (
   config: DatabaseConfig,
 ): Effect.Effect<ReadonlyArray<string>, DatabaseError | EmbeddedLocked> =>
   Effect.gen(function* () {
-    const sql = yield* config.kind === "server" ? serverClient(config.url) : openEmbeddedClient(config.home);
+    const sql = yield* config.kind === "server"
+      ? serverClient(config.url)
+      : openEmbeddedClient(config.home);
     return yield* Effect.provideService(migrate(), SqlClient.SqlClient, sql);
-  }).pipe(toDomain("migrate", describeDatabase(config)), Effect.scoped, Effect.provide(Reactivity.layer));
+  }).pipe(
+    toDomain("migrate", describeDatabase(config)),
+    Effect.scoped,
+    Effect.provide(Reactivity.layer),
+  );

@@ -34,18 +34,27 @@ const versionCheck = (version: number, text: string): Check => {
       };
 };
 
-const loginCheck = (server: { readonly login: string; readonly login_is_superuser: boolean; readonly login_owns: boolean }): Check =>
+const loginCheck = (server: {
+  readonly login: string;
+  readonly login_is_superuser: boolean;
+  readonly login_owns: boolean;
+}): Check =>
   server.login_is_superuser || server.login_owns
     ? {
         name: "login",
         status: "warn",
         detail: `the login ${server.login} ${server.login_is_superuser ? "is a superuser" : "owns the tables"}; sessions act as runproof_app, but whoever has this login can leave that role`,
-        remedy: "For production give the application a login of its own: CREATE ROLE app LOGIN; GRANT runproof_app TO app.",
+        remedy:
+          "For production give the application a login of its own: CREATE ROLE app LOGIN; GRANT runproof_app TO app.",
       }
     : ok("login", `${server.login} acts as runproof_app and owns nothing`);
 
 /** Checks an open database. */
-export const checkOpenDatabase: Effect.Effect<ReadonlyArray<Check>, DatabaseError, Database> = Effect.gen(function* () {
+export const checkOpenDatabase: Effect.Effect<
+  ReadonlyArray<Check>,
+  DatabaseError,
+  Database
+> = Effect.gen(function* () {
   const database = yield* Database;
   const server = yield* readServer(database.sql);
   const drift = catalogDrift(yield* readCatalog(database.sql));
@@ -57,7 +66,8 @@ export const checkOpenDatabase: Effect.Effect<ReadonlyArray<Check>, DatabaseErro
           name: "defences",
           status: "fail",
           detail: drift.map(({ object, what }) => `${object}: ${what}`).join("; "),
-          remedy: "Find out who changed it and when; then check the evidence itself with `runproof proof`.",
+          remedy:
+            "Find out who changed it and when; then check the evidence itself with `runproof proof`.",
         };
   return [
     ok("database", `${database.kind === "embedded" ? "embedded in " : ""}${database.description}`),
@@ -69,7 +79,9 @@ export const checkOpenDatabase: Effect.Effect<ReadonlyArray<Check>, DatabaseErro
   ];
 }).pipe((checks) =>
   Effect.flatMap(Database, ({ description }) =>
-    Effect.catchTag(checks, "SqlError", (error) => Effect.fail(databaseError("doctor", description)(error))),
+    Effect.catchTag(checks, "SqlError", (error) =>
+      Effect.fail(databaseError("doctor", description)(error)),
+    ),
   ),
 );
 

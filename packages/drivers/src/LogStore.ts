@@ -46,14 +46,18 @@ export class LogStore extends Context.Service<
     /** Up to `LOG_PAGE` entries from an index on, in order. A missing one is missing here too. */
     readonly entries: (from: number) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
     /** A trace's entries in order. */
-    readonly entriesOfTrace: (trace_id: string) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
+    readonly entriesOfTrace: (
+      trace_id: string,
+    ) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
     /** Hashes of complete subtrees, in the order asked for, in hex; O(1) reads each. */
     readonly nodes: (
       nodes: ReadonlyArray<LogNode>,
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable>;
     /** Queues an EVENT; `record` is an event record's canonical text. */
     readonly recordEvent: (record: string) => Effect.Effect<void, DatabaseError>;
-    readonly storeCheckpoint: (checkpoint: Omit<StoredCheckpoint, "stored_at">) => Effect.Effect<void, DatabaseError>;
+    readonly storeCheckpoint: (
+      checkpoint: Omit<StoredCheckpoint, "stored_at">,
+    ) => Effect.Effect<void, DatabaseError>;
     /** The checkpoint of the largest tree; null where none was signed yet. */
     readonly latestCheckpoint: Effect.Effect<StoredCheckpoint | null, DatabaseError>;
   }

@@ -101,15 +101,18 @@ export const migrate = (
   }).pipe((effect) => Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(effect)));
 
 /** What the database records as applied, oldest first. */
-export const appliedMigrations: Effect.Effect<ReadonlyArray<AppliedMigration>, SqlError, SqlClient.SqlClient> =
-  Effect.flatMap(
-    SqlClient.SqlClient,
-    (sql) => sql<AppliedMigration>`select id, name, checksum from aos_schema_migrations order by id`,
-  );
+export const appliedMigrations: Effect.Effect<
+  ReadonlyArray<AppliedMigration>,
+  SqlError,
+  SqlClient.SqlClient
+> = Effect.flatMap(
+  SqlClient.SqlClient,
+  (sql) => sql<AppliedMigration>`select id, name, checksum from aos_schema_migrations order by id`,
+);
 
 /** Fails unless the database is exactly at this version's head. */
-export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> = Effect.gen(
-  function* () {
+export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> =
+  Effect.gen(function* () {
     const pending = pendingMigrations(migrations, yield* appliedMigrations);
     if (pending instanceof SchemaMismatch) return yield* pending;
     const [first] = pending;
@@ -119,5 +122,4 @@ export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClie
       what: `${pending.length} migration${pending.length === 1 ? "" : "s"} not applied yet`,
       remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
     });
-  },
-);
+  });

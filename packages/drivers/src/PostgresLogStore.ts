@@ -21,9 +21,15 @@ export const layer: Layer.Layer<LogStore, never, Database> = Layer.effect(
       sequence: sequenceLog(database),
       size: readLogSize(database),
       entries: (from) =>
-        Effect.mapError(readLogEntries(sql, { from }), databaseError("readLogEntries", description)),
+        Effect.mapError(
+          readLogEntries(sql, { from }),
+          databaseError("readLogEntries", description),
+        ),
       entriesOfTrace: (trace_id) =>
-        Effect.mapError(readLogEntriesOfTrace(sql, trace_id), databaseError("readLogEntriesOfTrace", description)),
+        Effect.mapError(
+          readLogEntriesOfTrace(sql, trace_id),
+          databaseError("readLogEntriesOfTrace", description),
+        ),
       nodes: readLogNodes(database),
       recordEvent: recordEvent(database),
       storeCheckpoint: storeCheckpoint(database),

@@ -6,7 +6,6 @@ import { InvalidInput, RunNotFound, StoredDataUnreadable } from "@runproof/schem
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { BeginTransaction } from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { Database } from "./Database.ts";
 import { appendSteps } from "./internal/postgres/appendSteps.ts";
@@ -19,6 +18,7 @@ import { readTrace } from "./internal/postgres/readTrace.ts";
 import { renewLease } from "./internal/postgres/renewLease.ts";
 import { sealTrace } from "./internal/postgres/sealTrace.ts";
 import { searchTraces } from "./internal/postgres/searchTraces.ts";
+import { inSnapshot } from "./internal/postgres/snapshot.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { startTrace } from "./internal/postgres/startTrace.ts";
 import { TraceStore, type RecordSteps, type SealTrace, type StoredRun } from "./TraceStore.ts";
@@ -62,8 +62,12 @@ const abortExpired = (database: Database["Service"]): Store["abortExpired"] => {
     }).pipe(
       // Another sweeper was faster, or its process came back.
       Effect.catchTag(["TraceSealed", "LeaseLost"], () => Effect.succeed([])),
-      Effect.catchTag(["TraceNotFound", "ChainMoved", "ImmutabilityViolation", "InvalidInput"], (error) =>
-        Effect.logWarning(`can't abort trace ${expired.trace_id}: ${error.message}`).pipe(Effect.as([])),
+      Effect.catchTag(
+        ["TraceNotFound", "ChainMoved", "ImmutabilityViolation", "InvalidInput"],
+        (error) =>
+          Effect.logWarning(`can't abort trace ${expired.trace_id}: ${error.message}`).pipe(
+            Effect.as([]),
+          ),
       ),
     );
   return () =>
@@ -103,10 +107,7 @@ const get =
       return { ...found, steps, erasures_recorded } satisfies StoredRun;
     });
     // One snapshot: a seal or an erasure between two statements would look like tampering.
-    return sql.withTransaction(read).pipe(
-      Effect.provideService(BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-      Effect.mapError(toDomain("get", database)),
-    );
+    return inSnapshot(sql, read).pipe(Effect.mapError(toDomain("get", database)));
   };
 
 const toDomain = (operation: string, { description }: Database["Service"]) => {
@@ -153,7 +154,9 @@ export const layer: Layer.Layer<TraceStore, never, Database> = Layer.effect(
       abortExpired: abortExpired(database),
       get: get(database),
       atomically: (effect) =>
-        database.sql.withTransaction(effect).pipe(Effect.mapError(toDomain("atomically", database))),
+        database.sql
+          .withTransaction(effect)
+          .pipe(Effect.mapError(toDomain("atomically", database))),
       search: searchTraces(database),
       probe: probeTrace(database),
     });

@@ -20,7 +20,9 @@ export type RunStatus = "queued" | "running" | "succeeded" | "failed" | "aborted
 export class RunStore extends Context.Service<
   RunStore,
   {
-    readonly store: (run: StoreRun) => Effect.Effect<void, DatabaseError | InvalidInput | RunExists>;
+    readonly store: (
+      run: StoreRun,
+    ) => Effect.Effect<void, DatabaseError | InvalidInput | RunExists>;
     readonly status: (input: {
       readonly run_id: string;
       readonly tenant_id: string;

@@ -119,17 +119,25 @@ export interface TraceProbe {
 export class TraceStore extends Context.Service<
   TraceStore,
   {
-    readonly start: (input: StartTrace) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+    readonly start: (
+      input: StartTrace,
+    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
     /** One step, in one round trip; answers where the chain stands after it. */
     readonly recordStep: (
       input: Omit<RecordSteps, "steps"> & { readonly step: PreparedStep },
     ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
     /** Many steps, in one round trip and one transaction: all or none. */
-    readonly recordSteps: (input: RecordSteps) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
+    readonly recordSteps: (
+      input: RecordSteps,
+    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
     /** Seals as `completed` or `failed`. */
-    readonly complete: (input: SealTrace) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
+    readonly complete: (
+      input: SealTrace,
+    ) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
     /** Seals as `aborted`. */
-    readonly abort: (input: SealTrace) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
+    readonly abort: (
+      input: SealTrace,
+    ) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
     readonly renewLease: (input: {
       readonly trace_id: string;
       readonly holder: string;
@@ -146,7 +154,9 @@ export class TraceStore extends Context.Service<
     readonly atomically: <A, E, R>(
       effect: Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, E | DatabaseError, R>;
-    readonly search: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    readonly search: (
+      filter: TraceFilter,
+    ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
     /** The newest trace, or the one of `run_id`; null where there is none. */
     readonly probe: (input: {
       readonly tenant_id: string;

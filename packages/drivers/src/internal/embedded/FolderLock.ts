@@ -1,4 +1,12 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { EmbeddedLocked } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
@@ -68,7 +76,11 @@ export const lockFolder = (folder: string): Effect.Effect<void, EmbeddedLocked, 
     mkdirSync(folder, { recursive: true });
     if (held.has(path)) return Effect.fail(new EmbeddedLocked({ folder, pid: process.pid }));
     let attempt = take(path);
-    if (!attempt.taken && attempt.pid !== null && (attempt.pid === process.pid || !isAlive(attempt.pid))) {
+    if (
+      !attempt.taken &&
+      attempt.pid !== null &&
+      (attempt.pid === process.pid || !isAlive(attempt.pid))
+    ) {
       removeStale(path, attempt.pid);
       attempt = take(path);
     }

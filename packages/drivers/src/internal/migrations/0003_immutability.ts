@@ -378,12 +378,17 @@ $$`,
         `create trigger s6_change before update or delete on ${table} for each row execute function runproof_refuse()`,
     ),
     ...guardedTables.map(
-      (table) => `create trigger s6_truncate before truncate on ${table} for each statement execute function runproof_refuse()`,
+      (table) =>
+        `create trigger s6_truncate before truncate on ${table} for each statement execute function runproof_refuse()`,
     ),
     ...["s6_insert", "s6_update", "s6_delete"].flatMap((trigger) =>
-      ["aos_traces", "aos_trace_steps"].map((table) => `alter table ${table} enable always trigger ${trigger}`),
+      ["aos_traces", "aos_trace_steps"].map(
+        (table) => `alter table ${table} enable always trigger ${trigger}`,
+      ),
     ),
-    ...["s6_update", "s6_delete"].map((trigger) => `alter table runs enable always trigger ${trigger}`),
+    ...["s6_update", "s6_delete"].map(
+      (trigger) => `alter table runs enable always trigger ${trigger}`,
+    ),
     ...appendOnlyTables.map((table) => `alter table ${table} enable always trigger s6_change`),
     ...guardedTables.map((table) => `alter table ${table} enable always trigger s6_truncate`),
   ],

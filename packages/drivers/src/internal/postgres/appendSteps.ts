@@ -15,7 +15,11 @@ const salts = (steps: ReadonlyArray<PreparedStep>, name: keyof PreparedStep["pay
 /** Appends steps to an open trace in one round trip, all or none. */
 export const appendSteps =
   ({ sql, description }: Database["Service"]) =>
-  ({ trace_id, steps, expected }: RecordSteps): Effect.Effect<TraceHead, TraceWriteError | InvalidInput> =>
+  ({
+    trace_id,
+    steps,
+    expected,
+  }: RecordSteps): Effect.Effect<TraceHead, TraceWriteError | InvalidInput> =>
     sql<{ next_index: bigint; link: string }>`
       select first_index + ${BigInt(steps.length)}::bigint as next_index, link
       from runproof_append_steps(

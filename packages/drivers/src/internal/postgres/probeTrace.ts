@@ -21,6 +21,8 @@ export const probeTrace =
         and (${input.run_id ?? null}::text is null or t.run_id = ${input.run_id ?? null})
       order by t.started_at desc
       limit 1`.pipe(
-      Effect.map(([row]) => (row === undefined ? null : { ...row, step_count: Number(row.step_count) })),
+      Effect.map(([row]) =>
+        row === undefined ? null : { ...row, step_count: Number(row.step_count) },
+      ),
       Effect.mapError(databaseError("probeTrace", description)),
     );

@@ -12,12 +12,20 @@ interface EventRow {
 const erasedPayloads = ({ event_record, digest }: EventRow): ReadonlyArray<string> => {
   // An event whose text is not what the log holds proves nothing.
   if (leafHash(event_record) !== digest) return [];
-  const { event, detail } = JSON.parse(event_record) as { event: string; detail: { payloads?: string } };
-  return event === "erasure" && typeof detail.payloads === "string" ? detail.payloads.split(",") : [];
+  const { event, detail } = JSON.parse(event_record) as {
+    event: string;
+    detail: { payloads?: string };
+  };
+  return event === "erasure" && typeof detail.payloads === "string"
+    ? detail.payloads.split(",")
+    : [];
 };
 
 /** Reads which payloads of a trace the log says were erased, such as `step 3:params`. */
-export const readErasures = (sql: SqlClient, trace_id: string): Effect.Effect<ReadonlySet<string>, SqlError> =>
+export const readErasures = (
+  sql: SqlClient,
+  trace_id: string,
+): Effect.Effect<ReadonlySet<string>, SqlError> =>
   sql<EventRow>`
     select event_record, digest from aos_log_entries where trace_id = ${trace_id} and kind = 4 and event_record is not null
     union all

@@ -15,6 +15,8 @@ export const readLatestCheckpoint = ({
     from aos_checkpoints
     order by tree_size desc, checkpoint_id desc
     limit 1`.pipe(
-    Effect.map(([row]) => (row === undefined ? null : { ...row, tree_size: Number(row.tree_size) })),
+    Effect.map(([row]) =>
+      row === undefined ? null : { ...row, tree_size: Number(row.tree_size) },
+    ),
     Effect.mapError(databaseError("readLatestCheckpoint", description)),
   );

@@ -8,7 +8,10 @@ export const LOG_PAGE = 5000;
 
 type EntryRow = Omit<StoredLogEntry, "log_index"> & { readonly log_index: bigint };
 
-const storedEntry = (row: EntryRow): StoredLogEntry => ({ ...row, log_index: Number(row.log_index) });
+const storedEntry = (row: EntryRow): StoredLogEntry => ({
+  ...row,
+  log_index: Number(row.log_index),
+});
 
 /** Reads entries with an index in [from, from + limit), in order. */
 export const readLogEntries = (

@@ -36,7 +36,9 @@ const keyOf = ({ level, tile_index }: TilePlace) => `${level}/${tile_index}`;
 
 const hashesOf = (bytes: Uint8Array): ReadonlyArray<string> => {
   const hex = Buffer.from(bytes).toString("hex");
-  return Array.from({ length: bytes.length / HASH_BYTES }, (_, at) => hex.slice(at * 64, at * 64 + 64));
+  return Array.from({ length: bytes.length / HASH_BYTES }, (_, at) =>
+    hex.slice(at * 64, at * 64 + 64),
+  );
 };
 
 /** A tile that is not full yet has its hashes in what lies below it. */
@@ -48,7 +50,8 @@ const readPartialTile = (
   return level === 0
     ? Effect.map(
         readLogEntries(sql, { from, limit: TILE_WIDTH }),
-        (entries) => new Map(entries.map((entry) => [entry.log_index - from, entryLeafHash(entry)])),
+        (entries) =>
+          new Map(entries.map((entry) => [entry.log_index - from, entryLeafHash(entry)])),
       )
     : Effect.map(
         readLogTileRoots(sql, { level: level - 1, from }),
@@ -74,7 +77,9 @@ const readTileHashes = Effect.fnUntraced(function* (
 /** Reads the hashes of complete subtrees of the log, from at most one tile each. */
 export const readLogNodes =
   ({ sql, description }: Database["Service"]) =>
-  (nodes: ReadonlyArray<LogNode>): Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable> =>
+  (
+    nodes: ReadonlyArray<LogNode>,
+  ): Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable> =>
     Effect.gen(function* () {
       const places = nodes.map(placeOf);
       const tiles = yield* readTileHashes(sql, places).pipe(

@@ -5,7 +5,10 @@ import type { LogSize } from "../../LogStore.ts";
 import { databaseError } from "./sqlReason.ts";
 
 /** Reads the log's size and how many entries wait for an index. */
-export const readLogSize = ({ sql, description }: Database["Service"]): Effect.Effect<LogSize, DatabaseError> =>
+export const readLogSize = ({
+  sql,
+  description,
+}: Database["Service"]): Effect.Effect<LogSize, DatabaseError> =>
   sql<{ size: bigint; pending: bigint }>`
     select coalesce((select max(log_index) + 1 from aos_log_entries), 0) as size,
            (select count(*) from aos_log_queue) as pending`.pipe(

@@ -7,7 +7,10 @@ import { databaseError } from "./sqlReason.ts";
 /** Reads where a run stands; null where it is not stored. */
 export const readRunStatus =
   ({ sql, description }: Database["Service"]) =>
-  (input: { readonly run_id: string; readonly tenant_id: string }): Effect.Effect<RunStatus | null, DatabaseError> =>
+  (input: {
+    readonly run_id: string;
+    readonly tenant_id: string;
+  }): Effect.Effect<RunStatus | null, DatabaseError> =>
     sql<{ status: RunStatus }>`
       select status from runs where tenant_id = ${input.tenant_id} and run_id = ${input.run_id}`.pipe(
       Effect.map(([row]) => row?.status ?? null),

@@ -2,82 +2,7 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-
-interface StepRow {
-  readonly trace_id: string;
-  readonly step_index: bigint;
-  readonly run_id: string;
-  readonly tenant_id: string;
-  readonly parent_step_index: bigint | null;
-  readonly skill_id: string;
-  readonly skill_name: string;
-  readonly source: string;
-  readonly status: string;
-  readonly level: string;
-  readonly outcome_category: string;
-  readonly outcome_code: string | null;
-  readonly params_commitment: string | null;
-  readonly outcome_data_commitment: string | null;
-  readonly attributes_commitment: string | null;
-  readonly cost_cents: number | null;
-  readonly duration_ms: number | null;
-  readonly started_at: string | null;
-  readonly retry_count: bigint;
-  readonly replay_behavior: string;
-  readonly idempotency_key: string | null;
-  readonly timestamp: string;
-  readonly is_synthetic: boolean;
-  readonly synthetic_scenario_id: string | null;
-  readonly record: string;
-  readonly leaf_hash: string;
-  readonly link: string;
-  readonly params: string | null;
-  readonly params_salt: string | null;
-  readonly outcome_data: string | null;
-  readonly outcome_data_salt: string | null;
-  readonly attributes: string | null;
-  readonly attributes_salt: string | null;
-  readonly erased_at: string | null;
-}
-
-const storedStep = (row: StepRow): StoredStep => ({
-  record: row.record,
-  leaf_hash: row.leaf_hash,
-  link: row.link,
-  columns: {
-    trace_id: row.trace_id,
-    step_index: Number(row.step_index),
-    run_id: row.run_id,
-    tenant_id: row.tenant_id,
-    parent_step_index: row.parent_step_index === null ? null : Number(row.parent_step_index),
-    skill_id: row.skill_id,
-    skill_name: row.skill_name,
-    source: row.source,
-    status: row.status,
-    level: row.level,
-    outcome_category: row.outcome_category,
-    outcome_code: row.outcome_code,
-    params: row.params_commitment,
-    outcome_data: row.outcome_data_commitment,
-    attributes: row.attributes_commitment,
-    cost_cents: row.cost_cents,
-    duration_ms: row.duration_ms,
-    started_at: row.started_at,
-    // A nulled column must reach the verifier as what it is.
-    retry_count: row.retry_count === null ? null : Number(row.retry_count),
-    replay_behavior: row.replay_behavior,
-    idempotency_key: row.idempotency_key,
-    timestamp: row.timestamp,
-    is_synthetic: row.is_synthetic,
-    synthetic_scenario_id: row.synthetic_scenario_id,
-  },
-  payloads: {
-    params: { salt: row.params_salt, text: row.params },
-    outcome_data: { salt: row.outcome_data_salt, text: row.outcome_data },
-    attributes: { salt: row.attributes_salt, text: row.attributes },
-  },
-  erased_at: row.erased_at,
-});
+import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
 
 /** Rows of one round trip: some megabytes of usual steps. */
 export const STEP_PAGE = 1000;
@@ -88,16 +13,7 @@ export const readSteps = (
   { trace_id, above }: { readonly trace_id: string; readonly above: number },
 ): Effect.Effect<ReadonlyArray<StoredStep>, SqlError> =>
   sql<StepRow>`
-    select trace_id, step_index, run_id, tenant_id, parent_step_index, skill_id, skill_name, source, status, level,
-           outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment,
-           cost_cents, duration_ms,
-           to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_at,
-           retry_count, replay_behavior, idempotency_key,
-           to_char("timestamp" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "timestamp",
-           is_synthetic, synthetic_scenario_id,
-           record, leaf_hash, link,
-           params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt,
-           to_char(erased_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as erased_at
+    select ${sql.literal(stepColumns)}
     from aos_trace_steps
     where trace_id = ${trace_id} and step_index > ${BigInt(above)}
     order by step_index

@@ -15,6 +15,8 @@ export const renewLease =
       select runproof_renew_lease(${input.trace_id}, ${input.holder}, ${BigInt(input.lease_ms)}) as renewed`.pipe(
       Effect.mapError(databaseError("renewLease", description)),
       Effect.flatMap(([row]) =>
-        row?.renewed === true ? Effect.void : Effect.fail(new LeaseLost({ trace_id: input.trace_id })),
+        row?.renewed === true
+          ? Effect.void
+          : Effect.fail(new LeaseLost({ trace_id: input.trace_id })),
       ),
     );

@@ -13,7 +13,10 @@ export const sealTrace =
     seal,
     expected,
     only_if_expired = false,
-  }: SealTrace & { readonly only_if_expired?: boolean }): Effect.Effect<SealedTrace, TraceWriteError | InvalidInput> =>
+  }: SealTrace & { readonly only_if_expired?: boolean }): Effect.Effect<
+    SealedTrace,
+    TraceWriteError | InvalidInput
+  > =>
     sql<Omit<SealedTrace, "step_count"> & { readonly step_count: bigint }>`
       select ${trace_id}::text as trace_id, seal_record, step_count, chain_head, merkle_root, root_hash
       from runproof_seal_trace(

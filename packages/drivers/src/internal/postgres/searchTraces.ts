@@ -11,7 +11,8 @@ export const MAX_PAGE = 500;
 
 type Position = readonly [started_at: string, trace_id: string];
 
-const encodeCursor = (position: Position) => Buffer.from(JSON.stringify(position)).toString("base64url");
+const encodeCursor = (position: Position) =>
+  Buffer.from(JSON.stringify(position)).toString("base64url");
 
 const decodeCursor = (cursor: string): Position | InvalidInput => {
   try {
@@ -41,7 +42,11 @@ const invalidTime = (where: string, value: string | undefined) =>
 const invalidLimit = (limit: number) =>
   Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE
     ? undefined
-    : new InvalidInput({ what: `${limit} is not from 1 to ${MAX_PAGE}`, where: "limit", remedy: "Ask for fewer; follow next_cursor." });
+    : new InvalidInput({
+        what: `${limit} is not from 1 to ${MAX_PAGE}`,
+        where: "limit",
+        remedy: "Ask for fewer; follow next_cursor.",
+      });
 
 /** Lists a tenant's traces, newest first. */
 export const searchTraces =
@@ -56,7 +61,11 @@ export const searchTraces =
         invalidTime("started_before", filter.started_before);
       if (invalid !== undefined) return yield* invalid;
       if (after instanceof InvalidInput) return yield* after;
-      const [run_id, status, agent_id] = [filter.run_id ?? null, filter.status ?? null, filter.agent_id ?? null];
+      const [run_id, status, agent_id] = [
+        filter.run_id ?? null,
+        filter.status ?? null,
+        filter.agent_id ?? null,
+      ];
       const [from, before] = [filter.started_from ?? null, filter.started_before ?? null];
       const [skill_id, text] = [filter.skill_id ?? null, filter.text ?? null];
       const [after_start, after_trace] = after ?? [null, null];
@@ -85,11 +94,18 @@ export const searchTraces =
                where s.trace_id = t.trace_id
                  and position(lower(${text}) in lower(concat_ws(' ', s.record, s.params, s.outcome_data, s.attributes))) > 0))
         order by t.started_at desc, t.trace_id desc
-        limit ${BigInt(limit + 1)}`.pipe(Effect.mapError(databaseError("searchTraces", description)));
-      const traces = rows.slice(0, limit).map((row) => ({ ...row, step_count: Number(row.step_count) }));
+        limit ${BigInt(limit + 1)}`.pipe(
+        Effect.mapError(databaseError("searchTraces", description)),
+      );
+      const traces = rows
+        .slice(0, limit)
+        .map((row) => ({ ...row, step_count: Number(row.step_count) }));
       const last = traces.at(-1);
       return {
         traces,
-        next_cursor: rows.length > limit && last !== undefined ? encodeCursor([last.started_at, last.trace_id]) : null,
+        next_cursor:
+          rows.length > limit && last !== undefined
+            ? encodeCursor([last.started_at, last.trace_id])
+            : null,
       };
     });

@@ -4,7 +4,10 @@ import type { Database } from "../../Database.ts";
 import { databaseError } from "./sqlReason.ts";
 
 /** Numbers one batch of queued entries; 0 when there is none or another process is at it. */
-const sequenceBatch = ({ sql, description }: Database["Service"]): Effect.Effect<number, DatabaseError> =>
+const sequenceBatch = ({
+  sql,
+  description,
+}: Database["Service"]): Effect.Effect<number, DatabaseError> =>
   sql<{ numbered: bigint }>`select runproof_sequence_log() as numbered`.pipe(
     Effect.map(([row]) => Number(row!.numbered)),
     Effect.mapError(databaseError("sequenceLog", description)),

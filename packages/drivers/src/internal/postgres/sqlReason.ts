@@ -49,7 +49,8 @@ const fieldsOf = (error: SqlError): ServerFields => {
   const message = cause instanceof Error ? cause.message : String(cause);
   return {
     ...(cause as ServerFields),
-    message: inner instanceof Error && inner.message !== "" ? `${message}: ${inner.message}` : message,
+    message:
+      inner instanceof Error && inner.message !== "" ? `${message}: ${inner.message}` : message,
   };
 };
 
@@ -88,7 +89,11 @@ export const databaseError =
         remedy: "Run `runproof migrate`, then `runproof doctor`.",
       });
     }
-    if (error.reason._tag === "ConnectionError" || UNAVAILABLE.includes(code) || code === DATABASE_MISSING) {
+    if (
+      error.reason._tag === "ConnectionError" ||
+      UNAVAILABLE.includes(code) ||
+      code === DATABASE_MISSING
+    ) {
       return new DatabaseUnreachable({ url: database, detail: message });
     }
     if (code === "") return new DatabaseUnreachable({ url: database, detail: message });
@@ -123,5 +128,6 @@ const invalidRecord = (trace_id: string, message: string) =>
   new InvalidInput({
     what: message,
     where: `trace ${trace_id}`,
-    remedy: "Make records with @runproof/proof; the database takes nothing that a verifier would refuse.",
+    remedy:
+      "Make records with @runproof/proof; the database takes nothing that a verifier would refuse.",
   });

@@ -1,5 +1,9 @@
 import type { Payload } from "@runproof/proof/Payload";
-import { RunExists, type InvalidInput, type TraceWriteError } from "@runproof/schemas/RunProofError";
+import {
+  RunExists,
+  type InvalidInput,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { StartTrace, TraceHead } from "../../TraceStore.ts";
@@ -8,12 +12,20 @@ import { traceWriteError } from "./sqlReason.ts";
 const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
 
 const identityOf = (record: string) =>
-  JSON.parse(record) as { readonly trace_id: string; readonly run_id: string; readonly tenant_id: string };
+  JSON.parse(record) as {
+    readonly trace_id: string;
+    readonly run_id: string;
+    readonly tenant_id: string;
+  };
 
 /** Inserts a trace, its lease and its OPENED entry. */
 export const startTrace =
   ({ sql, description }: Database["Service"]) =>
-  ({ trace, holder, lease_ms }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+  ({
+    trace,
+    holder,
+    lease_ms,
+  }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
     const attributes: Payload | null = trace.payloads.attributes;

@@ -16,7 +16,8 @@ export const storeRun =
       )`.pipe(
       Effect.asVoid,
       Effect.mapError((error) => {
-        if (error.reason._tag === "UniqueViolation") return new RunExists({ run_id: run.run_id, tenant_id: run.tenant_id });
+        if (error.reason._tag === "UniqueViolation")
+          return new RunExists({ run_id: run.run_id, tenant_id: run.tenant_id });
         if (sqlState(error)?.startsWith(DATA_EXCEPTION) === true) {
           return new InvalidInput({
             what: error.message,

@@ -1,0 +1,17 @@
+import * as Effect from "effect/Effect";
+import type { SqlClient } from "effect/sql/SqlClient";
+import type { SqlError } from "effect/sql/SqlError";
+import type { AuditSize } from "../../AuditStore.ts";
+
+/** Counts traces, steps and entries. */
+export const readAuditSize = (sql: SqlClient): Effect.Effect<AuditSize, SqlError> =>
+  sql<{ traces: bigint; steps: bigint; entries: bigint }>`
+    select (select count(*) from aos_traces) as traces,
+           (select count(*) from aos_trace_steps) as steps,
+           (select count(*) from aos_log_entries) as entries`.pipe(
+    Effect.map(([row]) => ({
+      traces: Number(row!.traces),
+      steps: Number(row!.steps),
+      entries: Number(row!.entries),
+    })),
+  );
