@@ -1,8 +1,9 @@
 /** The one door from the coordinators to the leases of running traces. */
-import type { AbortedTrace } from "@runproof/drivers/TraceStore";
+import { type AbortedTrace, TraceStore } from "@runproof/drivers/TraceStore";
 import type { DatabaseError, LeaseLost } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 
 /** Keeps the leases of this process's traces and ends those that are over. */
 export class LeasesBridge extends Context.Service<
@@ -16,4 +17,11 @@ export class LeasesBridge extends Context.Service<
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
   }
->()("@runproof/spine-coordinators/LeasesBridge") {}
+>()("@runproof/spine-coordinators/LeasesBridge") {
+  static readonly layer: Layer.Layer<LeasesBridge, never, TraceStore> = Layer.effect(
+    LeasesBridge,
+    Effect.map(TraceStore, (store) =>
+      LeasesBridge.of({ renew: store.renewLease, sweep: store.abortExpired }),
+    ),
+  );
+}

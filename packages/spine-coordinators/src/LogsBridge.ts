@@ -1,24 +1,27 @@
 /** The one door from the coordinators to the trace store. */
-import type {
-  AbortedTrace,
-  RecordSteps,
-  SealedTrace,
-  SealTrace,
-  StartTrace,
-  StoredRun,
-  TraceFilter,
-  TraceHead,
-  TracePage,
+import {
+  type AbortedTrace,
+  type RecordSteps,
+  type SealedTrace,
+  type SealTrace,
+  type StartTrace,
+  type StoredRun,
+  type TraceFilter,
+  type TraceHead,
+  type TracePage,
+  TraceStore,
 } from "@runproof/drivers/TraceStore";
 import type {
   DatabaseError,
   InvalidInput,
   RunExists,
   RunNotFound,
+  StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 
 export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage };
 
@@ -44,9 +47,23 @@ export class LogsBridge extends Context.Service<
     readonly read: (input: {
       readonly tenant_id: string;
       readonly run_id: string;
-    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound>;
+    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
   }
->()("@runproof/spine-coordinators/LogsBridge") {}
+>()("@runproof/spine-coordinators/LogsBridge") {
+  static readonly layer: Layer.Layer<LogsBridge, never, TraceStore> = Layer.effect(
+    LogsBridge,
+    Effect.map(TraceStore, (store) =>
+      LogsBridge.of({
+        begin: store.start,
+        append: store.recordSteps,
+        seal: ({ status, ...seal }) =>
+          status === "aborted" ? store.abort(seal) : store.complete(seal),
+        read: store.get,
+        search: store.search,
+      }),
+    ),
+  );
+}

@@ -1,8 +1,9 @@
 /** The one door from the coordinators to the `runs` table. */
-import type { RunStatus, StoreRun } from "@runproof/drivers/RunStore";
+import { RunStore, type RunStatus, type StoreRun } from "@runproof/drivers/RunStore";
 import type { DatabaseError, InvalidInput, RunExists } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 
 /** Stores what was asked to run, before it runs. */
 export class RunsBridge extends Context.Service<
@@ -17,4 +18,9 @@ export class RunsBridge extends Context.Service<
       readonly tenant_id: string;
     }) => Effect.Effect<RunStatus | null, DatabaseError>;
   }
->()("@runproof/spine-coordinators/RunsBridge") {}
+>()("@runproof/spine-coordinators/RunsBridge") {
+  static readonly layer: Layer.Layer<RunsBridge, never, RunStore> = Layer.effect(
+    RunsBridge,
+    Effect.map(RunStore, ({ store, status }) => RunsBridge.of({ store, status })),
+  );
+}

@@ -5,9 +5,27 @@ import type {
   RunExists,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
+import { randomBytes } from "node:crypto";
+import { Refusal } from "@runproof/proof/Refusal";
+import { prepareStep } from "@runproof/proof/StepRecord";
+import * as Cause from "effect/Cause";
+import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Option from "effect/Option";
 import type * as Schema from "effect/Schema";
+import { now } from "./internal/now.ts";
+import {
+  type Ending,
+  type OpenTrace,
+  prepareRun,
+  recordRun,
+  recordText,
+  type StepDraft,
+  textOf,
+} from "./internal/OpenTrace.ts";
+import { invalidInput, isRefusal, refusable } from "./internal/refused.ts";
 import type { LeasesBridge } from "./LeasesBridge.ts";
 import type { LogsBridge } from "./LogsBridge.ts";
 import type { RunOutcome } from "./RunOutcome.ts";
@@ -60,21 +78,239 @@ export class TracedRun extends Context.Service<
     readonly run_id: string;
     readonly trace_id: string;
     readonly tenant_id: string;
+    /** Records a step; `step` is the way to it. */
+    readonly record: OpenTrace["record"];
   }
 >()("@runproof/spine-coordinators/TracedRun") {}
 
-/** Records `effect` as a run: `completed` when it succeeds, `failed` when it fails, `aborted` when it dies or is interrupted. */
-export type Run = <A, E, R>(
+/** The step that an effect runs in: what a step inside it names as its parent. */
+interface Span {
+  readonly span_id: string;
+  hasChildren: boolean;
+}
+
+const CurrentSpan = Context.Reference<Span | null>("@runproof/spine-coordinators/TracedRun/Span", {
+  defaultValue: () => null,
+});
+
+/**
+ * Records `effect` as a run: `completed` when it succeeds, `failed` when it fails, `aborted` when it dies or is
+ * interrupted. Its result and its error pass through. A step that can't be recorded stops it: the effect is interrupted,
+ * the trace is sealed `aborted`, and the error is why the step could not be recorded.
+ */
+export const run = <A, E, R>(
   input: RunInput,
   effect: Effect.Effect<A, E, R>,
-) => Effect.Effect<
+): Effect.Effect<
   A,
   E | RecordError | RunExists,
   Exclude<R, TracedRun> | LogsBridge | LeasesBridge
->;
+> =>
+  Effect.gen(function* () {
+    const prepared = yield* prepareRun(
+      {
+        tenant_id: input.tenant_id,
+        run_id: input.run_id,
+        correlation_id: input.correlation_id,
+        agent_id: input.agent_id ?? null,
+        origin_system_id: input.origin_system_id ?? null,
+        incident_id: null,
+        replay_of: null,
+        plan: input.plan,
+        attributes: input.attributes,
+        seed: null,
+        frozen_timestamp: null,
+        is_synthetic: input.is_synthetic ?? false,
+        synthetic_scenario_id: input.synthetic_scenario_id ?? null,
+        redaction: input.redaction ?? null,
+      },
+      input.lease_ms,
+    );
+    const { exit, outcome } = yield* recordRun(
+      prepared,
+      ({ run_id, trace_id, tenant_id, record }) =>
+        effect.pipe(
+          Effect.provideService(TracedRun, TracedRun.of({ run_id, trace_id, tenant_id, record })),
+          Effect.provideService(CurrentSpan, null),
+        ),
+      endingOf,
+    );
+    yield* input.onSealed?.(outcome) ?? Effect.void;
+    return yield* exit;
+  });
 
-/** Records `effect` as one step, durable before it returns; its result and its error pass through. */
-export type Step = <A, E, R>(
+const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending =>
+  Exit.isSuccess(exit)
+    ? { status: "completed", reason: null }
+    : { status: "failed", reason: describe(Cause.squash(exit.cause)) };
+
+const describe = (error: unknown): string => {
+  const tag = tagOf(error);
+  return tag === null ? textOf(error) : `${tag}: ${textOf(error)}`;
+};
+
+const tagOf = (error: unknown): string | null => {
+  if (typeof error !== "object" || error === null) return null;
+  if ("_tag" in error && typeof error._tag === "string") return error._tag;
+  return error instanceof Error ? error.name : null;
+};
+
+/**
+ * Records `effect` as one step of the run, durable before it returns; its result and its error pass through.
+ *
+ * Params are checked before the effect runs. A result that JSON can't say exactly is recorded as a failed step, and is
+ * the error `InvalidInput`: name what to record of it with `outcome`. A step inside another is recorded before it, as it
+ * ends first, so `parent_step_index` stays null; both carry span ids in their attributes, and the inner one names the
+ * outer one's as `parent_span_id`.
+ */
+export const step = <A, E, R>(
   input: StepInput<A, E>,
   effect: Effect.Effect<A, E, R>,
-) => Effect.Effect<A, E | RecordError, R | TracedRun>;
+): Effect.Effect<A, E | RecordError, R | TracedRun> =>
+  Effect.gen(function* () {
+    const { record } = yield* TracedRun;
+    const parent = yield* CurrentSpan;
+    const span: Span = { span_id: randomBytes(8).toString("hex"), hasChildren: false };
+    const started_at = yield* now;
+    const started_nanos = yield* Clock.monotonicTimeNanos;
+    yield* checkInput(input, started_at);
+    if (parent !== null) parent.hasChildren = true;
+    const recordEnding = Effect.fnUntraced(function* (ending: StepEnding) {
+      const duration_ms = Number((yield* Clock.monotonicTimeNanos) - started_nanos) / 1e6;
+      const attributes = attributesOf(input.attributes, span, parent);
+      return yield* record(draftOf(input, { ...ending, attributes, started_at, duration_ms }));
+    });
+    // From the effect's end to its record nothing may come between: what was done must not be lost.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentSpan, span)));
+        yield* endingOfStep(input, exit).pipe(
+          Effect.flatMap(recordEnding),
+          Effect.catchIf(isRefusal, (refusal) =>
+            Effect.andThen(recordEnding(unrecordable(refusal)), Effect.fail(refusal)),
+          ),
+          Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
+        );
+        return yield* exit;
+      }),
+    );
+  });
+
+/** How a step ended, as it is recorded. */
+interface StepEnding {
+  readonly status: "success" | "failure";
+  readonly outcome_category: string;
+  readonly outcome_code: string | null;
+  readonly outcome_data: unknown;
+}
+
+/** What the caller wants recorded of an outcome could not be made. */
+class OutcomeThrew extends Refusal {
+  readonly _tag = "OutcomeThrew";
+}
+
+const endingOfStep = <A, E>(
+  input: StepInput<A, E>,
+  exit: Exit.Exit<A, E>,
+): Effect.Effect<StepEnding, Refusal> =>
+  Effect.try({
+    try: () => (Exit.isSuccess(exit) ? succeeded(input, exit.value) : failed(input, exit.cause)),
+    catch: (error) =>
+      new OutcomeThrew(
+        "$.outcome_data",
+        `the step's outcome or failure function threw: ${describe(error)}`,
+        "Let it return plain JSON for every result and error.",
+      ),
+  });
+
+const succeeded = <A, E>(input: StepInput<A, E>, value: A): StepEnding => ({
+  status: "success",
+  outcome_category: "SUCCESS",
+  outcome_code: null,
+  outcome_data: input.outcome === undefined ? value : input.outcome(value),
+});
+
+const failed = <A, E>(input: StepInput<A, E>, cause: Cause.Cause<E>): StepEnding => {
+  const failure = { status: "failure" as const, outcome_category: "PERMANENT" };
+  const error = Cause.findErrorOption(cause);
+  if (Option.isSome(error)) {
+    return {
+      ...failure,
+      outcome_code: codeOf(error.value),
+      outcome_data: input.failure?.(error.value) ?? { error: recordText(describe(error.value)) },
+    };
+  }
+  if (Cause.hasInterruptsOnly(cause)) {
+    const outcome_data = { error: "interrupted; what it did is not known" };
+    return { ...failure, outcome_code: "INTERRUPTED", outcome_data };
+  }
+  const outcome_data = { error: recordText(describe(Cause.squash(cause))) };
+  return { ...failure, outcome_code: "DEFECT", outcome_data };
+};
+
+const codeOf = (error: unknown): string | null => {
+  const tag = tagOf(error);
+  return tag === null ? null : recordText(tag);
+};
+
+const unrecordable = (refusal: Refusal): StepEnding => ({
+  status: "failure",
+  outcome_category: "PERMANENT",
+  outcome_code: "OUTCOME_NOT_RECORDABLE",
+  outcome_data: { error: `the outcome can't be recorded: ${refusal.what}`, path: refusal.path },
+});
+
+const attributesOf = (
+  attributes: Schema.Json | undefined,
+  span: Span,
+  parent: Span | null,
+): unknown => {
+  if (parent === null && !span.hasChildren) return attributes;
+  return {
+    span_id: span.span_id,
+    ...(parent === null ? {} : { parent_span_id: parent.span_id }),
+    ...(attributes === undefined ? {} : { attributes }),
+  };
+};
+
+const draftOf = <A, E>(
+  input: StepInput<A, E>,
+  ending: StepEnding & Pick<StepDraft, "attributes" | "started_at" | "duration_ms">,
+): StepDraft => ({
+  skill_id: input.skill_id,
+  skill_name: input.skill_name ?? input.skill_id,
+  source: "engine",
+  params: input.params,
+  cost_cents: input.cost_cents ?? null,
+  retry_count: input.retry_count ?? 0,
+  replay_behavior: "execute",
+  idempotency_key: input.idempotency_key ?? null,
+  ...ending,
+});
+
+/** Checks all that is known before the effect runs, so that bad input never leaves an action without its record. */
+const checkInput = <A, E>(
+  input: StepInput<A, E>,
+  started_at: string,
+): Effect.Effect<void, InvalidInput> =>
+  refusable(() =>
+    prepareStep({
+      ...draftOf(input, {
+        status: "success",
+        outcome_category: "SUCCESS",
+        outcome_code: null,
+        outcome_data: null,
+        attributes: input.attributes,
+        started_at,
+        duration_ms: 0,
+      }),
+      trace_id: "not recorded yet",
+      parent_step_index: null,
+      timestamp: started_at,
+      is_synthetic: false,
+      synthetic_scenario_id: null,
+    }),
+  ).pipe(
+    Effect.asVoid,
+    Effect.mapError((refusal) => invalidInput(refusal, "step")),
+  );

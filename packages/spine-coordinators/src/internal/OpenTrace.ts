@@ -1,0 +1,391 @@
+/** A trace that this process writes: its lease is kept, its chain is checked, and it is sealed however its work ends. */
+import { randomUUID } from "node:crypto";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import { type PreparedStep, prepareStep, type StepInput } from "@runproof/proof/StepRecord";
+import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
+import type { Refusal } from "@runproof/proof/Refusal";
+import {
+  ChainMismatch,
+  type ChainMoved,
+  DatabaseUnreachable,
+  InvalidInput,
+  LeaseLost,
+  type RunExists,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
+import * as Cause from "effect/Cause";
+import * as Clock from "effect/Clock";
+import * as Deferred from "effect/Deferred";
+import * as Duration from "effect/Duration";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import * as Semaphore from "effect/Semaphore";
+import { LeasesBridge } from "../LeasesBridge.ts";
+import { LogsBridge } from "../LogsBridge.ts";
+import type { RunOutcome } from "../RunOutcome.ts";
+import { LocalChain } from "./LocalChain.ts";
+import { now } from "./now.ts";
+import { invalidInput, refusable } from "./refused.ts";
+
+/** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
+export const DEFAULT_LEASE_MS = 30_000;
+
+/** The longest lease: an hour after its process died, a run must no longer look alive. */
+export const LEASE_MS_MAX = 3_600_000;
+
+/** Renewals a lease's time holds: two may be lost before the third saves it. */
+const RENEWALS_PER_LEASE = 3;
+
+/** How long sealing may take when the work is over, so that a process told to end does end. The lease does it then. */
+const SEAL_TIMEOUT_MS = 10_000;
+
+/** Characters of an error's text that a seal's reason keeps. */
+const REASON_CHARACTERS_MAX = 1_000;
+
+/** What a trace starts from: the trace record's fields, but for those that are made here. */
+export interface BeginInput extends Omit<
+  TraceInput,
+  "trace_id" | "run_id" | "correlation_id" | "started_at" | "created_at"
+> {
+  readonly run_id?: string | undefined;
+  readonly correlation_id?: string | undefined;
+}
+
+/** A step to record: the step record's fields, but for those that follow from the trace. */
+export type StepDraft = Omit<
+  StepInput,
+  "trace_id" | "timestamp" | "is_synthetic" | "synthetic_scenario_id" | "parent_step_index"
+>;
+
+/** How the work of a run ended. */
+export interface Ending {
+  readonly status: "completed" | "failed" | "aborted";
+  readonly reason: string | null;
+  readonly metadata?: unknown;
+}
+
+/** What stops a run's recording for good. */
+export type StopReason = InvalidInput | TraceWriteError | ChainMismatch;
+
+/** A trace that takes steps. */
+export interface OpenTrace {
+  readonly trace_id: string;
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly started_at: string;
+  /** Records a step, durable when it returns with its index. A payload that JSON can't say is a `Refusal`, and the run goes on. */
+  readonly record: (draft: StepDraft) => Effect.Effect<number, Refusal | StopReason>;
+}
+
+/** A trace's first record, checked, with nothing stored yet. */
+export interface PreparedRun {
+  readonly trace: ReturnType<typeof prepareTrace>;
+  readonly input: TraceInput;
+  readonly lease_ms: number;
+}
+
+/** Makes and checks a trace's first record. */
+export const prepareRun = (
+  begin: BeginInput,
+  lease_ms: number = DEFAULT_LEASE_MS,
+): Effect.Effect<PreparedRun, InvalidInput> =>
+  Effect.gen(function* () {
+    if (!Number.isInteger(lease_ms) || lease_ms < 1 || lease_ms > LEASE_MS_MAX) {
+      return yield* new InvalidInput({
+        what: `must be an integer from 1 to ${LEASE_MS_MAX}`,
+        where: "lease_ms",
+        remedy: "Give the milliseconds that the run may stay silent, or leave it out.",
+      });
+    }
+    const started_at = yield* now;
+    const run_id = begin.run_id ?? randomUUID();
+    const input: TraceInput = {
+      ...begin,
+      run_id,
+      correlation_id: begin.correlation_id ?? run_id,
+      trace_id: randomUUID(),
+      started_at,
+      created_at: started_at,
+    };
+    const trace = yield* refusable(() => prepareTrace(input)).pipe(
+      Effect.mapError((refusal) => invalidInput(refusal, "run")),
+    );
+    return { trace, input, lease_ms };
+  });
+
+/** What came of the work, and of the trace. */
+export interface Recorded<A, E> {
+  readonly exit: Exit.Exit<A, E | StopReason>;
+  readonly outcome: RunOutcome;
+}
+
+/**
+ * Starts the trace, gives it to `use`, and seals it by how `use` ends: `endingOf` decides for a success or a failure;
+ * a defect or an interruption is always `aborted`, and so is a run whose recording was stopped. When this returns, the
+ * trace is sealed, unless it fails: then the seal could not be written or can't be believed, and the lease ends it.
+ */
+export const recordRun = <A, E, R>(
+  run: PreparedRun,
+  use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
+  endingOf: (exit: Exit.Exit<A, E>) => Ending,
+): Effect.Effect<
+  Recorded<A, E>,
+  InvalidInput | RunExists | StopReason,
+  R | LogsBridge | LeasesBridge
+> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const writer = yield* beginTrace(run);
+      const keeper = yield* Effect.forkChild(keepLease(writer));
+      const exit = yield* restore(
+        Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped)),
+      ).pipe(Effect.exit);
+      const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
+        Effect.onExit(() => Fiber.interrupt(keeper)),
+      );
+      return { exit, outcome };
+    }),
+  );
+
+interface Writer {
+  readonly trace: OpenTrace;
+  readonly logs: LogsBridge["Service"];
+  readonly chain: LocalChain;
+  readonly holder: string;
+  readonly lease_ms: number;
+  /** Fails once the trace can't be written any more. */
+  readonly stopped: Deferred.Deferred<never, StopReason>;
+  /** Why, once it did. */
+  stop_reason: StopReason | null;
+  /** Steps that were sent last and whose answer never came. */
+  unanswered: ReadonlyArray<PreparedStep>;
+}
+
+const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: PreparedRun) {
+  const logs = yield* LogsBridge;
+  const holder = randomUUID();
+  const { trace_id } = input;
+  const head = yield* logs.begin({ trace, holder, lease_ms }).pipe(
+    answerWithin(lease_ms),
+    // It may have started all the same: then it must not stay open for as long as its lease.
+    Effect.tapError((error) =>
+      isUnanswered(error) ? Effect.ignore(abortUnanswered(logs, trace_id, error)) : Effect.void,
+    ),
+  );
+  const chain = new LocalChain(trace_id, trace);
+  const stopped = yield* Deferred.make<never, StopReason>();
+  const turn = yield* Semaphore.make(1);
+  const writer: Writer = {
+    trace: {
+      trace_id,
+      run_id: input.run_id,
+      tenant_id: input.tenant_id,
+      started_at: input.started_at,
+      record: (draft) => Semaphore.withPermit(turn, recordStep(writer, input, draft)),
+    },
+    logs,
+    chain,
+    holder,
+    lease_ms,
+    stopped,
+    stop_reason: null,
+    unanswered: [],
+  };
+  const mismatch = chain.compareHead(head);
+  if (mismatch !== undefined) yield* stop(writer, mismatch);
+  return writer;
+});
+
+const abortUnanswered = Effect.fnUntraced(function* (
+  logs: LogsBridge["Service"],
+  trace_id: string,
+  error: unknown,
+) {
+  const sealed_at = yield* now;
+  const { status, reason } = aborted(`the run could not be started: ${textOf(error)}`);
+  const seal = prepareSeal({ trace_id, status, reason, completed_at: sealed_at, sealed_at });
+  yield* logs.seal({ trace_id, seal, status }).pipe(answerWithin(SEAL_TIMEOUT_MS));
+});
+
+const recordStep = Effect.fnUntraced(function* (
+  writer: Writer,
+  input: TraceInput,
+  draft: StepDraft,
+): Effect.fn.Return<number, Refusal | StopReason> {
+  if (writer.stop_reason !== null) return yield* writer.stop_reason;
+  const timestamp = yield* now;
+  const step = yield* refusable(() =>
+    prepareStep({
+      ...draft,
+      trace_id: input.trace_id,
+      parent_step_index: null,
+      timestamp,
+      is_synthetic: input.is_synthetic,
+      synthetic_scenario_id: input.synthetic_scenario_id,
+    }),
+  );
+  return yield* Effect.uninterruptible(appendStep(writer, step));
+});
+
+const appendStep = Effect.fnUntraced(function* (
+  writer: Writer,
+  step: PreparedStep,
+): Effect.fn.Return<number, StopReason> {
+  const { next_index, trace_id } = writer.chain.head;
+  const answered = yield* writer.logs
+    .append({ trace_id, steps: [step], expected: writer.chain.head })
+    .pipe(
+      answerWithin(writer.lease_ms),
+      Effect.tapError((error) => {
+        if (isUnanswered(error)) writer.unanswered = [step];
+        return stop(writer, error);
+      }),
+    );
+  const mismatch = writer.chain.extend([step], answered);
+  if (mismatch !== undefined) {
+    yield* stop(writer, mismatch);
+    return yield* mismatch;
+  }
+  return next_index;
+});
+
+/** Whether an error leaves open if the database did what was asked. */
+const isUnanswered = (error: { readonly _tag: string }): boolean =>
+  error._tag === "DatabaseUnreachable" || error._tag === "DatabaseFailed";
+
+const stop = (writer: Writer, reason: StopReason): Effect.Effect<void> => {
+  writer.stop_reason ??= reason;
+  return Effect.asVoid(Deferred.fail(writer.stopped, reason));
+};
+
+/** Gives up on a database that does not answer. The wait can be ended also where the caller can't be interrupted. */
+const answerWithin =
+  (timeout_ms: number) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseUnreachable, R> =>
+    Effect.timeoutOrElse(Effect.interruptible(effect), {
+      duration: Duration.millis(timeout_ms),
+      orElse: () =>
+        Effect.fail(
+          new DatabaseUnreachable({
+            url: "the configured address",
+            detail: `no answer within ${timeout_ms} ms`,
+          }),
+        ),
+    });
+
+/** Renews the lease as long as the run lives; stops the run when another holds it or its time is over. */
+const keepLease = Effect.fnUntraced(function* (writer: Writer) {
+  const leases = yield* LeasesBridge;
+  const { holder, lease_ms } = writer;
+  const { trace_id } = writer.trace;
+  const pause_ms = lease_ms / RENEWALS_PER_LEASE;
+  let renewed_ms = yield* monotonic_ms;
+  for (;;) {
+    yield* Effect.sleep(Duration.millis(pause_ms));
+    const asked_ms = yield* monotonic_ms;
+    const exit = yield* leases
+      .renew({ trace_id, holder, lease_ms })
+      .pipe(answerWithin(pause_ms), Effect.exit);
+    if (Exit.isSuccess(exit)) {
+      renewed_ms = asked_ms;
+      continue;
+    }
+    const error = Cause.findErrorOption(exit.cause);
+    const isLost = error._tag === "Some" && error.value._tag === "LeaseLost";
+    if (isLost || (yield* monotonic_ms) - renewed_ms >= lease_ms) {
+      return yield* stop(writer, new LeaseLost({ trace_id }));
+    }
+  }
+});
+
+const monotonic_ms = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
+
+const endingFor = <A, E>(
+  writer: Writer,
+  exit: Exit.Exit<A, E | StopReason>,
+  endingOf: (exit: Exit.Exit<A, E>) => Ending,
+): Ending => {
+  const { stop_reason } = writer;
+  if (stop_reason !== null) return aborted(`the run could not be recorded: ${textOf(stop_reason)}`);
+  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) {
+    return aborted("the run was interrupted");
+  }
+  if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) {
+    return aborted(`the run died: ${textOf(Cause.squash(exit.cause))}`);
+  }
+  // Nothing stopped the recording, so any failure left is the work's own.
+  const ending = endingOf(exit as Exit.Exit<A, E>);
+  return { ...ending, reason: ending.reason === null ? null : recordText(ending.reason) };
+};
+
+const aborted = (reason: string) => ({
+  status: "aborted" as const,
+  reason: recordText(reason),
+});
+
+/** An error's text, for a reason. */
+export const textOf = (error: unknown): string => {
+  if (error instanceof Error) return error.message === "" ? error.name : error.message;
+  return typeof error === "string" ? error : "an error with no message";
+};
+
+/** A text as a record may hold it: valid Unicode, no U+0000, not long. */
+export const recordText = (text: string): string => {
+  const valid = text.toWellFormed().replaceAll("\u0000", "\ufffd");
+  return valid.length <= REASON_CHARACTERS_MAX
+    ? valid
+    : `${valid.slice(0, REASON_CHARACTERS_MAX).toWellFormed()}…`;
+};
+
+/** Seals the trace; where it can't be sealed as it ended, as `aborted`. */
+const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, StopReason> =>
+  writeSeal(writer, ending).pipe(
+    Effect.catchIf(
+      (error) => ending.status !== "aborted" && error._tag !== "ChainMismatch",
+      (error) =>
+        writeSeal(writer, aborted(`the run could not be sealed: ${textOf(error)}`)).pipe(
+          // The first error is what went wrong; that aborting failed too follows from it.
+          Effect.mapError(() => error),
+        ),
+    ),
+  );
+
+const writeSeal = Effect.fnUntraced(function* (
+  writer: Writer,
+  { status, reason, metadata }: Ending,
+): Effect.fn.Return<RunOutcome, StopReason> {
+  const { trace, chain, unanswered, stop_reason } = writer;
+  const { trace_id } = trace;
+  const sealed_at = yield* now;
+  const seal = yield* refusable(() =>
+    prepareSeal({ trace_id, status, reason, metadata, completed_at: sealed_at, sealed_at }),
+  ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
+  const answered = yield* writer.logs
+    .seal({
+      trace_id,
+      seal,
+      status,
+      // An aborted trace takes what is there; a complete one must be what was sent, and nothing more.
+      ...(status === "aborted" ? {} : { expected: chain.head }),
+    })
+    .pipe(answerWithin(SEAL_TIMEOUT_MS));
+  if (stop_reason !== null && isForeign(stop_reason)) return yield* stop_reason;
+  const mismatch = chain.compareSeal(seal, answered, unanswered);
+  if (mismatch !== undefined) return yield* mismatch;
+  return {
+    run_id: trace.run_id,
+    trace_id,
+    tenant_id: trace.tenant_id,
+    status,
+    reason,
+    root_hash: answered.root_hash,
+    step_count: answered.step_count,
+    started_at: trace.started_at,
+    completed_at: sealed_at,
+  };
+});
+
+/** Whether the chain holds what was not sent from here, so that a seal over it vouches for nothing. */
+const isForeign = (error: StopReason): error is ChainMoved | ChainMismatch =>
+  error._tag === "ChainMoved" || error._tag === "ChainMismatch";
