@@ -2,7 +2,7 @@
 import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
 import * as SchemaIssue from "effect/SchemaIssue";
-import { pathOf } from "./internal/JsonPath.ts";
+import { jsonPath } from "./internal/JsonPath.ts";
 import { Refusal } from "./Refusal.ts";
 
 /** A record, or what one should be made of, that is not as the format says. */
@@ -15,8 +15,8 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1();
 /** The first thing that a schema found wrong, as a refusal. */
 export const recordInvalidFrom = (issue: SchemaIssue.Issue, remedy: string): RecordInvalid => {
   const first = formatIssue(issue).issues[0];
-  const keys = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
-  const path = keys.reduce<string>((parent, key) => pathOf(parent, typeof key === "number" ? key : String(key)), "$");
+  const parts = (first?.path ?? []).map((part) => (typeof part === "object" ? part.key : part));
+  const path = jsonPath(parts.map((part) => (typeof part === "number" ? part : String(part))));
   return new RecordInvalid(path, first?.message ?? "not as the format says", remedy);
 };
 

@@ -11,3 +11,5 @@ export * as SealRecord from "./SealRecord.ts";
 export * as StepRecord from "./StepRecord.ts";
 export * as Timestamp from "./Timestamp.ts";
 export * as TraceRecord from "./TraceRecord.ts";
+export * as JsonText from "./JsonText.ts";
+export * as StoredRun from "./StoredRun.ts";

@@ -1,7 +1,14 @@
-/** One step further in a JSON path: `.key` where the key is an identifier, else `["key"]`; `[3]` for an index. */
-export const pathOf = (parent: string, key: string | number): string =>
-  typeof key === "number"
-    ? `${parent}[${key}]`
-    : /^[A-Za-z_$][A-Za-z0-9_$]*$/u.test(key)
-      ? `${parent}.${key}`
-      : `${parent}[${JSON.stringify(key)}]`;
+/** A key of an object, or an index of an array. */
+export type JsonPathPart = string | number;
+
+const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/u;
+
+/** A JSON path from the root: `$`, then `.key` where the key is an identifier, else `["key"]`; `[3]` for an index. */
+export const jsonPath = (parts: ReadonlyArray<JsonPathPart>): string =>
+  parts.reduce<string>(
+    (path, part) =>
+      typeof part === "number"
+        ? `${path}[${part}]`
+        : path + (IDENTIFIER.test(part) ? `.${part}` : `[${JSON.stringify(part)}]`),
+    "$",
+  );

@@ -1,0 +1,575 @@
+/**
+ * Verifies a run from its database rows, one after another, in O(log n) memory.
+ *
+ * Two questions are kept apart. What the records say is recomputed from the records alone: that is the root. Where they
+ * were changed is found by comparing each row with its own stored hash and with the links beside it, so that one edit is
+ * one finding at the row that was edited, and not a cascade. VERIFIED needs both: no finding, and equal roots.
+ */
+import { type Finding, type FindingCode } from "@runproof/schemas/Finding";
+import {
+  type IntegrityModel,
+  type Lifecycle,
+  REASON_NO_STEPS,
+  REASON_NO_TRACE,
+  REASON_OPEN,
+  type VerificationStatus,
+} from "@runproof/schemas/RunProofResult";
+import {
+  lifecycleOf,
+  SEAL_RECORD_TYPE,
+  type SealPayloadName,
+  type SealRecord,
+  TraceStatus,
+} from "@runproof/schemas/SealRecord";
+import { STEP_RECORD_TYPE, type StepPayloadName, type StepRecord } from "@runproof/schemas/StepRecord";
+import { isTimestamp } from "@runproof/schemas/Timestamp";
+import { TRACE_RECORD_TYPE, type TracePayloadName, type TraceRecord } from "@runproof/schemas/TraceRecord";
+import { canonicalize, type JsonObject, PARSED_LIMITS } from "./CanonicalJson.ts";
+import { firstLink, leafHash, rootHash } from "./Chain.ts";
+import { isHashHex } from "./Hash.ts";
+import {
+  type Absences,
+  checkColumns,
+  checkErasedAt,
+  checkPayloads,
+  fieldOf,
+  type RowName,
+} from "./internal/checkRow.ts";
+import { failureReason, FindingList } from "./internal/FindingList.ts";
+import { type LinkFit, LinkFollower } from "./internal/LinkFollower.ts";
+import { RecordDigest } from "./internal/RecordDigest.ts";
+import { type Reading, readSealRecord, readStepRecord, readTraceRecord } from "./internal/RecordReader.ts";
+import { type Place, StepOrder } from "./internal/StepOrder.ts";
+import { CompactRange } from "./MerkleTree.ts";
+
+export type ColumnValue = string | number | boolean | null;
+/** The queryable copies of a record's fields: times in the record's form, numbers as numbers. */
+export type Columns = Readonly<Record<string, ColumnValue>>;
+
+/** A payload as it stands beside the record. Both are null where there is none, or where it was erased. */
+export interface StoredPayload {
+  readonly salt: string | null;
+  /** The canonical text of the value. */
+  readonly text: string | null;
+}
+
+/** The row of a trace. Its columns are the record's keys without `type`. */
+export interface StoredTrace {
+  readonly record: string;
+  readonly leaf_hash: string;
+  readonly link: string;
+  readonly status: string;
+  readonly columns: Columns;
+  readonly payloads: Readonly<Record<TracePayloadName, StoredPayload>>;
+  /** Set once a payload of the trace or its seal was erased. */
+  readonly erased_at: string | null;
+  readonly archived_at: string | null;
+}
+
+/** The row of a step. Its columns are the record's keys without `type`, and the trace's `run_id` and `tenant_id`. */
+export interface StoredStep {
+  readonly record: string;
+  readonly leaf_hash: string;
+  readonly link: string;
+  readonly columns: Columns;
+  readonly payloads: Readonly<Record<StepPayloadName, StoredPayload>>;
+  /** Set once a payload of the step was erased. */
+  readonly erased_at: string | null;
+}
+
+/** The seal of a trace. Its columns are the record's keys without `type` and `trace_id`. */
+export interface StoredSeal {
+  readonly record: string;
+  readonly root_hash: string;
+  readonly columns: Columns;
+  readonly payloads: Readonly<Record<SealPayloadName, StoredPayload>>;
+}
+
+/** What the verifier is told from outside the rows. */
+export interface StoredRunOptions {
+  readonly model?: Exclude<IntegrityModel, "NONE">;
+  /**
+   * Whether the log records that a payload was erased; `step_index` is null for the trace's and the seal's. By default
+   * none is, so that a payload that is gone makes the run FAILED.
+   */
+  readonly erasure_recorded?: (step_index: number | null, payload_name: string) => boolean;
+  /** Whether the log records that the trace was archived. Where it is not given, `archived_at` is not judged. */
+  readonly archival_recorded?: () => boolean;
+}
+
+/** What the rows of one run show. */
+export interface StoredRunVerdict {
+  readonly model: IntegrityModel;
+  readonly verification_status: VerificationStatus;
+  readonly failure_reason: string | null;
+  /** Number of step rows. */
+  readonly chain_length: number;
+  /** Recomputed from the records; null without a seal, or where a record has no text. */
+  readonly root_hash: string | null;
+  /** Recomputed from the records: the root over the trace record and the steps. */
+  readonly merkle_root: string | null;
+  /** C_0, recomputed from the trace record: what the log's OPENED entry holds. */
+  readonly first_link: string | null;
+  /** Null where the seal can't be believed. */
+  readonly lifecycle: Lifecycle | null;
+  readonly findings: ReadonlyArray<Finding>;
+  /** How many findings beyond those listed there are. */
+  readonly findings_omitted: number;
+  readonly legacy_root_hash: string | null;
+}
+
+/** The verdict on a run of which nothing is stored. */
+export const noTraceVerdict = (): StoredRunVerdict => ({
+  model: "NONE",
+  verification_status: "UNSUPPORTED",
+  failure_reason: REASON_NO_TRACE,
+  chain_length: 0,
+  root_hash: null,
+  merkle_root: null,
+  first_link: null,
+  lifecycle: null,
+  findings: [],
+  findings_omitted: 0,
+  legacy_root_hash: null,
+});
+
+const TRACE_ROW: RowName = { name: "the trace", step_index: null };
+const stepRow = (step_index: number): RowName => ({ name: `step ${step_index}`, step_index });
+const SEAL_ROW: RowName = { name: "the seal", step_index: null };
+/** What explains a head or a root that does not match, so that it is not said again of the seal. */
+const STRUCTURE_CODES: ReadonlyArray<FindingCode> = [
+  "CONTENT_MISMATCH",
+  "NOT_CANONICAL",
+  "LINK_BROKEN",
+  "GAP",
+  "TRUNCATED",
+  "REORDERED",
+  "FOREIGN_RECORD",
+];
+
+/** The seal's columns that bind it to the steps. */
+const SEAL_FACTS: ReadonlyArray<string> = ["step_count", "chain_head", "merkle_root"];
+const TRACE_STATUSES: ReadonlyArray<string> = TraceStatus.literals;
+
+const columnsOf = (record: object, without: ReadonlyArray<string>): Map<string, unknown> =>
+  new Map(Object.entries(record).filter(([key]) => !without.includes(key)));
+
+const textOrNull = (text: unknown): string | null => (typeof text === "string" ? text : null);
+
+const stepsName = (start: number, end: number): string =>
+  start === end ? `step ${start}` : `steps ${start} to ${end}`;
+
+const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+/** What a row's leaf may be: the hash of its record first. */
+type Leaves = readonly [string, ...Array<string>];
+
+/**
+ * The fields of a record that were edited in place: those which, set to what this row's record must say, give the text
+ * whose hash is stored. Null where the record is not this row's at all.
+ */
+const editedFields = (
+  object: JsonObject | null,
+  must: Readonly<Record<string, unknown>>,
+  isStored: (text: string) => boolean,
+): string | null => {
+  if (object === null) return null;
+  const edited = Object.keys(must).filter((key) => object[key] !== must[key]);
+  try {
+    return edited.length > 0 && isStored(canonicalize({ ...object, ...must }, PARSED_LIMITS))
+      ? edited.join(", ")
+      : null;
+  } catch {
+    return null;
+  }
+};
+
+/** What is wrong with a record's content, if anything; and whether it is the one that was written all the same. */
+interface ContentVerdict {
+  readonly fault: { readonly code: FindingCode; readonly what: string } | null;
+  readonly isAuthentic: boolean;
+}
+
+const faulty = (code: FindingCode, what: string, isAuthentic = false): ContentVerdict => ({
+  fault: { code, what },
+  isAuthentic,
+});
+
+/** Judges a record that says it is of another kind or trace: put there, or edited in place. */
+const judgeForeign = (
+  reading: Reading<unknown>,
+  must: Readonly<Record<string, unknown>>,
+  leaves: Leaves,
+  what: string,
+): ContentVerdict => {
+  const edited = editedFields(reading.object, must, (text) => leaves.includes(leafHash(text)));
+  return edited === null
+    ? faulty("FOREIGN_RECORD", what)
+    : faulty("CONTENT_MISMATCH", `the record was changed in ${edited}`);
+};
+
+/** Judges a record that is its row's by its hash. `isLinked`: the stored link was made from this very record. */
+const judgeContent = (
+  reading: Reading<unknown>,
+  leaves: Leaves,
+  storedLeaf: unknown,
+  isLinked: boolean,
+): ContentVerdict => {
+  const isStored = storedLeaf === leaves[0];
+  if (reading.fault === "form" || (reading.fault !== null && isStored)) {
+    return faulty("NOT_CANONICAL", `the record is not as the format says: ${reading.what}`);
+  }
+  if (isStored) return { fault: null, isAuthentic: true };
+  return isLinked && reading.record !== null
+    ? faulty("CONTENT_MISMATCH", "the stored leaf hash is not the record's", true)
+    : faulty("CONTENT_MISMATCH", "the record is not the one whose hash is stored");
+};
+
+/** Verifies the rows of one run: construct it with the trace, add each step in the order of its index, finish. */
+export class StoredRunVerifier {
+  readonly #options: StoredRunOptions;
+  readonly #trace: StoredTrace;
+  readonly #traceFindings = new FindingList();
+  readonly #stepFindings = new FindingList();
+  readonly #sealFindings = new FindingList();
+  /** The trace record, where it is the one that was written. */
+  readonly #traceRecord: TraceRecord | null;
+  /** The id that every record of this trace must carry. */
+  readonly #traceId: unknown;
+  readonly #traceAbsences: Absences | null;
+  readonly #digest: RecordDigest;
+  /** The tree over the leaves as they are stored. */
+  readonly #storedLeaves = new CompactRange();
+  readonly #links: LinkFollower;
+  readonly #order = new StepOrder();
+  /** The row before, as the links see it. */
+  #previous: { readonly row: RowName; readonly isLinkBad: boolean };
+
+  constructor(trace: StoredTrace, options: StoredRunOptions = {}) {
+    this.#trace = trace;
+    this.#options = options;
+    const text = textOrNull(fieldOf(trace, "record"));
+    const reading = readTraceRecord(text);
+    this.#digest = new RecordDigest(text, reading.record?.run_id ?? null);
+    const storedLink = fieldOf(trace, "link");
+    const leaves = this.#takeLeaves(text, fieldOf(trace, "leaf_hash"));
+    const links = leaves.map(firstLink);
+    this.#links = new LinkFollower(storedLink, links);
+
+    const content = this.#judgeTrace(reading, leaves, storedLink === links[0]);
+    const isLinkBad = !links.includes(String(storedLink));
+    if (content.fault !== null) this.#report(TRACE_ROW, content.fault.code, content.fault.what);
+    else if (isLinkBad) this.#report(TRACE_ROW, "LINK_BROKEN", "the stored link does not follow from the leaf");
+    this.#previous = { row: TRACE_ROW, isLinkBad: isLinkBad || content.fault !== null };
+    this.#traceRecord = content.isAuthentic ? reading.record : null;
+    this.#traceId = this.#traceRecord?.trace_id ?? fieldOf(fieldOf(trace, "columns"), "trace_id");
+    this.#traceAbsences = this.#traceRecord === null ? null : this.#checkTraceRow(this.#traceRecord);
+    this.#checkArchivedAt();
+  }
+
+  #report(row: RowName, code: FindingCode, what: string): void {
+    const list = row === SEAL_ROW ? this.#sealFindings : row === TRACE_ROW ? this.#traceFindings : this.#stepFindings;
+    list.add(code, row.step_index, `${row.name}: ${what}`);
+  }
+
+  /** Takes a row's leaf into the tree of stored ones; gives what it may be: the record's, and the stored where it differs. */
+  #takeLeaves(text: string | null, storedLeaf: unknown): Leaves {
+    const leaf = leafHash(text ?? "");
+    this.#storedLeaves.append(isHashHex(storedLeaf) ? storedLeaf : leaf);
+    return isHashHex(storedLeaf) && storedLeaf !== leaf ? [leaf, storedLeaf] : [leaf];
+  }
+
+  #judgeTrace(reading: Reading<TraceRecord>, leaves: Leaves, isLinked: boolean): ContentVerdict {
+    const columns = fieldOf(this.#trace, "columns");
+    const record = reading.record;
+    // A record that the link was made from is the one written, so it is the column that was edited; unless all were.
+    const isOther =
+      record !== null &&
+      record.trace_id !== fieldOf(columns, "trace_id") &&
+      !(isLinked && record.run_id === fieldOf(columns, "run_id"));
+    if (reading.fault === "type" || isOther) {
+      const must = { type: TRACE_RECORD_TYPE, trace_id: fieldOf(columns, "trace_id") };
+      return judgeForeign(reading, must, leaves, isOther ? "the record is another trace's" : reading.what);
+    }
+    return judgeContent(reading, leaves, fieldOf(this.#trace, "leaf_hash"), isLinked);
+  }
+
+  #checkTraceRow(record: TraceRecord): Absences {
+    const expected = columnsOf(record, ["type"]);
+    checkColumns(this.#traceFindings, TRACE_ROW, fieldOf(this.#trace, "columns"), expected);
+    return checkPayloads(this.#traceFindings, TRACE_ROW, {
+      commitments: new Map([
+        ["plan", record.plan],
+        ["attributes", record.attributes],
+      ]),
+      payloads: fieldOf(this.#trace, "payloads"),
+      isErasureRecorded: (name) => this.#options.erasure_recorded?.(null, name) ?? false,
+    });
+  }
+
+  #checkArchivedAt(): void {
+    const archivedAt = fieldOf(this.#trace, "archived_at") ?? null;
+    if (archivedAt === null) return;
+    if (typeof archivedAt !== "string" || !isTimestamp(archivedAt)) {
+      this.#report(TRACE_ROW, "COLUMN_MISMATCH", "the column archived_at is no time");
+    } else if (this.#options.archival_recorded?.() === false) {
+      this.#report(TRACE_ROW, "COLUMN_MISMATCH", "the column archived_at is set, and no archival is recorded");
+    }
+  }
+
+  /** Adds the next step row, in the order of the `step_index` column. */
+  addStep(step: StoredStep): void {
+    const text = textOrNull(fieldOf(step, "record"));
+    const reading = readStepRecord(text);
+    const column = fieldOf(fieldOf(step, "columns"), "step_index");
+    this.#digest.addStep(text, reading.record);
+    const leaves = this.#takeLeaves(text, fieldOf(step, "leaf_hash"));
+    const link = this.#links.follow(fieldOf(step, "link"), leaves);
+    const content = this.#judgeStep(
+      reading,
+      leaves,
+      fieldOf(step, "leaf_hash"),
+      column,
+      link.matchedLeaf === leaves[0],
+    );
+    const place = this.#order.add(content.isAuthentic ? reading.record!.step_index : null, column);
+    const row = stepRow(place.index);
+    this.#reportStep(row, content, place, column);
+    const isLinkBad = this.#judgeLink(row, link.fit, content, place);
+    if (content.isAuthentic && !place.isDuplicate && !isLinkBad) this.#checkStepRow(row, reading.record!, step);
+  }
+
+  #judgeStep(
+    reading: Reading<StepRecord>,
+    leaves: Leaves,
+    storedLeaf: unknown,
+    column: unknown,
+    isLinked: boolean,
+  ): ContentVerdict {
+    const record = reading.record;
+    const must = { type: STEP_RECORD_TYPE, trace_id: this.#traceId, step_index: column };
+    if (reading.fault === "type" || (record !== null && record.trace_id !== this.#traceId)) {
+      return judgeForeign(reading, must, leaves, reading.what || "the record is another trace's");
+    }
+    if (record !== null && record.step_index !== column && storedLeaf !== leaves[0] && !isLinked) {
+      const edited = editedFields(reading.object, must, (text) => leaves.includes(leafHash(text)));
+      return edited === null
+        ? faulty("REORDERED", `the record is that of step ${record.step_index}`)
+        : faulty("CONTENT_MISMATCH", `the record was changed in ${edited}`);
+    }
+    return judgeContent(reading, leaves, storedLeaf, isLinked);
+  }
+
+  #reportStep(row: RowName, content: ContentVerdict, place: Place, column: unknown): void {
+    if (place.isDuplicate) this.#report(row, "FOREIGN_RECORD", "more than one row is this step");
+    else if (content.fault !== null) this.#report(row, content.fault.code, content.fault.what);
+    else if (place.isLate) this.#report(row, "REORDERED", "it comes after a later step");
+    if (!isIndex(column)) this.#report(row, "COLUMN_MISMATCH", "the column step_index is no index");
+  }
+
+  /** Reports a link that does not follow from the row before, where that row gives ground to say so. */
+  #judgeLink(row: RowName, fit: LinkFit, content: ContentVerdict, place: Place): boolean {
+    const previous = this.#previous;
+    if (fit === "computed" && !previous.isLinkBad) this.#reportLink(previous.row);
+    const isLinkBad = fit === "none";
+    const isBlamed = isLinkBad && !previous.isLinkBad && content.isAuthentic && place.isNext && !place.isDuplicate;
+    if (isBlamed) this.#reportLink(row);
+    this.#previous = { row, isLinkBad: isLinkBad || !content.isAuthentic };
+    return isBlamed;
+  }
+
+  #reportLink(row: RowName): void {
+    this.#report(row, "LINK_BROKEN", "the stored link does not follow from the link before and the leaf");
+  }
+
+  #checkStepRow(row: RowName, record: StepRecord, step: StoredStep): void {
+    const columns = fieldOf(step, "columns");
+    const expected = columnsOf(record, ["type"]);
+    for (const key of ["run_id", "tenant_id"] as const) {
+      // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
+      expected.set(key, this.#traceRecord === null ? fieldOf(columns, key) : this.#traceRecord[key]);
+    }
+    // What stands in the wrong place is told apart from what was renumbered once all rows are known.
+    expected.set("step_index", fieldOf(columns, "step_index"));
+    checkColumns(this.#stepFindings, row, columns, expected);
+    const absences = checkPayloads(this.#stepFindings, row, {
+      commitments: new Map([
+        ["params", record.params],
+        ["outcome_data", record.outcome_data],
+        ["attributes", record.attributes],
+      ]),
+      payloads: fieldOf(step, "payloads"),
+      isErasureRecorded: (name) => this.#options.erasure_recorded?.(row.step_index, name) ?? false,
+    });
+    checkErasedAt(this.#stepFindings, row, fieldOf(step, "erased_at"), absences);
+  }
+
+  /** Ends with the seal, or null where there is none, and gives the verdict. */
+  finish(seal: StoredSeal | null): StoredRunVerdict {
+    const sealText = seal === null ? null : textOrNull(fieldOf(seal, "record"));
+    const record = seal === null ? null : this.#checkSeal(seal, sealText);
+    this.#checkStatus(seal, record);
+    this.#checkOrder(record);
+    const root_hash = seal === null ? null : this.#digest.rootUnder(sealText);
+    if (record !== null) this.#checkBinding(record);
+    const isEqual = record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
+    if (seal !== null && !isEqual && !this.#isHarmful) {
+      this.#report(SEAL_ROW, "SEAL_MISMATCH", "the hashes recomputed from the records are not those of the seal");
+    }
+    return this.#verdict(seal, record, root_hash, isEqual);
+  }
+
+  get #lists(): ReadonlyArray<FindingList> {
+    return [this.#traceFindings, this.#stepFindings, this.#sealFindings];
+  }
+
+  get #isHarmful(): boolean {
+    return this.#lists.some((list) => list.isHarmful);
+  }
+
+  /** The seal record, where it is the one whose root is stored. */
+  #checkSeal(seal: StoredSeal, text: string | null): SealRecord | null {
+    const reading = readSealRecord(text);
+    const storedRoot = fieldOf(seal, "root_hash");
+    const isStored = (sealText: string, head: unknown) => isHashHex(head) && rootHash(head, sealText) === storedRoot;
+    const isBound = text !== null && isStored(text, reading.object?.["chain_head"]);
+    const isOther = reading.record !== null && reading.record.trace_id !== this.#traceId;
+    if (reading.fault === "type" || isOther) {
+      const must = { type: SEAL_RECORD_TYPE, trace_id: this.#traceId };
+      const edited = editedFields(reading.object, must, (sealText) =>
+        isStored(sealText, reading.object?.["chain_head"]),
+      );
+      if (edited !== null) this.#report(SEAL_ROW, "SEAL_MISMATCH", `the record was changed in ${edited}`);
+      else this.#report(SEAL_ROW, "FOREIGN_RECORD", isOther ? "the record is another trace's" : reading.what);
+      return null;
+    }
+    if (reading.fault === "form" || (reading.fault !== null && isBound)) {
+      this.#report(SEAL_ROW, "NOT_CANONICAL", `the record is not as the format says: ${reading.what}`);
+      return null;
+    }
+    if (reading.record === null || !isBound) {
+      this.#report(SEAL_ROW, "SEAL_MISMATCH", "the stored root is not that of the record: one of the two was changed");
+      return null;
+    }
+    this.#checkSealRow(reading.record, seal);
+    return reading.record;
+  }
+
+  #checkSealRow(record: SealRecord, seal: StoredSeal): void {
+    const expected = columnsOf(record, ["type", "trace_id"]);
+    const columns = fieldOf(seal, "columns");
+    // The trace's status is the same column; it is judged by itself.
+    if (fieldOf(columns, "status") === fieldOf(this.#trace, "status"))
+      expected.set("status", fieldOf(columns, "status"));
+    checkColumns(this.#sealFindings, SEAL_ROW, columns, expected, (column) =>
+      SEAL_FACTS.includes(column) ? "SEAL_MISMATCH" : "COLUMN_MISMATCH",
+    );
+    const absences = checkPayloads(this.#sealFindings, SEAL_ROW, {
+      commitments: new Map([["metadata", record.metadata]]),
+      payloads: fieldOf(seal, "payloads"),
+      isErasureRecorded: (name) => this.#options.erasure_recorded?.(null, name) ?? false,
+    });
+    this.#checkTraceErasedAt(absences);
+  }
+
+  /** The trace's `erased_at` speaks for the trace's payloads and the seal's. */
+  #checkTraceErasedAt(ofSeal: Absences): void {
+    if (this.#traceAbsences === null) return;
+    const { gone, erased } = this.#traceAbsences;
+    const absences = { gone: gone + ofSeal.gone, erased: erased + ofSeal.erased };
+    checkErasedAt(this.#traceFindings, TRACE_ROW, fieldOf(this.#trace, "erased_at"), absences);
+  }
+
+  #checkStatus(seal: StoredSeal | null, record: SealRecord | null): void {
+    const status = fieldOf(this.#trace, "status");
+    if (seal === null) this.#checkTraceErasedAt({ gone: 0, erased: 0 });
+    if (!TRACE_STATUSES.includes(String(status))) {
+      this.#report(TRACE_ROW, "COLUMN_MISMATCH", `the status ${JSON.stringify(status)} is none that a trace can have`);
+    } else if (seal === null && status !== "running") {
+      this.#report(TRACE_ROW, "SEAL_MISMATCH", `the status is ${String(status)}, and there is no seal`);
+    } else if (record !== null && status !== record.status) {
+      const what = `the status is ${String(status)}, and the seal says ${record.status}`;
+      this.#report(TRACE_ROW, "COLUMN_MISMATCH", what);
+    }
+  }
+
+  /** Finds the steps that are missing, too many, or in each other's place. */
+  #checkOrder(seal: SealRecord | null): void {
+    const found = this.#order.end;
+    const isCountTheEdit = seal !== null && seal.step_count !== found && this.#isBoundTo(seal);
+    const sealed = seal === null || isCountTheEdit ? found : seal.step_count;
+    if (isCountTheEdit) {
+      const what = `it counts ${seal.step_count} steps, and is bound to ${found}`;
+      this.#report(SEAL_ROW, "SEAL_MISMATCH", what);
+    }
+    for (const { record, column, isSwapped } of this.#order.misplaced()) {
+      const row = stepRow(record);
+      if (isSwapped) this.#report(row, "REORDERED", `it stands in the place of step ${column}`);
+      else this.#report(row, "COLUMN_MISMATCH", "the column step_index differs from the record");
+    }
+    this.#stepFindings.drop((finding) => (finding.step_index ?? 0) >= sealed);
+    for (const { start, end } of this.#order.presentFrom(sealed)) {
+      const what = `the seal counts ${sealed} steps, so ${start === end ? "this is" : "these are"} not of the sealed run`;
+      this.#stepFindings.add("FOREIGN_RECORD", start, `${stepsName(start, end)}: ${what}`);
+    }
+    for (const { start, end } of this.#order.missingBelow(sealed)) {
+      const isTail = end === sealed - 1;
+      const what = isTail ? `missing: the run was cut, its seal counts ${sealed} steps` : "missing";
+      this.#stepFindings.add(isTail ? "TRUNCATED" : "GAP", start, `${stepsName(start, end)}: ${what}`);
+    }
+  }
+
+  /** Whether the seal is bound to just the rows that are here, by the head or by the tree. */
+  #isBoundTo(seal: SealRecord): boolean {
+    return this.#links.fitOf(seal.chain_head) !== "none" || this.#storedLeaves.root() === seal.merkle_root;
+  }
+
+  /** Finds a head or a tree root of the seal that the rows contradict, where the rows themselves are in order. */
+  #checkBinding(seal: SealRecord): void {
+    const fit = this.#links.fitOf(seal.chain_head);
+    if (fit === "computed" && !this.#previous.isLinkBad) this.#reportLink(this.#previous.row);
+    if (this.#stepFindings.has(STRUCTURE_CODES) || this.#traceFindings.has(STRUCTURE_CODES)) return;
+    if (fit === "none" && !this.#previous.isLinkBad) {
+      this.#report(SEAL_ROW, "SEAL_MISMATCH", "its chain_head is not the last link");
+    }
+    if (![this.#storedLeaves.root(), this.#digest.merkleRoot].includes(seal.merkle_root)) {
+      this.#report(SEAL_ROW, "SEAL_MISMATCH", "its merkle_root is not that of the leaves");
+    }
+  }
+
+  /** Whether everything that the seal is bound to equals what was recomputed from the records. */
+  #agreesWith(seal: SealRecord): boolean {
+    return (
+      seal.chain_head === this.#digest.link &&
+      seal.merkle_root === this.#digest.merkleRoot &&
+      seal.step_count === this.#digest.stepCount
+    );
+  }
+
+  #verdict(
+    seal: StoredSeal | null,
+    record: SealRecord | null,
+    root_hash: string | null,
+    isEqual: boolean,
+  ): StoredRunVerdict {
+    const steps = this.#stepFindings.kept.toSorted((a, b) => (a.step_index ?? 0) - (b.step_index ?? 0));
+    const findings = [...this.#traceFindings.kept, ...steps, ...this.#sealFindings.kept];
+    const findings_omitted = this.#lists.reduce((sum, list) => sum + list.omittedCount, 0);
+    const unsupported = this.#digest.stepCount === 0 ? REASON_NO_STEPS : seal === null ? REASON_OPEN : null;
+    // `isEqual` is false without a seal: nothing is VERIFIED that was not compared.
+    const status = this.#isHarmful ? "FAILED" : unsupported !== null ? "UNSUPPORTED" : isEqual ? "VERIFIED" : "FAILED";
+    return {
+      model: this.#options.model ?? "HASH_CHAIN",
+      verification_status: status,
+      failure_reason: failureReason(findings, findings_omitted) ?? unsupported,
+      chain_length: this.#digest.stepCount,
+      root_hash,
+      merkle_root: this.#digest.merkleRoot,
+      first_link: this.#digest.firstLink,
+      lifecycle: seal === null ? "OPEN" : record === null ? null : lifecycleOf(record.status),
+      findings,
+      findings_omitted,
+      legacy_root_hash: this.#digest.legacyRoot,
+    };
+  }
+}
