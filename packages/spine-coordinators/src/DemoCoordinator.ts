@@ -99,7 +99,7 @@ const pastTriggers = Effect.fnUntraced(function* (change: ChangeParams) {
   yield* sql.unsafe(disable);
   const changed = yield* updateParams(change);
   yield* Effect.forEach(triggers, ({ name, fires }) =>
-    sql.unsafe(`alter table aos_trace_steps ${enable[fires]} trigger ${name}`),
+    sql.unsafe(`alter table aos_trace_steps ${enable[fires]} trigger "${name}"`),
   );
   if (changed.length !== 1) {
     return yield* new InvalidInput({
