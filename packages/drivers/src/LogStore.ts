@@ -1,13 +1,8 @@
 /** The transparency log's tables: entries with their indexes, the tree's hashes, and checkpoints. */
+import type { TreeNode } from "@runproof/proof/ProofPlan";
 import type { DatabaseError, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
-
-/** A complete subtree: `2 ** level` leaves from leaf `index * 2 ** level` on. */
-export interface LogNode {
-  readonly level: number;
-  readonly index: number;
-}
 
 /** An entry of the log. `kind` is the format's: 1 OPENED, 2 SEALED, 3 HEAD, 4 EVENT. */
 export interface StoredLogEntry {
@@ -51,7 +46,7 @@ export class LogStore extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
     /** Hashes of complete subtrees, in the order asked for, in hex; O(1) reads each. */
     readonly nodes: (
-      nodes: ReadonlyArray<LogNode>,
+      nodes: ReadonlyArray<TreeNode>,
     ) => Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable>;
     /** Queues an EVENT; `record` is an event record's canonical text. */
     readonly recordEvent: (record: string) => Effect.Effect<void, DatabaseError>;

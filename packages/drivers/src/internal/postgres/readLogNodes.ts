@@ -1,10 +1,10 @@
 import { merkleRoot } from "@runproof/proof/MerkleTree";
-import { sha256 } from "@runproof/proof/Hash";
+import { entryLeafHash } from "@runproof/proof/LogEntry";
+import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { StoredDataUnreadable, type DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Database } from "../../Database.ts";
-import type { LogNode, StoredLogEntry } from "../../LogStore.ts";
 import { readLogEntries } from "./readLogEntries.ts";
 import { readLogTileRoots, readLogTiles, type TilePlace } from "./readLogTiles.ts";
 import { databaseError } from "./sqlReason.ts";
@@ -14,17 +14,13 @@ const TILE_HEIGHT = 8;
 const TILE_WIDTH = 256;
 const HASH_BYTES = 32;
 
-/** The tree's leaf hash of an entry: H( 0x00 || kind || digest ). */
-export const entryLeafHash = ({ kind, digest }: Pick<StoredLogEntry, "kind" | "digest">): string =>
-  sha256(Buffer.concat([Buffer.of(0, kind), Buffer.from(digest, "hex")]));
-
 /** Where in the tiles a complete subtree's hashes stand: `count` hashes of one tile from `offset` on. */
 interface NodePlace extends TilePlace {
   readonly offset: number;
   readonly count: number;
 }
 
-const placeOf = ({ level, index }: LogNode): NodePlace => {
+const placeOf = ({ level, index }: TreeNode): NodePlace => {
   const tileLevel = Math.floor(level / TILE_HEIGHT);
   const count = 2 ** (level % TILE_HEIGHT);
   const first = index * count;
@@ -78,7 +74,7 @@ const readTileHashes = Effect.fnUntraced(function* (
 export const readLogNodes =
   ({ sql, description }: Database["Service"]) =>
   (
-    nodes: ReadonlyArray<LogNode>,
+    nodes: ReadonlyArray<TreeNode>,
   ): Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable> =>
     Effect.gen(function* () {
       const places = nodes.map(placeOf);
