@@ -264,3 +264,31 @@ export type TraceWriteError =
   | ChainMoved
   | ImmutabilityViolation
   | LeaseLost;
+
+/** The log in the database is smaller than a tree that was already signed: entries were removed, or an old backup restored. */
+export class LogShrunk extends Schema.TaggedError<LogShrunk>()(
+  "LogShrunk",
+  { signed_size: Schema.Int, size: Schema.Int },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `the log has ${this.size} entries, and a tree of ${this.signed_size} was already signed`;
+  }
+  get remedy(): string {
+    return "Nothing is signed. Find the newer database, or run `runproof audit --checkpoint FILE` with a checkpoint kept elsewhere.";
+  }
+}
+
+/** The log in the database does not extend a tree that was already signed: entries were rewritten. */
+export class LogForked extends Schema.TaggedError<LogForked>()(
+  "LogForked",
+  { signed_size: Schema.Int, signed_root_hash: Schema.String, root_hash: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `the log's first ${this.signed_size} entries hash to ${this.root_hash}, and ${this.signed_root_hash} was signed`;
+  }
+  get remedy(): string {
+    return "Nothing is signed. Keep the database as it is and run `runproof audit --checkpoint FILE` to see what was rewritten.";
+  }
+}
