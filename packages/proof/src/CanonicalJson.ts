@@ -53,7 +53,8 @@ class Writer {
 
   write(value: unknown): string {
     this.#value(value);
-    if (this.#text.length * 3 > this.#bytesMax && Buffer.byteLength(this.#text) > this.#bytesMax) this.#refuseSize();
+    if (this.#text.length * 3 > this.#bytesMax && Buffer.byteLength(this.#text) > this.#bytesMax)
+      this.#refuseSize();
     return this.#text;
   }
 
@@ -104,9 +105,13 @@ class Writer {
   }
 
   #number(number: number): void {
-    if (!Number.isFinite(number)) this.#refuse(`${String(number)} is no JSON number`, "Use null or a string.");
+    if (!Number.isFinite(number))
+      this.#refuse(`${String(number)} is no JSON number`, "Use null or a string.");
     if (!this.#keepsLargeIntegers && Number.isInteger(number) && !Number.isSafeInteger(number)) {
-      this.#refuse(`the integer ${number} is beyond ±(2^53-1) and may have been rounded`, "Use a string.");
+      this.#refuse(
+        `the integer ${number} is beyond ±(2^53-1) and may have been rounded`,
+        "Use a string.",
+      );
     }
     // The ES shortest form is RFC 8785's number form; String(-0) is "0", as it asks.
     this.#text += String(number);
@@ -115,7 +120,8 @@ class Writer {
   #container(container: object): void {
     if (types.isProxy(container))
       this.#refuse("a proxy may answer differently each time", "Copy it into a plain value.");
-    if (this.#ancestors.includes(container)) this.#refuse("the value contains itself", "Break the cycle.");
+    if (this.#ancestors.includes(container))
+      this.#refuse("the value contains itself", "Break the cycle.");
     if (this.#ancestors.length >= this.#depthMax) {
       this.#refuse(`nested deeper than ${this.#depthMax} levels`, "Flatten the value.");
     }
@@ -128,7 +134,8 @@ class Writer {
   #member(holder: object, key: JsonPathPart): void {
     this.#path.push(key);
     const property = Object.getOwnPropertyDescriptor(holder, key);
-    if (property === undefined) return this.#refuse("an array with holes", "Put null where nothing is.");
+    if (property === undefined)
+      return this.#refuse("an array with holes", "Put null where nothing is.");
     if (property.get !== undefined || property.set !== undefined) {
       this.#refuse("a getter may answer differently each time", "Put the value in its place.");
     }
@@ -140,7 +147,8 @@ class Writer {
   }
 
   #array(array: ReadonlyArray<unknown>): void {
-    if (Object.getPrototypeOf(array) !== Array.prototype) this.#refuse("not a plain array", "Copy it into one.");
+    if (Object.getPrototypeOf(array) !== Array.prototype)
+      this.#refuse("not a plain array", "Copy it into one.");
     this.#text += "[";
     for (let index = 0; index < array.length; index++) {
       if (index > 0) this.#text += ",";
@@ -149,7 +157,10 @@ class Writer {
     this.#text += "]";
     // Every index was there, so what is left beside them is `length` and whatever was put on the array.
     if (Reflect.ownKeys(array).length !== array.length + 1) {
-      this.#refuse("an array with a property beside its items, which would be dropped", "Use an object.");
+      this.#refuse(
+        "an array with a property beside its items, which would be dropped",
+        "Use an object.",
+      );
     }
   }
 
@@ -157,7 +168,10 @@ class Writer {
     const prototype: unknown = Object.getPrototypeOf(object);
     if (prototype !== Object.prototype && prototype !== null) {
       const what = object instanceof Date ? "a Date" : "not a plain object";
-      this.#refuse(`${what}, so parts of it would be lost`, "Turn it into plain JSON first; a time into a string.");
+      this.#refuse(
+        `${what}, so parts of it would be lost`,
+        "Turn it into plain JSON first; a time into a string.",
+      );
     }
     const keys = Reflect.ownKeys(object);
     if (keys.some((key) => typeof key === "symbol")) {
@@ -181,10 +195,14 @@ class Writer {
  * undefined, NaN, an infinity, a BigInt, an integer beyond ±(2^53-1), a lone surrogate, a Date or another class instance,
  * a function, a symbol, a getter, a proxy, an array with holes, a cycle, or more depth or bytes than the limits.
  */
-export const canonicalize = (value: unknown, limits: CanonicalLimits = {}): string => new Writer(limits).write(value);
+export const canonicalize = (value: unknown, limits: CanonicalLimits = {}): string =>
+  new Writer(limits).write(value);
 
 /** The value of a text that is the canonical form of itself, or undefined where it is not. */
-export const parseCanonical = (text: string, limits: CanonicalLimits = {}): JsonValue | undefined => {
+export const parseCanonical = (
+  text: string,
+  limits: CanonicalLimits = {},
+): JsonValue | undefined => {
   try {
     const value = JSON.parse(text) as JsonValue;
     return canonicalize(value, { ...limits, ...PARSED_LIMITS }) === text ? value : undefined;

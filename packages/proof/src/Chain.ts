@@ -23,4 +23,5 @@ export const firstLink = (leaf: string): string => linkOf(ZERO_HASH, leaf);
 export const nextLink = (link: string, leaf: string): string => linkOf(link, leaf);
 
 /** The root: H( 0x02 || C_n || H( 0x00 || seal ) ). */
-export const rootHash = (link: string, sealText: string): string => linkOf(link, leafHash(sealText));
+export const rootHash = (link: string, sealText: string): string =>
+  linkOf(link, leafHash(sealText));

@@ -35,13 +35,15 @@ const NUMBER_UNITS_MAX = 1100;
 
 /** The digits and the power of ten that a decimal literal denotes, without sign and with no zero at either end. */
 const decimalOf = (literal: string): { readonly digits: string; readonly exponent: number } => {
-  const [, whole = "", fraction = "", power = "0"] = /^-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/u.exec(
-    literal,
-  )!;
+  const [, whole = "", fraction = "", power = "0"] =
+    /^-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/u.exec(literal)!;
   const digits = (whole + fraction).replace(/^0+/u, "");
   const trimmed = digits.replace(/0+$/u, "");
   if (trimmed === "") return { digits: "", exponent: 0 };
-  return { digits: trimmed, exponent: Number(power) - fraction.length + (digits.length - trimmed.length) };
+  return {
+    digits: trimmed,
+    exponent: Number(power) - fraction.length + (digits.length - trimmed.length),
+  };
 };
 
 /** Whether a double, printed the shortest way, denotes the same decimal value as the literal it was read from. */
@@ -69,7 +71,8 @@ class Reader {
     this.#skipSpace();
     const value = this.#value();
     this.#skipSpace();
-    if (this.#at < this.#text.length) this.#refuse("more text after the value", "Keep one JSON value.");
+    if (this.#at < this.#text.length)
+      this.#refuse("more text after the value", "Keep one JSON value.");
     return value;
   }
 
@@ -78,7 +81,8 @@ class Reader {
   }
 
   #refuseSyntax(expected: string): never {
-    const found = this.#at < this.#text.length ? JSON.stringify(this.#text[this.#at]) : "the end of the text";
+    const found =
+      this.#at < this.#text.length ? JSON.stringify(this.#text[this.#at]) : "the end of the text";
     return this.#refuse(`expected ${expected}, found ${found}`, "Give valid JSON (RFC 8259).");
   }
 
@@ -122,7 +126,10 @@ class Reader {
     const value = Number(literal);
     if (literal.length > NUMBER_UNITS_MAX || !isExact(literal, value)) {
       const shown = literal.length > 40 ? `${literal.slice(0, 40)}…` : literal;
-      this.#refuse(`the number ${shown} can't be held exactly by a double`, "Write it as a string.");
+      this.#refuse(
+        `the number ${shown} can't be held exactly by a double`,
+        "Write it as a string.",
+      );
     }
     this.#at += literal.length;
     return value;
@@ -133,9 +140,11 @@ class Reader {
     for (let quote = this.#at; ;) {
       const from = quote + 1;
       quote = this.#text.indexOf('"', from);
-      if (quote === -1) return this.#refuse("a string that is not closed", "Give valid JSON (RFC 8259).");
+      if (quote === -1)
+        return this.#refuse("a string that is not closed", "Give valid JSON (RFC 8259).");
       let backslashes = 0;
-      while (quote - backslashes > from && this.#text[quote - 1 - backslashes] === "\\") backslashes += 1;
+      while (quote - backslashes > from && this.#text[quote - 1 - backslashes] === "\\")
+        backslashes += 1;
       if (backslashes % 2 === 0) return quote + 1;
     }
   }
@@ -147,9 +156,13 @@ class Reader {
     try {
       text = JSON.parse(token) as string;
     } catch {
-      return this.#refuse("a string that is not escaped as JSON asks", "Give valid JSON (RFC 8259).");
+      return this.#refuse(
+        "a string that is not escaped as JSON asks",
+        "Give valid JSON (RFC 8259).",
+      );
     }
-    if (!text.isWellFormed()) this.#refuse("a string with a lone surrogate is not valid Unicode", "Use U+FFFD.");
+    if (!text.isWellFormed())
+      this.#refuse("a string with a lone surrogate is not valid Unicode", "Use U+FFFD.");
     this.#at = end;
     return text;
   }
@@ -201,7 +214,11 @@ class Reader {
       const key = this.#string();
       this.#path.push(key);
       if (Object.hasOwn(object, key)) {
-        this.#refuse("the key is there twice", "Keep one of them: readers disagree on which counts.", start);
+        this.#refuse(
+          "the key is there twice",
+          "Keep one of them: readers disagree on which counts.",
+          start,
+        );
       }
       this.#skipSpace();
       if (this.#text[this.#at] !== ":") this.#refuseSyntax("':'");
@@ -217,7 +234,12 @@ class Reader {
 /** Sets any key as an own one; assigning to `__proto__` would set the prototype instead. */
 const setKey = (object: Record<string, JsonValue>, key: string, value: JsonValue): void => {
   if (key === "__proto__") {
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+    Object.defineProperty(object, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
   } else {
     object[key] = value;
   }
@@ -231,7 +253,12 @@ const setKey = (object: Record<string, JsonValue>, key: string, value: JsonValue
 export const parseJson = (text: string, limits: TextLimits = {}): JsonValue => {
   const unitsMax = limits.units_max ?? TEXT_UNITS_MAX;
   if (text.length > unitsMax) {
-    throw new JsonTextError("$", `the text is longer than ${unitsMax} UTF-16 units`, "Split it.", unitsMax);
+    throw new JsonTextError(
+      "$",
+      `the text is longer than ${unitsMax} UTF-16 units`,
+      "Split it.",
+      unitsMax,
+    );
   }
   return new Reader(text, limits.depth_max ?? TEXT_DEPTH_MAX).read();
 };

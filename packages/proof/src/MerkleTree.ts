@@ -35,7 +35,8 @@ export class CompactRange {
   /** Adds the hash of the next leaf. */
   append(leaf: string): void {
     let node = hashBytes(leaf);
-    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) node = joinBytes(this.#peaks.pop()!, node);
+    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2)
+      node = joinBytes(this.#peaks.pop()!, node);
     this.#peaks.push(node);
     this.#size += 1;
   }
@@ -115,8 +116,10 @@ export interface Inclusion {
   readonly root: string;
 }
 
-const isPath = (path: unknown): path is ReadonlyArray<string> => Array.isArray(path) && path.every(isHashHex);
-const isSize = (size: unknown): size is number => Number.isSafeInteger(size) && (size as number) >= 1;
+const isPath = (path: unknown): path is ReadonlyArray<string> =>
+  Array.isArray(path) && path.every(isHashHex);
+const isSize = (size: unknown): size is number =>
+  Number.isSafeInteger(size) && (size as number) >= 1;
 const isOdd = (n: number): boolean => n % 2 === 1;
 const half = (n: number): number => Math.floor(n / 2);
 

@@ -24,23 +24,41 @@ export class SaltInvalid extends Refusal {
 export const makeSalt = (): string => randomBytes(SALT_BYTES).toString("base64url");
 
 /** Whether something is a salt in its one spelling. */
-export const isSalt = (value: unknown): value is string => typeof value === "string" && SALT_FORM.test(value);
+export const isSalt = (value: unknown): value is string =>
+  typeof value === "string" && SALT_FORM.test(value);
 
 /** The commitment over salt, name and the value's canonical text. */
 export const payloadCommitment = (name: string, salt: string, text: string): string => {
   if (!isSalt(salt)) {
-    throw new SaltInvalid("salt", "not 16 bytes as 22 characters of unpadded base64url", "Let commitPayload make it.");
+    throw new SaltInvalid(
+      "salt",
+      "not 16 bytes as 22 characters of unpadded base64url",
+      "Let commitPayload make it.",
+    );
   }
   // The salt needs no escape, so this is JCS([salt, name, value]).
   return `sha256:${sha256(`["${salt}",${JSON.stringify(name)},${text}]`)}`;
 };
 
 /** Commits to a value under a record's key, with a fresh salt unless one is given. Throws `CanonicalJsonError`. */
-export const commitPayload = (name: string, value: unknown, salt = makeSalt(), limits?: CanonicalLimits): Payload => {
+export const commitPayload = (
+  name: string,
+  value: unknown,
+  salt = makeSalt(),
+  limits?: CanonicalLimits,
+): Payload => {
   const text = canonicalize(value, limits);
   return { commitment: payloadCommitment(name, salt, text), salt, text };
 };
 
 /** Whether a stored payload is what a record committed to. A salt or text of another form never is. */
-export const isPayloadOf = (commitment: string, name: string, salt: unknown, text: unknown): boolean =>
-  isSalt(salt) && typeof text === "string" && payloadCommitment(name, salt, text) === commitment && isCanonical(text);
+export const isPayloadOf = (
+  commitment: string,
+  name: string,
+  salt: unknown,
+  text: unknown,
+): boolean =>
+  isSalt(salt) &&
+  typeof text === "string" &&
+  payloadCommitment(name, salt, text) === commitment &&
+  isCanonical(text);

@@ -27,7 +27,10 @@ export interface PreparedSeal {
   readonly payloads: { readonly metadata: Payload | null };
 }
 
-const validate = validator(SealRecord, "Give every field of a seal record, each as section 1 of the format says.");
+const validate = validator(
+  SealRecord,
+  "Give every field of a seal record, each as section 1 of the format says.",
+);
 
 /** Makes a seal record. Throws `RecordInvalid` or `CanonicalJsonError`. */
 export const prepareSeal = (input: SealInput, limits?: CanonicalLimits): PreparedSeal => {
@@ -65,7 +68,11 @@ export const sealRecordText = (prepared: PreparedSeal, facts: SealFacts): string
       throw new RecordInvalid(`$.${key}`, "must be 64 lower-case hex digits", "Give the hash.");
   }
   if (!Number.isSafeInteger(facts.step_count) || facts.step_count < 0) {
-    throw new RecordInvalid("$.step_count", "must be an integer from 0 to 2^53-1", "Count the trace's steps.");
+    throw new RecordInvalid(
+      "$.step_count",
+      "must be an integer from 0 to 2^53-1",
+      "Count the trace's steps.",
+    );
   }
   const [head, root, count, rest] = prepared.parts;
   return head + facts.chain_head + root + facts.merkle_root + count + facts.step_count + rest;

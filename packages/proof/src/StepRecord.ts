@@ -1,5 +1,10 @@
 /** Makes step records: all but the index, which the store gives inside its lock. */
-import { levelOf, type StepPayloadName, StepRecord, STEP_RECORD_TYPE } from "@runproof/schemas/StepRecord";
+import {
+  levelOf,
+  type StepPayloadName,
+  StepRecord,
+  STEP_RECORD_TYPE,
+} from "@runproof/schemas/StepRecord";
 import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
 import { commitOptional } from "./internal/commitOptional.ts";
 import type { Payload } from "./Payload.ts";
@@ -9,7 +14,10 @@ import { RecordInvalid, validator } from "./RecordInvalid.ts";
  * All fields of a step record but `step_index`, which the store gives, and `level`, which follows from the status; with
  * the payloads themselves. A payload left out is none; null is a payload.
  */
-export interface StepInput extends Omit<StepRecord, "type" | "step_index" | "level" | StepPayloadName> {
+export interface StepInput extends Omit<
+  StepRecord,
+  "type" | "step_index" | "level" | StepPayloadName
+> {
   readonly params?: unknown;
   readonly outcome_data?: unknown;
   readonly attributes?: unknown;
@@ -28,7 +36,10 @@ export interface PreparedStep {
   };
 }
 
-const validate = validator(StepRecord, "Give every field of a step record, each as section 1 of the format says.");
+const validate = validator(
+  StepRecord,
+  "Give every field of a step record, each as section 1 of the format says.",
+);
 
 /** Makes a step record. Throws `RecordInvalid` or `CanonicalJsonError`. */
 export const prepareStep = (input: StepInput, limits?: CanonicalLimits): PreparedStep => {
@@ -66,10 +77,18 @@ export const prepareStep = (input: StepInput, limits?: CanonicalLimits): Prepare
 /** The canonical text of a prepared step at its index. */
 export const stepRecordText = (prepared: PreparedStep, index: number): string => {
   if (!Number.isSafeInteger(index) || index < 0) {
-    throw new RecordInvalid("$.step_index", "must be an integer from 0 to 2^53-1", "Count the trace's steps from 0.");
+    throw new RecordInvalid(
+      "$.step_index",
+      "must be an integer from 0 to 2^53-1",
+      "Count the trace's steps from 0.",
+    );
   }
   if (prepared.parent_step_index !== null && prepared.parent_step_index >= index) {
-    throw new RecordInvalid("$.parent_step_index", "must be below step_index", "Name an earlier step as parent.");
+    throw new RecordInvalid(
+      "$.parent_step_index",
+      "must be below step_index",
+      "Name an earlier step as parent.",
+    );
   }
   return prepared.before_index + index + prepared.after_index;
 };

@@ -21,9 +21,17 @@ import {
   type SealRecord,
   TraceStatus,
 } from "@runproof/schemas/SealRecord";
-import { STEP_RECORD_TYPE, type StepPayloadName, type StepRecord } from "@runproof/schemas/StepRecord";
+import {
+  STEP_RECORD_TYPE,
+  type StepPayloadName,
+  type StepRecord,
+} from "@runproof/schemas/StepRecord";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
-import { TRACE_RECORD_TYPE, type TracePayloadName, type TraceRecord } from "@runproof/schemas/TraceRecord";
+import {
+  TRACE_RECORD_TYPE,
+  type TracePayloadName,
+  type TraceRecord,
+} from "@runproof/schemas/TraceRecord";
 import { canonicalize, type JsonObject, PARSED_LIMITS } from "./CanonicalJson.ts";
 import { firstLink, leafHash, rootHash } from "./Chain.ts";
 import { isHashHex } from "./Hash.ts";
@@ -38,7 +46,12 @@ import {
 import { failureReason, FindingList } from "./internal/FindingList.ts";
 import { type LinkFit, LinkFollower } from "./internal/LinkFollower.ts";
 import { RecordDigest } from "./internal/RecordDigest.ts";
-import { type Reading, readSealRecord, readStepRecord, readTraceRecord } from "./internal/RecordReader.ts";
+import {
+  type Reading,
+  readSealRecord,
+  readStepRecord,
+  readTraceRecord,
+} from "./internal/RecordReader.ts";
 import { type Place, StepOrder } from "./internal/StepOrder.ts";
 import { CompactRange } from "./MerkleTree.ts";
 
@@ -159,7 +172,8 @@ const textOrNull = (text: unknown): string | null => (typeof text === "string" ?
 const stepsName = (start: number, end: number): string =>
   start === end ? `step ${start}` : `steps ${start} to ${end}`;
 
-const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isIndex = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** What a row's leaf may be: the hash of its record first. */
 type Leaves = readonly [string, ...Array<string>];
@@ -243,7 +257,7 @@ export class StoredRunVerifier {
   readonly #links: LinkFollower;
   readonly #order = new StepOrder();
   /** The row before, as the links see it. */
-  #previous: { readonly row: RowName; readonly isLinkBad: boolean };
+  #previous: { readonly row: RowName; readonly isLinkBad: boolean; readonly isReported: boolean };
 
   constructor(trace: StoredTrace, options: StoredRunOptions = {}) {
     this.#trace = trace;
@@ -257,18 +271,29 @@ export class StoredRunVerifier {
     this.#links = new LinkFollower(storedLink, links);
 
     const content = this.#judgeTrace(reading, leaves, storedLink === links[0]);
-    const isLinkBad = !links.includes(String(storedLink));
+    const isLinkBad = typeof storedLink !== "string" || !links.includes(storedLink);
     if (content.fault !== null) this.#report(TRACE_ROW, content.fault.code, content.fault.what);
-    else if (isLinkBad) this.#report(TRACE_ROW, "LINK_BROKEN", "the stored link does not follow from the leaf");
-    this.#previous = { row: TRACE_ROW, isLinkBad: isLinkBad || content.fault !== null };
+    else if (isLinkBad)
+      this.#report(TRACE_ROW, "LINK_BROKEN", "the stored link does not follow from the leaf");
+    this.#previous = {
+      row: TRACE_ROW,
+      isLinkBad: isLinkBad || content.fault !== null,
+      isReported: isLinkBad,
+    };
     this.#traceRecord = content.isAuthentic ? reading.record : null;
     this.#traceId = this.#traceRecord?.trace_id ?? fieldOf(fieldOf(trace, "columns"), "trace_id");
-    this.#traceAbsences = this.#traceRecord === null ? null : this.#checkTraceRow(this.#traceRecord);
+    this.#traceAbsences =
+      this.#traceRecord === null ? null : this.#checkTraceRow(this.#traceRecord);
     this.#checkArchivedAt();
   }
 
   #report(row: RowName, code: FindingCode, what: string): void {
-    const list = row === SEAL_ROW ? this.#sealFindings : row === TRACE_ROW ? this.#traceFindings : this.#stepFindings;
+    const list =
+      row === SEAL_ROW
+        ? this.#sealFindings
+        : row === TRACE_ROW
+          ? this.#traceFindings
+          : this.#stepFindings;
     list.add(code, row.step_index, `${row.name}: ${what}`);
   }
 
@@ -289,7 +314,12 @@ export class StoredRunVerifier {
       !(isLinked && record.run_id === fieldOf(columns, "run_id"));
     if (reading.fault === "type" || isOther) {
       const must = { type: TRACE_RECORD_TYPE, trace_id: fieldOf(columns, "trace_id") };
-      return judgeForeign(reading, must, leaves, isOther ? "the record is another trace's" : reading.what);
+      return judgeForeign(
+        reading,
+        must,
+        leaves,
+        isOther ? "the record is another trace's" : reading.what,
+      );
     }
     return judgeContent(reading, leaves, fieldOf(this.#trace, "leaf_hash"), isLinked);
   }
@@ -313,7 +343,11 @@ export class StoredRunVerifier {
     if (typeof archivedAt !== "string" || !isTimestamp(archivedAt)) {
       this.#report(TRACE_ROW, "COLUMN_MISMATCH", "the column archived_at is no time");
     } else if (this.#options.archival_recorded?.() === false) {
-      this.#report(TRACE_ROW, "COLUMN_MISMATCH", "the column archived_at is set, and no archival is recorded");
+      this.#report(
+        TRACE_ROW,
+        "COLUMN_MISMATCH",
+        "the column archived_at is set, and no archival is recorded",
+      );
     }
   }
 
@@ -334,9 +368,12 @@ export class StoredRunVerifier {
     );
     const place = this.#order.add(content.isAuthentic ? reading.record!.step_index : null, column);
     const row = stepRow(place.index);
-    this.#reportStep(row, content, place, column);
-    const isLinkBad = this.#judgeLink(row, link.fit, content, place);
-    if (content.isAuthentic && !place.isDuplicate && !isLinkBad) this.#checkStepRow(row, reading.record!, step);
+    this.#reportStep(row, content, place);
+    const isLinkReported = this.#judgeLink(row, link.fit, content, place);
+    // What stands beside a record says something of it only where the record is the one that belongs there.
+    const isAtHome =
+      !place.isDuplicate && !isLinkReported && (!place.isMisplaced || link.fit !== "none");
+    if (content.isAuthentic && isAtHome) this.#checkStepRow(row, reading.record!, step);
   }
 
   #judgeStep(
@@ -360,26 +397,30 @@ export class StoredRunVerifier {
     return judgeContent(reading, leaves, storedLeaf, isLinked);
   }
 
-  #reportStep(row: RowName, content: ContentVerdict, place: Place, column: unknown): void {
+  #reportStep(row: RowName, content: ContentVerdict, place: Place): void {
     if (place.isDuplicate) this.#report(row, "FOREIGN_RECORD", "more than one row is this step");
     else if (content.fault !== null) this.#report(row, content.fault.code, content.fault.what);
     else if (place.isLate) this.#report(row, "REORDERED", "it comes after a later step");
-    if (!isIndex(column)) this.#report(row, "COLUMN_MISMATCH", "the column step_index is no index");
   }
 
   /** Reports a link that does not follow from the row before, where that row gives ground to say so. */
   #judgeLink(row: RowName, fit: LinkFit, content: ContentVerdict, place: Place): boolean {
     const previous = this.#previous;
-    if (fit === "computed" && !previous.isLinkBad) this.#reportLink(previous.row);
+    if (fit === "computed" && !previous.isReported) this.#reportLink(previous.row);
     const isLinkBad = fit === "none";
-    const isBlamed = isLinkBad && !previous.isLinkBad && content.isAuthentic && place.isNext && !place.isDuplicate;
-    if (isBlamed) this.#reportLink(row);
-    this.#previous = { row, isLinkBad: isLinkBad || !content.isAuthentic };
-    return isBlamed;
+    const isReported =
+      isLinkBad && !previous.isLinkBad && content.isAuthentic && place.isNext && !place.isDuplicate;
+    if (isReported) this.#reportLink(row);
+    this.#previous = { row, isLinkBad: isLinkBad || !content.isAuthentic, isReported };
+    return isReported;
   }
 
   #reportLink(row: RowName): void {
-    this.#report(row, "LINK_BROKEN", "the stored link does not follow from the link before and the leaf");
+    this.#report(
+      row,
+      "LINK_BROKEN",
+      "the stored link does not follow from the link before and the leaf",
+    );
   }
 
   #checkStepRow(row: RowName, record: StepRecord, step: StoredStep): void {
@@ -387,10 +428,14 @@ export class StoredRunVerifier {
     const expected = columnsOf(record, ["type"]);
     for (const key of ["run_id", "tenant_id"] as const) {
       // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
-      expected.set(key, this.#traceRecord === null ? fieldOf(columns, key) : this.#traceRecord[key]);
+      expected.set(
+        key,
+        this.#traceRecord === null ? fieldOf(columns, key) : this.#traceRecord[key],
+      );
     }
     // What stands in the wrong place is told apart from what was renumbered once all rows are known.
-    expected.set("step_index", fieldOf(columns, "step_index"));
+    const column = fieldOf(columns, "step_index");
+    if (isIndex(column)) expected.set("step_index", column);
     checkColumns(this.#stepFindings, row, columns, expected);
     const absences = checkPayloads(this.#stepFindings, row, {
       commitments: new Map([
@@ -412,9 +457,14 @@ export class StoredRunVerifier {
     this.#checkOrder(record);
     const root_hash = seal === null ? null : this.#digest.rootUnder(sealText);
     if (record !== null) this.#checkBinding(record);
-    const isEqual = record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
+    const isEqual =
+      record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
     if (seal !== null && !isEqual && !this.#isHarmful) {
-      this.#report(SEAL_ROW, "SEAL_MISMATCH", "the hashes recomputed from the records are not those of the seal");
+      this.#report(
+        SEAL_ROW,
+        "SEAL_MISMATCH",
+        "the hashes recomputed from the records are not those of the seal",
+      );
     }
     return this.#verdict(seal, record, root_hash, isEqual);
   }
@@ -431,7 +481,8 @@ export class StoredRunVerifier {
   #checkSeal(seal: StoredSeal, text: string | null): SealRecord | null {
     const reading = readSealRecord(text);
     const storedRoot = fieldOf(seal, "root_hash");
-    const isStored = (sealText: string, head: unknown) => isHashHex(head) && rootHash(head, sealText) === storedRoot;
+    const isStored = (sealText: string, head: unknown) =>
+      isHashHex(head) && rootHash(head, sealText) === storedRoot;
     const isBound = text !== null && isStored(text, reading.object?.["chain_head"]);
     const isOther = reading.record !== null && reading.record.trace_id !== this.#traceId;
     if (reading.fault === "type" || isOther) {
@@ -439,16 +490,30 @@ export class StoredRunVerifier {
       const edited = editedFields(reading.object, must, (sealText) =>
         isStored(sealText, reading.object?.["chain_head"]),
       );
-      if (edited !== null) this.#report(SEAL_ROW, "SEAL_MISMATCH", `the record was changed in ${edited}`);
-      else this.#report(SEAL_ROW, "FOREIGN_RECORD", isOther ? "the record is another trace's" : reading.what);
+      if (edited !== null)
+        this.#report(SEAL_ROW, "SEAL_MISMATCH", `the record was changed in ${edited}`);
+      else
+        this.#report(
+          SEAL_ROW,
+          "FOREIGN_RECORD",
+          isOther ? "the record is another trace's" : reading.what,
+        );
       return null;
     }
     if (reading.fault === "form" || (reading.fault !== null && isBound)) {
-      this.#report(SEAL_ROW, "NOT_CANONICAL", `the record is not as the format says: ${reading.what}`);
+      this.#report(
+        SEAL_ROW,
+        "NOT_CANONICAL",
+        `the record is not as the format says: ${reading.what}`,
+      );
       return null;
     }
     if (reading.record === null || !isBound) {
-      this.#report(SEAL_ROW, "SEAL_MISMATCH", "the stored root is not that of the record: one of the two was changed");
+      this.#report(
+        SEAL_ROW,
+        "SEAL_MISMATCH",
+        "the stored root is not that of the record: one of the two was changed",
+      );
       return null;
     }
     this.#checkSealRow(reading.record, seal);
@@ -481,14 +546,19 @@ export class StoredRunVerifier {
   }
 
   #checkStatus(seal: StoredSeal | null, record: SealRecord | null): void {
-    const status = fieldOf(this.#trace, "status");
+    const stored = fieldOf(this.#trace, "status");
+    const status = typeof stored === "string" ? stored : "";
     if (seal === null) this.#checkTraceErasedAt({ gone: 0, erased: 0 });
-    if (!TRACE_STATUSES.includes(String(status))) {
-      this.#report(TRACE_ROW, "COLUMN_MISMATCH", `the status ${JSON.stringify(status)} is none that a trace can have`);
+    if (!TRACE_STATUSES.includes(status)) {
+      this.#report(
+        TRACE_ROW,
+        "COLUMN_MISMATCH",
+        `the status ${JSON.stringify(status)} is none that a trace can have`,
+      );
     } else if (seal === null && status !== "running") {
-      this.#report(TRACE_ROW, "SEAL_MISMATCH", `the status is ${String(status)}, and there is no seal`);
+      this.#report(TRACE_ROW, "SEAL_MISMATCH", `the status is ${status}, and there is no seal`);
     } else if (record !== null && status !== record.status) {
-      const what = `the status is ${String(status)}, and the seal says ${record.status}`;
+      const what = `the status is ${status}, and the seal says ${record.status}`;
       this.#report(TRACE_ROW, "COLUMN_MISMATCH", what);
     }
   }
@@ -515,19 +585,27 @@ export class StoredRunVerifier {
     for (const { start, end } of this.#order.missingBelow(sealed)) {
       const isTail = end === sealed - 1;
       const what = isTail ? `missing: the run was cut, its seal counts ${sealed} steps` : "missing";
-      this.#stepFindings.add(isTail ? "TRUNCATED" : "GAP", start, `${stepsName(start, end)}: ${what}`);
+      this.#stepFindings.add(
+        isTail ? "TRUNCATED" : "GAP",
+        start,
+        `${stepsName(start, end)}: ${what}`,
+      );
     }
   }
 
   /** Whether the seal is bound to just the rows that are here, by the head or by the tree. */
   #isBoundTo(seal: SealRecord): boolean {
-    return this.#links.fitOf(seal.chain_head) !== "none" || this.#storedLeaves.root() === seal.merkle_root;
+    return (
+      this.#links.fitOf(seal.chain_head) !== "none" ||
+      this.#storedLeaves.root() === seal.merkle_root
+    );
   }
 
   /** Finds a head or a tree root of the seal that the rows contradict, where the rows themselves are in order. */
   #checkBinding(seal: SealRecord): void {
     const fit = this.#links.fitOf(seal.chain_head);
-    if (fit === "computed" && !this.#previous.isLinkBad) this.#reportLink(this.#previous.row);
+    if (fit === "computed" && !this.#previous.isReported) this.#reportLink(this.#previous.row);
+    if (!this.#order.isInOrder) return;
     if (this.#stepFindings.has(STRUCTURE_CODES) || this.#traceFindings.has(STRUCTURE_CODES)) return;
     if (fit === "none" && !this.#previous.isLinkBad) {
       this.#report(SEAL_ROW, "SEAL_MISMATCH", "its chain_head is not the last link");
@@ -552,12 +630,21 @@ export class StoredRunVerifier {
     root_hash: string | null,
     isEqual: boolean,
   ): StoredRunVerdict {
-    const steps = this.#stepFindings.kept.toSorted((a, b) => (a.step_index ?? 0) - (b.step_index ?? 0));
+    const steps = this.#stepFindings.kept.toSorted(
+      (a, b) => (a.step_index ?? 0) - (b.step_index ?? 0),
+    );
     const findings = [...this.#traceFindings.kept, ...steps, ...this.#sealFindings.kept];
     const findings_omitted = this.#lists.reduce((sum, list) => sum + list.omittedCount, 0);
-    const unsupported = this.#digest.stepCount === 0 ? REASON_NO_STEPS : seal === null ? REASON_OPEN : null;
+    const unsupported =
+      this.#digest.stepCount === 0 ? REASON_NO_STEPS : seal === null ? REASON_OPEN : null;
     // `isEqual` is false without a seal: nothing is VERIFIED that was not compared.
-    const status = this.#isHarmful ? "FAILED" : unsupported !== null ? "UNSUPPORTED" : isEqual ? "VERIFIED" : "FAILED";
+    const status = this.#isHarmful
+      ? "FAILED"
+      : unsupported !== null
+        ? "UNSUPPORTED"
+        : isEqual
+          ? "VERIFIED"
+          : "FAILED";
     return {
       model: this.#options.model ?? "HASH_CHAIN",
       verification_status: status,

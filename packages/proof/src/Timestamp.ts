@@ -25,7 +25,10 @@ const LATEST_MICROS = BigInt(Date.parse("9999-12-31T23:59:59Z")) * 1000n + 999_9
 /** The record's form of a time in microseconds since 1970. */
 export const formatTimestamp = (epochMicros: bigint): string => {
   if (epochMicros < EARLIEST_MICROS || epochMicros > LATEST_MICROS) {
-    refuse(`${epochMicros} µs since 1970 is outside the years 1 to 9999`, "Give a time within them.");
+    refuse(
+      `${epochMicros} µs since 1970 is outside the years 1 to 9999`,
+      "Give a time within them.",
+    );
   }
   // BigInt division rounds towards zero; a time before 1970 needs the second below.
   const fraction = ((epochMicros % MICROS_PER_SECOND) + MICROS_PER_SECOND) % MICROS_PER_SECOND;
@@ -34,7 +37,8 @@ export const formatTimestamp = (epochMicros: bigint): string => {
   return `${toSecond}.${fraction.toString().padStart(FRACTION_DIGITS, "0")}Z`;
 };
 
-const FORM = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/u;
+const FORM =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/u;
 
 const fractionMicros = (digits: string): bigint => {
   if (/[1-9]/u.test(digits.slice(FRACTION_DIGITS))) {
@@ -67,17 +71,24 @@ export const parseTimestamp = (text: string): bigint => {
     number,
   ];
   const [, , , , , , , fraction = "", sign, offsetHours = "00", offsetMinutes = "00"] = parts;
-  if (!isCalendarDate(year, month, day)) refuse(`${text.slice(0, 10)} is no date`, "Give a date that exists.");
+  if (!isCalendarDate(year, month, day))
+    refuse(`${text.slice(0, 10)} is no date`, "Give a date that exists.");
   if (hour > 23 || minute > 59 || second > 59) {
-    refuse(`${text.slice(11, 19)} is no time of day`, "Give 00:00:00 to 23:59:59; a leap second is not taken.");
+    refuse(
+      `${text.slice(11, 19)} is no time of day`,
+      "Give 00:00:00 to 23:59:59; a leap second is not taken.",
+    );
   }
   if (Number(offsetHours) > 23 || Number(offsetMinutes) > 59) {
     refuse(`${sign}${offsetHours}:${offsetMinutes} is no offset`, "Give at most 23:59.");
   }
   const offsetSeconds =
-    (Number(offsetHours) * 60 + Number(offsetMinutes)) * SECONDS_PER_MINUTE * (sign === "-" ? -1 : 1);
+    (Number(offsetHours) * 60 + Number(offsetMinutes)) *
+    SECONDS_PER_MINUTE *
+    (sign === "-" ? -1 : 1);
   const localSeconds = Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`) / MS_PER_SECOND;
-  const micros = BigInt(localSeconds - offsetSeconds) * MICROS_PER_SECOND + fractionMicros(fraction);
+  const micros =
+    BigInt(localSeconds - offsetSeconds) * MICROS_PER_SECOND + fractionMicros(fraction);
   if (micros < EARLIEST_MICROS || micros > LATEST_MICROS) {
     refuse(`${text} is outside the years 1 to 9999 in UTC`, "Give a time within them.");
   }

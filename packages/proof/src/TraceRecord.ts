@@ -1,5 +1,9 @@
 /** Makes trace records. */
-import { type TracePayloadName, TraceRecord, TRACE_RECORD_TYPE } from "@runproof/schemas/TraceRecord";
+import {
+  type TracePayloadName,
+  TraceRecord,
+  TRACE_RECORD_TYPE,
+} from "@runproof/schemas/TraceRecord";
 import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
 import { firstLink, leafHash } from "./Chain.ts";
 import { commitOptional } from "./internal/commitOptional.ts";
@@ -23,7 +27,10 @@ export interface PreparedTrace {
   readonly payloads: { readonly plan: Payload | null; readonly attributes: Payload | null };
 }
 
-const validate = validator(TraceRecord, "Give every field of a trace record, each as section 1 of the format says.");
+const validate = validator(
+  TraceRecord,
+  "Give every field of a trace record, each as section 1 of the format says.",
+);
 
 /** Makes a trace record. Throws `RecordInvalid` or `CanonicalJsonError`. */
 export const prepareTrace = (input: TraceInput, limits?: CanonicalLimits): PreparedTrace => {

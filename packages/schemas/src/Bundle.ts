@@ -30,7 +30,11 @@ export const LogProofs = closedStruct({ opened: Schema.String, sealed: Schema.St
 export interface LogProofs extends Schema.Schema.Type<typeof LogProofs> {}
 
 /** Where a leaf stands in the run's Merkle tree; the path runs from the leaf's sibling to the root's child. */
-export const InclusionPath = closedStruct({ leaf: Count, size: Count, path: Schema.Array(HashHex) });
+export const InclusionPath = closedStruct({
+  leaf: Count,
+  size: Count,
+  path: Schema.Array(HashHex),
+});
 export interface InclusionPath extends Schema.Schema.Type<typeof InclusionPath> {}
 
 /** A whole run. */
@@ -60,7 +64,11 @@ export const StepBundle = closedStruct({
   trace: TraceRecord,
   step: StepRecord,
   seal: SealRecord,
-  disclosures: closedStruct({ trace: TraceDisclosures, step: StepDisclosures, seal: SealDisclosures }),
+  disclosures: closedStruct({
+    trace: TraceDisclosures,
+    step: StepDisclosures,
+    seal: SealDisclosures,
+  }),
   inclusion: closedStruct({ trace: InclusionPath, step: InclusionPath }),
   log: Schema.NullOr(LogProofs),
 });

@@ -3,7 +3,9 @@ import * as Schema from "effect/Schema";
 
 /** `sha256:` and the hex of the hash over salt, name and value. */
 export const Commitment = Schema.String.check(
-  Schema.isPattern(/^sha256:[0-9a-f]{64}$/u, { message: "must be sha256: and 64 lower-case hex digits" }),
+  Schema.isPattern(/^sha256:[0-9a-f]{64}$/u, {
+    message: "must be sha256: and 64 lower-case hex digits",
+  }),
 );
 export type Commitment = typeof Commitment.Type;
 

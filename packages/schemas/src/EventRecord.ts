@@ -7,7 +7,13 @@ import { Timestamp } from "./Timestamp.ts";
 /** The type tag of an event record. */
 export const EVENT_RECORD_TYPE = "runproof/event@v1";
 
-export const EventKind = Schema.Literals(["key_added", "key_retired", "erasure", "archival", "deletion"]);
+export const EventKind = Schema.Literals([
+  "key_added",
+  "key_retired",
+  "erasure",
+  "archival",
+  "deletion",
+]);
 export type EventKind = typeof EventKind.Type;
 
 const fields = {

@@ -37,7 +37,9 @@ export interface PlanStep extends Schema.Schema.Type<typeof PlanStep> {}
 /** A plan: at least one step, and no key beyond those listed. */
 export const Plan = closedStruct({
   steps: Schema.Array(PlanStep).check(
-    Schema.isBetweenLength(1, PLAN_STEPS_MAX, { message: `must have 1 to ${PLAN_STEPS_MAX} steps` }),
+    Schema.isBetweenLength(1, PLAN_STEPS_MAX, {
+      message: `must have 1 to ${PLAN_STEPS_MAX} steps`,
+    }),
   ),
 });
 export interface Plan extends Schema.Schema.Type<typeof Plan> {}

@@ -19,7 +19,8 @@ export type Assurance = typeof Assurance.Type;
 /** Why a run with nothing to check is UNSUPPORTED. */
 export const REASON_NO_TRACE = "No trace found for run";
 export const REASON_NO_STEPS = "No steps to verify";
-export const REASON_OPEN = "The trace is OPEN: it has no seal yet, and only a sealed trace can be verified";
+export const REASON_OPEN =
+  "The trace is OPEN: it has no seal yet, and only a sealed trace can be verified";
 
 /** What was checked, and with what outcome. `root_hash` is the one recomputed from the records, or null. */
 export const Integrity = Schema.Struct({

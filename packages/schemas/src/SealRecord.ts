@@ -37,7 +37,9 @@ const fields = {
 } as const;
 
 /** Every key of a seal record. */
-export const SEAL_RECORD_KEYS: ReadonlyArray<keyof SealRecord> = Object.keys(fields) as Array<keyof SealRecord>;
+export const SEAL_RECORD_KEYS: ReadonlyArray<keyof SealRecord> = Object.keys(fields) as Array<
+  keyof SealRecord
+>;
 
 /** A seal record: every key present, no other allowed. */
 export const SealRecord = closedStruct(fields).check(

@@ -55,14 +55,19 @@ const fields = {
 } as const;
 
 /** Every key of a step record. */
-export const STEP_RECORD_KEYS: ReadonlyArray<keyof StepRecord> = Object.keys(fields) as Array<keyof StepRecord>;
+export const STEP_RECORD_KEYS: ReadonlyArray<keyof StepRecord> = Object.keys(fields) as Array<
+  keyof StepRecord
+>;
 
 /** A step record: every key present, no other allowed. */
 export const StepRecord = closedStruct(fields).check(
   Schema.makeFilter((record) => {
     const issues: Array<Schema.FilterIssue> = [];
     if (record.level !== levelOf(record.status)) {
-      issues.push({ path: ["level"], issue: `must be ${levelOf(record.status)} where status is ${record.status}` });
+      issues.push({
+        path: ["level"],
+        issue: `must be ${levelOf(record.status)} where status is ${record.status}`,
+      });
     }
     if (record.parent_step_index !== null && record.parent_step_index >= record.step_index) {
       issues.push({ path: ["parent_step_index"], issue: "must be below step_index" });

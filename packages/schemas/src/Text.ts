@@ -27,7 +27,9 @@ export const HashHex = Schema.String.check(
 
 /** An integer within ±(2^53-1). */
 export const SafeInteger = Schema.Finite.check(
-  Schema.makeFilter((n: number) => Number.isSafeInteger(n), { message: "must be an integer within ±(2^53-1)" }),
+  Schema.makeFilter((n: number) => Number.isSafeInteger(n), {
+    message: "must be an integer within ±(2^53-1)",
+  }),
 );
 
 /** An integer from 0 to 2^53-1. */

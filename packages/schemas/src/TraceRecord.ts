@@ -34,7 +34,9 @@ const fields = {
 } as const;
 
 /** Every key of a trace record. */
-export const TRACE_RECORD_KEYS: ReadonlyArray<keyof TraceRecord> = Object.keys(fields) as Array<keyof TraceRecord>;
+export const TRACE_RECORD_KEYS: ReadonlyArray<keyof TraceRecord> = Object.keys(fields) as Array<
+  keyof TraceRecord
+>;
 
 /** A trace record: every key present, no other allowed. */
 export const TraceRecord = closedStruct(fields).check(

@@ -38,7 +38,10 @@ export class FindingList {
 }
 
 /** Why a run FAILED, in one sentence: the first finding that speaks against it, and how many more there are. */
-export const failureReason = (findings: ReadonlyArray<Finding>, omittedCount: number): string | null => {
+export const failureReason = (
+  findings: ReadonlyArray<Finding>,
+  omittedCount: number,
+): string | null => {
   const harmful = findings.filter((finding) => !isHarmless(finding));
   const moreCount = harmful.length - 1 + omittedCount;
   if (moreCount < 0) return null;

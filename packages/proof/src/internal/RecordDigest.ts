@@ -22,7 +22,10 @@ export class RecordDigest {
   }
 
   /** Adds a step record, and gives its leaf and its link. */
-  addStep(text: string | null, step: LegacyStep | null): { readonly leaf: string; readonly link: string } {
+  addStep(
+    text: string | null,
+    step: LegacyStep | null,
+  ): { readonly leaf: string; readonly link: string } {
     const leaf = leafHash(text ?? "");
     this.#leaves.append(leaf);
     this.#link = nextLink(this.#link, leaf);

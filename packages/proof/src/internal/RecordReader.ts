@@ -32,9 +32,17 @@ const keyFault = (object: JsonObject, keys: ReadonlyArray<string>): string | nul
 };
 
 const makeReader =
-  <Record>(type: string, keys: ReadonlyArray<string>, validate: (value: unknown) => Record): RecordReader<Record> =>
+  <Record>(
+    type: string,
+    keys: ReadonlyArray<string>,
+    validate: (value: unknown) => Record,
+  ): RecordReader<Record> =>
   (text) => {
-    const fault = (kind: "form" | "type" | "values", what: string, object: JsonObject | null = null) => ({
+    const fault = (
+      kind: "form" | "type" | "values",
+      what: string,
+      object: JsonObject | null = null,
+    ) => ({
       record: null,
       object,
       fault: kind,

@@ -11,7 +11,9 @@ export interface Place {
   readonly isNext: boolean;
   /** Whether another row was that step already. */
   readonly isDuplicate: boolean;
-  /** Whether it came after a later step although its own column puts it right: the rows were not given in order. */
+  /** Whether its column is not its record's index. */
+  readonly isMisplaced: boolean;
+  /** Whether it came after a row with a larger column: the rows were not given in order. */
   readonly isLate: boolean;
 }
 
@@ -21,7 +23,8 @@ interface Misplaced {
   isInverted: boolean;
 }
 
-const isIndex = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+const isIndex = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** Keeps account of which steps are there, and which rows stand where another should. */
 export class StepOrder {
@@ -31,27 +34,34 @@ export class StepOrder {
   readonly #occupied = new IndexSet();
   readonly #misplaced: Array<Misplaced> = [];
   #expected = 0;
+  #lastColumn = 0;
+  #isInOrder = true;
 
   /** Adds a row: the index in its record, or null where that can't be believed, and the one in its column. */
   add(record: number | null, column: unknown): Place {
     const index = record ?? (isIndex(column) ? column : this.#expected);
     const isNext = index === this.#expected;
     const isDuplicate = this.#recorded.has(index) || (record === null && this.#occupied.has(index));
+    const isMisplaced = record !== null && !isDuplicate && isIndex(column) && column !== record;
+    const isLate = isIndex(column) && column < this.#lastColumn;
     const isInverted = record !== null && !isDuplicate && record < this.#recorded.last;
     this.#expected = index + 1;
-    if (record === null) {
-      if (!isDuplicate) this.#occupied.add(index);
-      return { index, isNext, isDuplicate, isLate: false };
-    }
-    if (isInverted) this.#markInverted(record);
-    this.#recorded.add(record);
-    const isMisplaced = !isDuplicate && isIndex(column) && column !== record;
-    if (isMisplaced && this.#misplaced.length < MISPLACED_MAX) this.#misplaced.push({ record, column, isInverted });
-    return { index, isNext, isDuplicate, isLate: isInverted && column === record };
+    if (isIndex(column) && !isLate) this.#lastColumn = column;
+    if (isInverted) this.#markInverted(index);
+    if (isMisplaced && this.#misplaced.length < MISPLACED_MAX)
+      this.#misplaced.push({ record, column, isInverted });
+    if (!isDuplicate) (record === null ? this.#occupied : this.#recorded).add(index);
+    return { index, isNext, isDuplicate, isMisplaced, isLate };
   }
 
   #markInverted(record: number): void {
+    this.#isInOrder = false;
     for (const row of this.#misplaced) if (row.record > record) row.isInverted = true;
+  }
+
+  /** Whether no row came after one of a later step. */
+  get isInOrder(): boolean {
+    return this.#isInOrder;
   }
 
   /** The number of steps that there would be without a gap. */
@@ -74,7 +84,11 @@ export class StepOrder {
   }
 
   /** The rows whose column is not their record's index: swapped with another one, or merely renumbered. */
-  misplaced(): ReadonlyArray<{ readonly record: number; readonly column: number; readonly isSwapped: boolean }> {
+  misplaced(): ReadonlyArray<{
+    readonly record: number;
+    readonly column: number;
+    readonly isSwapped: boolean;
+  }> {
     const records = new Set(this.#misplaced.map((row) => row.record));
     return this.#misplaced.map(({ record, column, isInverted }) => ({
       record,

@@ -8,7 +8,8 @@ export interface RowName {
   readonly step_index: number | null;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
 
 /** A property of what may be anything. */
 export const fieldOf = (holder: unknown, key: string): unknown =>
@@ -30,12 +31,20 @@ export const checkColumns = (
     if (!Object.hasOwn(columns, column)) {
       findings.add(codeOf(column), row.step_index, `${row.name}: the column ${column} is missing`);
     } else if (columns[column] !== value) {
-      findings.add(codeOf(column), row.step_index, `${row.name}: the column ${column} differs from the record`);
+      findings.add(
+        codeOf(column),
+        row.step_index,
+        `${row.name}: the column ${column} differs from the record`,
+      );
     }
   }
   for (const column of Object.keys(columns)) {
     if (!expected.has(column)) {
-      findings.add("COLUMN_MISMATCH", row.step_index, `${row.name}: the column ${column} has no place in the record`);
+      findings.add(
+        "COLUMN_MISMATCH",
+        row.step_index,
+        `${row.name}: the column ${column} has no place in the record`,
+      );
     }
   }
 };
@@ -57,6 +66,8 @@ export interface Absences {
 type PayloadState = "none" | "held" | "half" | "missing" | "erased";
 
 const stateOf = (payload: unknown, isErasureRecorded: boolean): Exclude<PayloadState, "none"> => {
+  // What is no payload at all, yet there, is neither gone nor whole.
+  if ((payload ?? null) !== null && !isObject(payload)) return "half";
   const [salt, text] = [fieldOf(payload, "salt") ?? null, fieldOf(payload, "text") ?? null];
   if (salt === null && text === null) return isErasureRecorded ? "erased" : "missing";
   return salt === null || text === null ? "half" : "held";
@@ -74,11 +85,14 @@ const checkPayload = (
     findings.add(code, row.step_index, `${row.name}: ${name} ${what}`);
   const state = stateOf(payload, isErasureRecorded);
   if (commitment === null) {
-    if (state === "held" || state === "half") find("PAYLOAD_MISMATCH", "is there though the record commits to none");
+    if (state === "held" || state === "half")
+      find("PAYLOAD_MISMATCH", "is there though the record commits to none");
     return "none";
   }
-  if (state === "half") find("PAYLOAD_MISSING", "is half there: its salt or its value is gone, and the other is left");
-  else if (state === "missing") find("PAYLOAD_MISSING", "is gone, and no erasure of it is recorded");
+  if (state === "half")
+    find("PAYLOAD_MISSING", "is half there: its salt or its value is gone, and the other is left");
+  else if (state === "missing")
+    find("PAYLOAD_MISSING", "is gone, and no erasure of it is recorded");
   else if (state === "erased") find("PAYLOAD_ERASED", "was erased, as recorded");
   else if (isErasureRecorded) find("PAYLOAD_MISMATCH", "is there though its erasure is recorded");
   else if (!isPayloadOf(commitment, name, fieldOf(payload, "salt"), fieldOf(payload, "text"))) {
@@ -88,27 +102,47 @@ const checkPayload = (
 };
 
 /** Finds every payload that is not what the record commits to, or is gone, or is one too many. */
-export const checkPayloads = (findings: FindingList, row: RowName, stored: PayloadRow): Absences => {
+export const checkPayloads = (
+  findings: FindingList,
+  row: RowName,
+  stored: PayloadRow,
+): Absences => {
   const states = [...stored.commitments].map(([name, commitment]) => {
     const payload = fieldOf(stored.payloads, name);
     return checkPayload(findings, row, name, commitment, payload, stored.isErasureRecorded(name));
   });
   for (const name of isObject(stored.payloads) ? Object.keys(stored.payloads) : []) {
     if (!stored.commitments.has(name)) {
-      findings.add("PAYLOAD_MISMATCH", row.step_index, `${row.name}: the record has no payload ${name}`);
+      findings.add(
+        "PAYLOAD_MISMATCH",
+        row.step_index,
+        `${row.name}: the record has no payload ${name}`,
+      );
     }
   }
   const erased = states.filter((state) => state === "erased").length;
-  return { erased, gone: erased + states.filter((state) => state === "missing" || state === "half").length };
+  return {
+    erased,
+    gone: erased + states.filter((state) => state === "missing" || state === "half").length,
+  };
 };
 
 /** Finds an `erased_at` that says otherwise than the payloads. */
-export const checkErasedAt = (findings: FindingList, row: RowName, erased_at: unknown, absences: Absences): void => {
+export const checkErasedAt = (
+  findings: FindingList,
+  row: RowName,
+  erased_at: unknown,
+  absences: Absences,
+): void => {
   const isSet = (erased_at ?? null) !== null;
   if (isSet && (typeof erased_at !== "string" || !isTimestamp(erased_at))) {
     findings.add("COLUMN_MISMATCH", row.step_index, `${row.name}: the column erased_at is no time`);
   } else if (isSet && absences.gone === 0) {
-    findings.add("COLUMN_MISMATCH", row.step_index, `${row.name}: the column erased_at is set, and no payload is gone`);
+    findings.add(
+      "COLUMN_MISMATCH",
+      row.step_index,
+      `${row.name}: the column erased_at is set, and no payload is gone`,
+    );
   } else if (!isSet && absences.erased > 0) {
     findings.add(
       "COLUMN_MISMATCH",

@@ -2,7 +2,11 @@ import { type CanonicalLimits, CanonicalJsonError } from "../CanonicalJson.ts";
 import { commitPayload, type Payload } from "../Payload.ts";
 
 /** Commits to a payload unless there is none; a refusal's path starts at the payload's name. */
-export const commitOptional = (name: string, value: unknown, limits?: CanonicalLimits): Payload | null => {
+export const commitOptional = (
+  name: string,
+  value: unknown,
+  limits?: CanonicalLimits,
+): Payload | null => {
   if (value === undefined) return null;
   try {
     return commitPayload(name, value, undefined, limits);

@@ -14,5 +14,8 @@ export const closedStruct = <const Fields extends Schema.Struct.Fields>(
     Schema.Record(Schema.String.check(isUnknownKey), nothing),
   ]);
   // The rest's type, "every other key is never", would make every known key unassignable.
-  return closed as unknown as Schema.Codec<Schema.Struct.Type<Fields>, Schema.Struct.Encoded<Fields>>;
+  return closed as unknown as Schema.Codec<
+    Schema.Struct.Type<Fields>,
+    Schema.Struct.Encoded<Fields>
+  >;
 };
