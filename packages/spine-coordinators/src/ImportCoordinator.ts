@@ -7,6 +7,7 @@ import type {
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
+import * as Layer from "effect/Layer";
 import type * as Effect from "effect/Effect";
 
 /** `ndjson`: runs, steps and ends, one JSON object a line. `openai-messages`: transcripts of chat messages with tool calls. */
@@ -67,4 +68,6 @@ export class ImportCoordinator extends Context.Service<
       input: ImportSettings & { readonly path: string },
     ) => Effect.Effect<ImportResult, ImportError | FileFailed>;
   }
->()("@runproof/spine-coordinators/ImportCoordinator") {}
+>()("@runproof/spine-coordinators/ImportCoordinator") {
+  static readonly layer: Layer.Layer<ImportCoordinator> = Layer.empty as never;
+}

@@ -1,8 +1,24 @@
 /** Proves one run from what is stored. */
-import type { DatabaseError, InvalidInput, RunNotFound } from "@runproof/schemas/RunProofError";
+import type { StoredRun } from "@runproof/drivers/TraceStore";
+import { type JsonObject, parseCanonical } from "@runproof/proof/CanonicalJson";
+import {
+  noTraceVerdict,
+  type StoredPayload,
+  type StoredRunVerdict,
+  StoredRunVerifier,
+} from "@runproof/proof/StoredRun";
+import type {
+  DatabaseError,
+  InvalidInput,
+  RunNotFound,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { now } from "./internal/now.ts";
+import { LogsBridge } from "./LogsBridge.ts";
 
 /** Which run to prove, and how. */
 export interface GetRunProof {
@@ -20,10 +36,160 @@ export class RunProofCoordinator extends Context.Service<
   {
     /** A verdict on one run. A run that the tenant does not have is UNSUPPORTED, never another tenant's. */
     readonly getRunProof: (input: GetRunProof) => Effect.Effect<RunProofResult, DatabaseError>;
-    /** The run as a bundle's text, to verify offline. Refused where there is no seal. */
+    /** The run as a bundle's text, to verify offline. Refused where there is no seal, or the evidence contradicts. */
     readonly getBundle: (input: {
       readonly tenant_id: string;
       readonly run_id: string;
-    }) => Effect.Effect<string, DatabaseError | RunNotFound | InvalidInput>;
+    }) => Effect.Effect<string, DatabaseError | RunNotFound | InvalidInput | StoredDataUnreadable>;
   }
->()("@runproof/spine-coordinators/RunProofCoordinator") {}
+>()("@runproof/spine-coordinators/RunProofCoordinator") {
+  static readonly layer: Layer.Layer<RunProofCoordinator, never, LogsBridge> = Layer.effect(
+    RunProofCoordinator,
+    Effect.map(LogsBridge, (logs) =>
+      RunProofCoordinator.of({ getRunProof: getRunProof(logs), getBundle: getBundle(logs) }),
+    ),
+  );
+}
+
+type Logs = LogsBridge["Service"];
+
+const getRunProof = (logs: Logs) =>
+  Effect.fn("RunProofCoordinator.getRunProof")(function* ({
+    tenant_id,
+    run_id,
+    model = "HASH_CHAIN",
+    include_payloads = false,
+  }: GetRunProof) {
+    const verified_at = yield* now;
+    return yield* logs.read({ tenant_id, run_id }).pipe(
+      Effect.map((run) =>
+        resultOf(run_id, run, verdictOn(run, model), { include_payloads, verified_at }),
+      ),
+      Effect.catchTag("RunNotFound", () =>
+        Effect.succeed(withoutRows(run_id, noTraceVerdict(), verified_at)),
+      ),
+      // Rows that are there without the row that they hang on are evidence that was cut.
+      Effect.catchTag("StoredDataUnreadable", ({ message }) =>
+        Effect.succeed(withoutRows(run_id, traceGoneVerdict(message), verified_at)),
+      ),
+    );
+  });
+
+/** Verifies a stored run from its rows. */
+const verdictOn = (run: StoredRun, model: "HASH_CHAIN" | "MERKLE_TREE"): StoredRunVerdict => {
+  const verifier = new StoredRunVerifier(run.trace, {
+    model,
+    erasure_recorded: (step_index, name) => {
+      const owner =
+        step_index !== null ? `step ${step_index}` : name === "metadata" ? "seal" : "trace";
+      return run.erasures_recorded.has(`${owner}:${name}`);
+    },
+  });
+  for (const step of run.steps) verifier.addStep(step);
+  return verifier.finish(run.seal);
+};
+
+const traceGoneVerdict = (message: string): StoredRunVerdict => ({
+  ...noTraceVerdict(),
+  verification_status: "FAILED",
+  failure_reason: message,
+  findings: [{ code: "GAP", step_index: null, message }],
+});
+
+const SELF_NOTE =
+  "SELF: the records agree with their seal. Whoever owns the database could have rewritten both; a bundle or root kept elsewhere shows that.";
+
+const proofOf = (run_id: string, verdict: StoredRunVerdict, verified_at: string) => {
+  const isVerified = verdict.verification_status === "VERIFIED";
+  const { findings_omitted } = verdict;
+  return {
+    run_id,
+    integrity: {
+      model: verdict.model,
+      root_hash: verdict.root_hash,
+      chain_length: verdict.chain_length,
+      verification_status: verdict.verification_status,
+      failure_reason: verdict.failure_reason,
+    },
+    verified_at,
+    lifecycle: verdict.lifecycle,
+    assurance: isVerified ? ("SELF" as const) : null,
+    findings: verdict.findings,
+    legacy_root_hash: verdict.legacy_root_hash,
+    notes: [
+      ...(isVerified ? [SELF_NOTE] : []),
+      ...(findings_omitted > 0 ? [`${findings_omitted} more findings are not listed`] : []),
+    ],
+  };
+};
+
+const withoutRows = (
+  run_id: string,
+  verdict: StoredRunVerdict,
+  verified_at: string,
+): RunProofResult => ({
+  ...proofOf(run_id, verdict, verified_at),
+  aos_traces: [],
+  aos_trace_steps: [],
+  raw_logs: [],
+});
+
+const resultOf = (
+  run_id: string,
+  run: StoredRun,
+  verdict: StoredRunVerdict,
+  {
+    include_payloads,
+    verified_at,
+  }: { readonly include_payloads: boolean; readonly verified_at: string },
+): RunProofResult => ({
+  ...proofOf(run_id, verdict, verified_at),
+  aos_traces: [traceRow(run)],
+  aos_trace_steps: run.steps.map(({ columns, record, leaf_hash, link, erased_at }) => ({
+    ...columns,
+    record,
+    leaf_hash,
+    link,
+    erased_at,
+  })),
+  raw_logs: include_payloads ? payloadsOf(run) : [],
+});
+
+const traceRow = ({ trace, seal }: StoredRun) => ({
+  ...trace.columns,
+  ...seal?.columns,
+  status: trace.status,
+  record: trace.record,
+  leaf_hash: trace.leaf_hash,
+  link: trace.link,
+  seal_record: seal?.record ?? null,
+  root_hash: seal?.root_hash ?? null,
+  archived_at: trace.archived_at,
+  erased_at: trace.erased_at,
+});
+
+/** Every payload that is there, as `{of, name, value}`; a text that is not canonical JSON any more as `{of, name, text}`. */
+const payloadsOf = ({ trace, steps, seal }: StoredRun): ReadonlyArray<JsonObject> => [
+  ...shown("trace", trace.payloads),
+  ...steps.flatMap(({ columns, payloads }) => shown(`step ${columns["step_index"]}`, payloads)),
+  ...(seal === null ? [] : shown("seal", seal.payloads)),
+];
+
+const shown = (
+  of: string,
+  payloads: Readonly<Record<string, StoredPayload>>,
+): ReadonlyArray<JsonObject> =>
+  Object.entries(payloads).flatMap(([name, { text }]) => {
+    if (text === null) return [];
+    const value = parseCanonical(text);
+    return [value === undefined ? { of, name, text } : { of, name, value }];
+  });
+
+const getBundle = (logs: Logs) =>
+  Effect.fn("RunProofCoordinator.getBundle")(function* (input: {
+    readonly tenant_id: string;
+    readonly run_id: string;
+  }) {
+    const run = yield* logs.read(input);
+    return yield* Effect.die(run);
+  });

@@ -1,11 +1,129 @@
 /** Everything a program needs to record, prove and read runs, composed. */
+import { Database, databaseConfig, type DatabaseConfig } from "@runproof/drivers/Database";
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
+import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
+import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
+import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
+import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
+import {
+  ConfigurationInvalid,
+  type DatabaseError,
+  type EmbeddedLocked,
+} from "@runproof/schemas/RunProofError";
+import * as Config from "effect/Config";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Option from "effect/Option";
+import { ImportCoordinator } from "./ImportCoordinator.ts";
+import { ImportsBridge } from "./ImportsBridge.ts";
+import { LeasesBridge } from "./LeasesBridge.ts";
+import { LogsBridge } from "./LogsBridge.ts";
+import { ProbesBridge } from "./ProbesBridge.ts";
+import { RunCoordinator } from "./RunCoordinator.ts";
+import { RunProofCoordinator } from "./RunProofCoordinator.ts";
+import { RunsBridge } from "./RunsBridge.ts";
+import { SchemaCoordinator } from "./SchemaCoordinator.ts";
+import * as Sweeper from "./Sweeper.ts";
+import { TraceCoordinator } from "./TraceCoordinator.ts";
+import { ValidationCoordinator } from "./ValidationCoordinator.ts";
 
 /** Where the database is. What is left out is read from the environment. */
 export interface RunproofSettings {
   /** Instead of `DATABASE_URL`. */
   readonly databaseUrl?: string | undefined;
-  /** Instead of `RUNPROOF_HOME`: the folder of the embedded database. */
+  /** Instead of `RUNPROOF_HOME`: the folder of the embedded database. Given alone, it wins over `DATABASE_URL`. */
   readonly home?: string | undefined;
   /** Refuses the embedded database, as `USE_POSTGRES_TRACES=true` does. */
   readonly requireServer?: boolean | undefined;
+  /** Skills that plans may call, beside `http_call`. */
+  readonly skills?: ReadonlyArray<Skill> | undefined;
 }
+
+/** What the layer provides: the coordinators, and the bridges that `TracedRun` records through. */
+export type Coordinators =
+  | RunCoordinator
+  | RunProofCoordinator
+  | TraceCoordinator
+  | ImportCoordinator
+  | ValidationCoordinator
+  | LogsBridge
+  | LeasesBridge;
+
+/** The coordinators over an open database, and a sweeper of dead runs beside them. */
+export const layer = (
+  skills: ReadonlyArray<Skill> = [],
+): Layer.Layer<Coordinators, ConfigurationInvalid, Database> => {
+  const stores = Layer.mergeAll(PostgresTraceStore.layer, PostgresRunStore.layer);
+  const bridges = Layer.mergeAll(
+    LogsBridge.layer,
+    LeasesBridge.layer,
+    RunsBridge.layer,
+    ProbesBridge.layer,
+    ImportsBridge.layer,
+  ).pipe(Layer.provide(stores));
+  const registry = SkillRegistry.layer(
+    Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
+  ).pipe(Layer.provide(HttpCallSkill.clientLayer));
+  const coordinators = Layer.mergeAll(
+    RunCoordinator.layer.pipe(Layer.provide(registry)),
+    TraceCoordinator.layer,
+    ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
+    ValidationCoordinator.layer,
+  );
+  return coordinators.pipe(
+    Layer.provideMerge(RunProofCoordinator.layer),
+    Layer.provideMerge(Sweeper.layer),
+    Layer.provideMerge(bridges),
+  );
+};
+
+/**
+ * Opens the database that settings and the environment name, and provides the coordinators over it. A server that is not
+ * at head is `SchemaMismatch`; the embedded database is brought there.
+ */
+export const fromEnvironment = (
+  settings: RunproofSettings = {},
+): Layer.Layer<Coordinators | Database, DatabaseError | EmbeddedLocked | ConfigurationInvalid> =>
+  Layer.unwrap(
+    Effect.map(configFromEnvironment(settings), (config) =>
+      layer(settings.skills).pipe(Layer.provideMerge(Database.layer(config))),
+    ),
+  );
+
+/** Provides `SchemaCoordinator` for the same database, which it opens itself: for a schema that is not at head yet. */
+export const schemaFromEnvironment = (
+  settings: RunproofSettings = {},
+): Layer.Layer<SchemaCoordinator, ConfigurationInvalid> =>
+  Layer.unwrap(Effect.map(configFromEnvironment(settings), SchemaCoordinator.layer));
+
+/** Decides the database from settings and the environment. */
+export const configFromEnvironment = (
+  settings: RunproofSettings = {},
+): Effect.Effect<DatabaseConfig, ConfigurationInvalid> =>
+  Effect.gen(function* () {
+    const isHomeChosen = settings.home !== undefined && settings.databaseUrl === undefined;
+    const url = isHomeChosen
+      ? undefined
+      : (settings.databaseUrl ?? (yield* setting("DATABASE_URL")));
+    const config = databaseConfig({
+      DATABASE_URL: url,
+      RUNPROOF_HOME: settings.home ?? (yield* setting("RUNPROOF_HOME")),
+      USE_POSTGRES_TRACES:
+        settings.requireServer === true ? "true" : yield* setting("USE_POSTGRES_TRACES"),
+    });
+    return config instanceof ConfigurationInvalid ? yield* config : config;
+  });
+
+const setting = (name: string): Effect.Effect<string | undefined, ConfigurationInvalid> =>
+  Effect.gen(function* () {
+    return Option.getOrUndefined(yield* Config.option(Config.String(name)));
+  }).pipe(
+    Effect.mapError(
+      (error) =>
+        new ConfigurationInvalid({
+          setting: name,
+          what: error.message,
+          remedy: `Set ${name} to a text, or unset it.`,
+        }),
+    ),
+  );

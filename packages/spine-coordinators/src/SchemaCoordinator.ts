@@ -1,7 +1,10 @@
 /** Brings the schema to head and says what is wrong with an installation. */
+import { type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { Doctor } from "@runproof/drivers/Doctor";
 import type { DatabaseError, EmbeddedLocked } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
-import type * as Effect from "effect/Effect";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 
 /** A migration that was applied, by its number and name. */
 export interface AppliedMigration {
@@ -30,4 +33,22 @@ export class SchemaCoordinator extends Context.Service<
     /** Every check, the failed ones too: what can't be checked is `fail`. */
     readonly doctor: () => Effect.Effect<ReadonlyArray<DoctorCheck>>;
   }
->()("@runproof/spine-coordinators/SchemaCoordinator") {}
+>()("@runproof/spine-coordinators/SchemaCoordinator") {
+  /** Needs no open database: it is what opens one that is not at head yet, or says why one can't be opened. */
+  static readonly layer = (config: DatabaseConfig): Layer.Layer<SchemaCoordinator> =>
+    Layer.effect(
+      SchemaCoordinator,
+      Effect.map(Doctor, (doctor) =>
+        SchemaCoordinator.of({
+          migrate: () => Effect.map(migrateDatabase(config), (labels) => labels.map(fromLabel)),
+          doctor: () => doctor.examine,
+        }),
+      ),
+    ).pipe(Layer.provide(Doctor.layer(config)));
+}
+
+/** `0003_immutability` as number and name. */
+const fromLabel = (label: string): AppliedMigration => {
+  const [id = "", ...name] = label.split("_");
+  return { id: Number(id), name: name.join("_") };
+};

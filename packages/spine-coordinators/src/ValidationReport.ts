@@ -46,3 +46,65 @@ export interface ValidationReport {
   readonly stopped_with: string | null;
   readonly validated_at: string;
 }
+
+/** The report as Markdown, with every field that the test plan names. */
+export const toMarkdown = (report: ValidationReport): string => {
+  const fields: ReadonlyArray<readonly [string, string | number | null]> = [
+    ["DB URL", report.database],
+    ["Run ID", report.run_id],
+    ["Tenant ID", report.tenant_id],
+    ["Trace started_at", report.started_at],
+    ["Trace status", report.status],
+    ["Trace step_count (DB)", report.step_count_database],
+    ["Coordinator integrity_model", report.integrity_model],
+    ["Coordinator verification_status", report.verification_status],
+    ["Coordinator failure_reason", report.failure_reason],
+    ["Coordinator chain_length", report.chain_length],
+    ["Coordinator root_hash", report.root_hash],
+    ["Coordinator trace_count", report.trace_count],
+    ["Coordinator step_count", report.step_count],
+    ["Test suite", report.test_suite],
+    ["Test result", report.test_result ?? "NOT RUN"],
+  ];
+  return [
+    "# Run Proof Test Plan v1",
+    `Validated at ${report.validated_at}: **${report.passed ? "PASS" : "FAIL"}**`,
+    table(
+      ["Field", "Value"],
+      fields.map(([name, value]) => [name, value ?? "not known"]),
+    ),
+    "## Acceptance criteria",
+    table(
+      ["Criterion", "Verdict", "Found"],
+      report.criteria.map(({ name, verdict, detail }) => [name, verdict, detail]),
+    ),
+    "## Checks",
+    ...report.checks.map(
+      ({ number, name, verdict, output }) =>
+        `${number}. ${name}: **${verdict}**\n\n${fenced(output)}`,
+    ),
+    ...(report.stopped_with === null
+      ? []
+      : ["## Stopped at the first failure", fenced(report.stopped_with)]),
+    "",
+  ].join("\n\n");
+};
+
+const table = (
+  head: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string | number>>,
+): string =>
+  [head, head.map(() => "---"), ...rows]
+    .map((cells) => `| ${cells.map((cell) => inCell(String(cell))).join(" | ")} |`)
+    .join("\n");
+
+/** Ids come from outside: they must not end a cell, nor become markup. */
+const inCell = (text: string): string =>
+  text.replace(/[\\`*_{}[\]<>|#&~]/gu, "\\$&").replace(/\s+/gu, " ");
+
+/** A code block whose fence is longer than any in the text. */
+const fenced = (text: string): string => {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/gu)].map(([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}text\n${text}\n${fence}`;
+};
