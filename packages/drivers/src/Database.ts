@@ -141,14 +141,28 @@ const openSession = (
 ): Effect.Effect<Session, OpenError, Scope.Scope | Reactivity.Reactivity> =>
   config.kind === "server" ? openServer(config.url) : openEmbedded(config.home);
 
+/** Settings that the guarantees stand on, whatever a database or a login sets for itself. */
+const SESSION_SETTINGS = {
+  // An appender that waited for a trace's lock must see the head that the other one left.
+  default_transaction_isolation: "read committed",
+  // What is acknowledged is durable.
+  synchronous_commit: "on",
+  // A number is read back as it was written.
+  extra_float_digits: "1",
+};
+
 const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
   PgClient.make({
     url,
     applicationName: "runproof",
     connectTimeout: CONNECT_TIMEOUT,
     ...(role === undefined
-      ? { maxConnections: 1 }
-      : { maxConnections: MAX_CONNECTIONS, multiplex: true, startupParameters: { role } }),
+      ? { maxConnections: 1, startupParameters: SESSION_SETTINGS }
+      : {
+          maxConnections: MAX_CONNECTIONS,
+          multiplex: true,
+          startupParameters: { ...SESSION_SETTINGS, role },
+        }),
   });
 
 const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
