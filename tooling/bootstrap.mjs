@@ -135,9 +135,8 @@ async function bring(folder, specifier, why) {
   await withLock(async () => {
     if (fs.existsSync(place)) return;
     note(`bringing ${specifier} into .tools (${why})`);
-    const partial = `${place}.partial`;
-    fs.rmSync(partial, { recursive: true, force: true });
-    fs.mkdirSync(partial, { recursive: true });
+    // A folder of its own: the npm of a bootstrap that was killed may still be writing into the earlier one.
+    const partial = fs.mkdtempSync(path.join(tools, partialPrefix));
     // A package.json of its own keeps npm from looking for a project further up.
     fs.writeFileSync(path.join(partial, "package.json"), '{ "private": true }\n');
     const npm = npmCommand();
@@ -147,8 +146,21 @@ async function bring(folder, specifier, why) {
     const { code, output } = await capture(npm.command, args, { shell: npm.shell });
     if (code !== 0) throw explain(`Installing ${specifier} with npm`, output);
     fs.renameSync(partial, place);
+    removePartials();
   });
   return place;
+}
+
+const partialPrefix = "partial-";
+
+/** Removes what installations that did not end left, as far as nothing writes there any more. */
+function removePartials() {
+  for (const name of fs.readdirSync(tools).filter((name) => name.startsWith(partialPrefix)))
+    try {
+      fs.rmSync(path.join(tools, name), { recursive: true, force: true });
+    } catch {
+      // The next installation tries again.
+    }
 }
 
 /** The Node to use: this one if it is recent enough, else the one brought. */
@@ -203,13 +215,20 @@ function dependenciesAreInstalled() {
   return isFile(installed) && fs.readFileSync(installed).equals(fs.readFileSync(wanted));
 }
 
+const pnpmSettings = [
+  // Without a terminal pnpm would ask, and stop, before it replaces a node_modules of another layout.
+  "--config.confirmModulesPurge=false",
+  // Its own waits of up to a minute make a machine without network look hung.
+  "--config.fetchRetryMintimeout=1000",
+  "--config.fetchRetryMaxtimeout=5000",
+];
+
 async function installDependencies(environment) {
   if (dependenciesAreInstalled()) return;
   await withLock(async () => {
     if (dependenciesAreInstalled()) return;
     note("installing the dependencies");
-    // Without a terminal pnpm would ask, and stop, before it replaces a node_modules of another layout.
-    const args = ["install", "--frozen-lockfile", "--config.confirmModulesPurge=false"];
+    const args = ["install", "--frozen-lockfile", ...pnpmSettings];
     const show = process.stderr.isTTY === true;
     const { code, output } = await capture("pnpm", args, {
       env: environment,
