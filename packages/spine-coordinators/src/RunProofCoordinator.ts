@@ -1,5 +1,6 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/TraceStore";
+import { bundleText, makeBundle } from "@runproof/proof/Bundle";
 import { type JsonObject, parseCanonical } from "@runproof/proof/CanonicalJson";
 import {
   noTraceVerdict,
@@ -7,17 +8,18 @@ import {
   type StoredRunVerdict,
   StoredRunVerifier,
 } from "@runproof/proof/StoredRun";
-import type {
-  DatabaseError,
+import {
+  type DatabaseError,
   InvalidInput,
-  RunNotFound,
+  type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
-import type { RunProofResult } from "@runproof/schemas/RunProofResult";
+import { REASON_OPEN, type RunProofResult } from "@runproof/schemas/RunProofResult";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { now } from "./internal/now.ts";
+import { refusable } from "./internal/refused.ts";
 import { LogsBridge } from "./LogsBridge.ts";
 
 /** Which run to prove, and how. */
@@ -191,5 +193,23 @@ const getBundle = (logs: Logs) =>
     readonly run_id: string;
   }) {
     const run = yield* logs.read(input);
-    return yield* Effect.die(run);
+    const where = `run ${input.run_id}`;
+    if (run.seal === null) {
+      return yield* new InvalidInput({
+        what: REASON_OPEN,
+        where,
+        remedy:
+          "Wait until the run ends; one whose process died is aborted when its lease is over.",
+      });
+    }
+    const { verification_status, failure_reason } = verdictOn(run, "HASH_CHAIN");
+    if (verification_status === "FAILED") {
+      return yield* new StoredDataUnreadable({
+        where,
+        what: failure_reason ?? "it does not verify",
+      });
+    }
+    return yield* refusable(() => bundleText(makeBundle(run))).pipe(
+      Effect.mapError(({ message }) => new StoredDataUnreadable({ where, what: message })),
+    );
   });

@@ -14,6 +14,7 @@ import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { DemoCoordinator } from "./DemoCoordinator.ts";
 import { ImportCoordinator } from "./ImportCoordinator.ts";
 import { ImportsBridge } from "./ImportsBridge.ts";
 import { LeasesBridge } from "./LeasesBridge.ts";
@@ -46,6 +47,7 @@ export type Coordinators =
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
+  | DemoCoordinator
   | LogsBridge
   | LeasesBridge;
 
@@ -69,6 +71,7 @@ export const layer = (
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
+    DemoCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
