@@ -1,0 +1,21 @@
+/** The HTTP API, apart from how it is served. */
+import * as HttpApi from "effect/http-api/HttpApi";
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
+import * as OpenApi from "effect/http-api/OpenApi";
+import { readFileSync } from "node:fs";
+import { HealthGroup } from "./Health.ts";
+
+/** The version in this package's `package.json`. */
+export const version: string = (
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    readonly version: string;
+  }
+).version;
+
+/** Every route. A request that does not fit is answered with `application/problem+json`. */
+export const Api = HttpApi.make("runproof")
+  .add(HealthGroup)
+  .middleware(HttpApiMiddleware.ProblemDetails)
+  .annotate(OpenApi.Title, "runproof")
+  .annotate(OpenApi.Version, version)
+  .annotate(OpenApi.Description, "Tamper-evident records of what AI agents did.");
