@@ -18,11 +18,19 @@ exception
   when duplicate_object or unique_violation then null;
 end
 $$`,
+    // One login for owner and application has to take the role on. An owner beside it need not, and may not be able to.
     `do $$
+declare
+  -- Since PostgreSQL 16 the creator of a role administers it, and still can't take it on.
+  can_take_on boolean := case when current_setting('server_version_num')::int >= 160000
+                              then pg_has_role(current_user, 'runproof_app', 'set')
+                              else pg_has_role(current_user, 'runproof_app', 'member') end;
 begin
-  if not pg_has_role(current_user, 'runproof_app', 'member') then
+  if not can_take_on then
     execute format('grant runproof_app to %I', current_user);
   end if;
+exception
+  when insufficient_privilege then null;
 end
 $$`,
     `create table runs (

@@ -9,12 +9,13 @@ export const migration: Migration = {
   name: "log",
   statements: [
     `create table aos_log_queue (
-  queue_id     bigint      generated always as identity primary key,
-  kind         smallint    not null constraint aos_log_queue_kind_known check (kind between 1 and 4),
-  digest       text        not null constraint aos_log_queue_digest_is_hash check (digest ~ '^[0-9a-f]{64}$'),
-  trace_id     text,
-  event_record text,
-  queued_at    timestamptz not null default clock_timestamp()
+  queue_id       bigint      generated always as identity primary key,
+  kind           smallint    not null constraint aos_log_queue_kind_known check (kind between 1 and 4),
+  digest         text        not null constraint aos_log_queue_digest_is_hash check (digest ~ '^[0-9a-f]{64}$'),
+  trace_id       text,
+  event_record   text,
+  queued_at      timestamptz not null default clock_timestamp(),
+  transaction_id xid8        not null default pg_current_xact_id()
 )`,
     `create table aos_log_entries (
   log_index    bigint      primary key,

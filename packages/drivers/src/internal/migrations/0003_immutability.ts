@@ -9,7 +9,14 @@ const sealKeys =
   "chain_head,completed_at,merkle_root,metadata,reason,sealed_at,status,step_count,trace_id,type";
 
 const appendOnlyTables = ["aos_log_entries", "aos_log_tiles", "aos_checkpoints"];
-const guardedTables = ["aos_traces", "aos_trace_steps", "runs", ...appendOnlyTables];
+const guardedTables = [
+  "aos_traces",
+  "aos_trace_steps",
+  "aos_trace_leases",
+  "runs",
+  "aos_log_queue",
+  ...appendOnlyTables,
+];
 
 export const eventKeys = "actor,detail,event,occurred_at,reason,trace_id,type";
 
@@ -100,6 +107,24 @@ begin
     using errcode = 'S6002', detail = trace_status;
 end
 $$`,
+    // Every writer of a trace, its sealer included, holds its lease's row: one at a time, and none after the seal.
+    `create function runproof_lock_trace(p_trace_id text) returns aos_trace_leases
+language plpgsql set search_path from current as $$
+declare
+  lease aos_trace_leases;
+begin
+  -- An older snapshot would miss what the writer before left: a seal would count too few steps.
+  if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+    raise exception 'evidence is written under READ COMMITTED, and this transaction is %', upper(current_setting('transaction_isolation'))
+      using errcode = 'invalid_transaction_state';
+  end if;
+  select * into lease from aos_trace_leases where trace_id = p_trace_id for update;
+  if not found then
+    perform runproof_refuse_closed(p_trace_id);
+  end if;
+  return lease;
+end
+$$`,
     `create function runproof_guard_trace_insert() returns trigger
 language plpgsql set search_path from current as $$
 declare
@@ -166,12 +191,12 @@ begin
     parent_step_index bigint, replay_behavior text, retry_count bigint, skill_id text, skill_name text, source text,
     started_at timestamptz, status text, step_index bigint, synthetic_scenario_id text, "timestamp" timestamptz,
     trace_id text);
-  -- Every writer of a trace, its sealer included, holds this row: one at a time, and none after the seal.
-  perform from aos_trace_leases where trace_id = r.trace_id for update;
-  if not found then
+  perform runproof_lock_trace(r.trace_id);
+  select run_id, tenant_id, link, seal_record into t from aos_traces where trace_id = r.trace_id;
+  -- A lease can be put beside a sealed trace.
+  if t.seal_record is not null then
     perform runproof_refuse_closed(r.trace_id);
   end if;
-  select run_id, tenant_id, link into t from aos_traces where trace_id = r.trace_id;
   if r.step_index = 0 then
     previous := t.link;
   else
@@ -229,7 +254,7 @@ begin
   if not exists (
     select from aos_log_queue
     where trace_id = p_trace_id and kind = 4 and event_record::json ->> 'event' = p_event
-      and xmin = pg_current_xact_id()::xid
+      and transaction_id = pg_current_xact_id()
   ) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: % of trace % without its event in the log', p_event, p_trace_id
       using errcode = 'S6001';
@@ -241,11 +266,12 @@ language plpgsql set search_path from current as $$
 declare
   allowed aos_trace_steps := old;
 begin
-  if new.erased_at is not null and old.erased_at is null then
-    allowed.erased_at := new.erased_at;
+  if num_nulls(new.params, new.outcome_data, new.attributes) > num_nulls(old.params, old.outcome_data, old.attributes) then
     if new.params is null then allowed.params := null; allowed.params_salt := null; end if;
     if new.outcome_data is null then allowed.outcome_data := null; allowed.outcome_data_salt := null; end if;
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
+    new.erased_at := coalesce(old.erased_at, clock_timestamp());
+    allowed.erased_at := new.erased_at;
     perform runproof_require_event(old.trace_id, 'erasure');
   end if;
   if new is distinct from allowed or new is not distinct from old then
@@ -261,10 +287,7 @@ declare
   r record;
   head record;
 begin
-  perform from aos_trace_leases where trace_id = old.trace_id for update;
-  if not found then
-    perform runproof_refuse_closed(old.trace_id);
-  end if;
+  perform runproof_lock_trace(old.trace_id);
   perform runproof_require_record(new.seal_record, '${sealKeys}', 'runproof/seal@v1');
   select * into r from json_to_record(new.seal_record::json) as x(
     chain_head text, completed_at timestamptz, merkle_root text, metadata text, reason text, sealed_at timestamptz,
@@ -319,7 +342,9 @@ begin
   elsif old.seal_record is not null and old.archived_at is null and new.archived_at is not null then
     allowed.archived_at := new.archived_at;
     perform runproof_require_event(old.trace_id, 'archival');
-  elsif old.seal_record is not null and old.erased_at is null and new.erased_at is not null then
+  elsif old.seal_record is not null
+        and num_nulls(new.plan, new.attributes, new.metadata) > num_nulls(old.plan, old.attributes, old.metadata) then
+    new.erased_at := coalesce(old.erased_at, clock_timestamp());
     allowed.erased_at := new.erased_at;
     if new.plan is null then allowed.plan := null; allowed.plan_salt := null; end if;
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
@@ -365,6 +390,21 @@ begin
   raise exception 'S6_IMMUTABILITY_VIOLATION: % on %', tg_op, tg_table_name using errcode = 'S6001';
 end
 $$`,
+    // An entry leaves the queue only for its place in the log.
+    `create function runproof_guard_queue() returns trigger
+language plpgsql set search_path from current as $$
+begin
+  if tg_op = 'DELETE' and exists (
+    select from aos_log_entries
+    where (trace_id = old.trace_id or trace_id is null and old.trace_id is null)
+      and kind = old.kind and digest = old.digest and queued_at = old.queued_at
+  ) then
+    return old;
+  end if;
+  raise exception 'S6_IMMUTABILITY_VIOLATION: % on %', tg_op, tg_table_name using errcode = 'S6001';
+end
+$$`,
+    `create trigger s6_change before update or delete on aos_log_queue for each row execute function runproof_guard_queue()`,
     `create trigger s6_insert before insert on aos_traces for each row execute function runproof_guard_trace_insert()`,
     `create trigger s6_update before update on aos_traces for each row execute function runproof_guard_trace_update()`,
     `create trigger s6_delete before delete on aos_traces for each row execute function runproof_guard_delete()`,
@@ -389,7 +429,9 @@ $$`,
     ...["s6_update", "s6_delete"].map(
       (trigger) => `alter table runs enable always trigger ${trigger}`,
     ),
-    ...appendOnlyTables.map((table) => `alter table ${table} enable always trigger s6_change`),
+    ...["aos_log_queue", ...appendOnlyTables].map(
+      (table) => `alter table ${table} enable always trigger s6_change`,
+    ),
     ...guardedTables.map((table) => `alter table ${table} enable always trigger s6_truncate`),
   ],
 };

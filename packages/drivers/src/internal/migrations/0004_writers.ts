@@ -73,10 +73,7 @@ language plpgsql security definer set search_path from current as $$
 declare
   lease aos_trace_leases;
 begin
-  select * into lease from aos_trace_leases l where l.trace_id = p_trace_id for update;
-  if not found then
-    perform runproof_refuse_closed(p_trace_id);
-  end if;
+  lease := runproof_lock_trace(p_trace_id);
   select s.step_index + 1, s.link into first_index, previous_link
     from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
   if not found then
@@ -110,10 +107,7 @@ language plpgsql security definer set search_path from current as $$
 declare
   lease aos_trace_leases;
 begin
-  select * into lease from aos_trace_leases l where l.trace_id = p_trace_id for update;
-  if not found then
-    perform runproof_refuse_closed(p_trace_id);
-  end if;
+  lease := runproof_lock_trace(p_trace_id);
   if p_only_if_expired and lease.expires_at > clock_timestamp() then
     raise exception 'the lease of trace % is not over', p_trace_id using errcode = 'S6005';
   end if;
@@ -142,12 +136,24 @@ begin
   return found;
 end
 $$`,
-    `create function runproof_log_event(p_record text) returns void
-language plpgsql security definer set search_path from current as $$
+    `create function runproof_queue_event(p_record text) returns void
+language plpgsql set search_path from current as $$
 begin
   perform runproof_require_record(p_record, '${eventKeys}', 'runproof/event@v1');
   insert into aos_log_queue (kind, digest, trace_id, event_record)
   values (4, runproof_hash('\\x00', p_record), p_record::json ->> 'trace_id', p_record);
+end
+$$`,
+    // What the application does: a key's change. An erasure that it only claims would make a run look tampered with.
+    `create function runproof_log_event(p_record text) returns void
+language plpgsql security definer set search_path from current as $$
+begin
+  if p_record::json ->> 'event' in ('key_added', 'key_retired') then
+    perform runproof_queue_event(p_record);
+  else
+    raise exception 'S6_IMMUTABILITY_VIOLATION: % is logged together with its operation only', p_record::json ->> 'event'
+      using errcode = 'S6001';
+  end if;
 end
 $$`,
     // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
@@ -155,6 +161,7 @@ $$`,
 language plpgsql security definer set search_path from current as $$
 declare
   size bigint;
+  taken bigint[];
   numbered bigint;
   available bigint;
   next_tile bigint;
@@ -164,14 +171,13 @@ begin
     return 0;
   end if;
   select coalesce(max(log_index) + 1, 0) into size from aos_log_entries;
-  with taken as (
-    delete from aos_log_queue
-    where queue_id in (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH})
-    returning *
-  )
+  select array_agg(queue_id) into taken
+    from (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH}) as oldest;
   insert into aos_log_entries (log_index, kind, digest, trace_id, event_record, queued_at)
-  select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at from taken;
+  select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at
+  from aos_log_queue where queue_id = any(taken);
   get diagnostics numbered = row_count;
+  delete from aos_log_queue where queue_id = any(taken);
   available := size + numbered;
   for tile_level in 0..7 loop
     select coalesce(max(t.tile_index) + 1, 0) into next_tile from aos_log_tiles t where t.level = tile_level;
@@ -202,7 +208,7 @@ $$`,
     `create function runproof_archive_trace(p_trace_id text, p_event_record text) returns void
 language plpgsql set search_path from current as $$
 begin
-  perform runproof_log_event(p_event_record);
+  perform runproof_queue_event(p_event_record);
   update aos_traces set archived_at = clock_timestamp() where trace_id = p_trace_id;
   if not found then
     perform runproof_refuse_closed(p_trace_id);
@@ -219,6 +225,8 @@ begin
     execute format('revoke all on function %s from public', f);
   end loop;
   execute format('grant usage on schema %I to runproof_app', current_schema());
+  -- Before PostgreSQL 15 everyone may create in "public": a function there could pass for one that a writer calls.
+  execute format('revoke create on schema %I from public', current_schema());
 end
 $$`,
     ...tables.map((table) => `revoke all on ${table} from public`),
