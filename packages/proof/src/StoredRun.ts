@@ -17,18 +17,21 @@ import {
 import {
   lifecycleOf,
   SEAL_RECORD_TYPE,
+  SEAL_PAYLOAD_NAMES,
   type SealPayloadName,
   type SealRecord,
   TraceStatus,
 } from "@runproof/schemas/SealRecord";
 import {
   STEP_RECORD_TYPE,
+  STEP_PAYLOAD_NAMES,
   type StepPayloadName,
   type StepRecord,
 } from "@runproof/schemas/StepRecord";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
 import {
   TRACE_RECORD_TYPE,
+  TRACE_PAYLOAD_NAMES,
   type TracePayloadName,
   type TraceRecord,
 } from "@runproof/schemas/TraceRecord";
@@ -41,6 +44,7 @@ import {
   checkErasedAt,
   checkPayloads,
   fieldOf,
+  type PayloadRow,
   type RowName,
 } from "./internal/checkRow.ts";
 import { failureReason, FindingList } from "./internal/FindingList.ts";
@@ -108,6 +112,8 @@ export interface StoredRunOptions {
   readonly erasure_recorded?: (step_index: number | null, payload_name: string) => boolean;
   /** Whether the log records that the trace was archived. Where it is not given, `archived_at` is not judged. */
   readonly archival_recorded?: () => boolean;
+  /** Whether a payload that is not there was withheld, as in a bundle, and is no finding; false by default. */
+  readonly may_withhold?: boolean;
 }
 
 /** What the rows of one run show. */
@@ -324,17 +330,20 @@ export class StoredRunVerifier {
     return judgeContent(reading, leaves, fieldOf(this.#trace, "leaf_hash"), isLinked);
   }
 
+  #payloadsOf(row: unknown, step_index: number | null): PayloadRow {
+    const { erasure_recorded, may_withhold = false } = this.#options;
+    return {
+      payloads: fieldOf(row, "payloads"),
+      isErasureRecorded: (name) => erasure_recorded?.(step_index, name) ?? false,
+      may_withhold,
+    };
+  }
+
   #checkTraceRow(record: TraceRecord): Absences {
     const expected = columnsOf(record, ["type"]);
     checkColumns(this.#traceFindings, TRACE_ROW, fieldOf(this.#trace, "columns"), expected);
-    return checkPayloads(this.#traceFindings, TRACE_ROW, {
-      commitments: new Map([
-        ["plan", record.plan],
-        ["attributes", record.attributes],
-      ]),
-      payloads: fieldOf(this.#trace, "payloads"),
-      isErasureRecorded: (name) => this.#options.erasure_recorded?.(null, name) ?? false,
-    });
+    const payloads = this.#payloadsOf(this.#trace, null);
+    return checkPayloads(this.#traceFindings, TRACE_ROW, record, TRACE_PAYLOAD_NAMES, payloads);
   }
 
   #checkArchivedAt(): void {
@@ -437,15 +446,9 @@ export class StoredRunVerifier {
     const column = fieldOf(columns, "step_index");
     if (isIndex(column)) expected.set("step_index", column);
     checkColumns(this.#stepFindings, row, columns, expected);
-    const absences = checkPayloads(this.#stepFindings, row, {
-      commitments: new Map([
-        ["params", record.params],
-        ["outcome_data", record.outcome_data],
-        ["attributes", record.attributes],
-      ]),
-      payloads: fieldOf(step, "payloads"),
-      isErasureRecorded: (name) => this.#options.erasure_recorded?.(row.step_index, name) ?? false,
-    });
+    const payloads = this.#payloadsOf(step, row.step_index);
+    const names = STEP_PAYLOAD_NAMES;
+    const absences = checkPayloads(this.#stepFindings, row, record, names, payloads);
     checkErasedAt(this.#stepFindings, row, fieldOf(step, "erased_at"), absences);
   }
 
@@ -529,11 +532,9 @@ export class StoredRunVerifier {
     checkColumns(this.#sealFindings, SEAL_ROW, columns, expected, (column) =>
       SEAL_FACTS.includes(column) ? "SEAL_MISMATCH" : "COLUMN_MISMATCH",
     );
-    const absences = checkPayloads(this.#sealFindings, SEAL_ROW, {
-      commitments: new Map([["metadata", record.metadata]]),
-      payloads: fieldOf(seal, "payloads"),
-      isErasureRecorded: (name) => this.#options.erasure_recorded?.(null, name) ?? false,
-    });
+    const payloads = this.#payloadsOf(seal, null);
+    const names = SEAL_PAYLOAD_NAMES;
+    const absences = checkPayloads(this.#sealFindings, SEAL_ROW, record, names, payloads);
     this.#checkTraceErasedAt(absences);
   }
 

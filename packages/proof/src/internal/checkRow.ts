@@ -49,12 +49,12 @@ export const checkColumns = (
   }
 };
 
-/** The payloads of a row, and what is known of their erasure. */
+/** The payloads of a row, and what is known of those that are not there. */
 export interface PayloadRow {
-  /** The record's commitments by payload name. */
-  readonly commitments: ReadonlyMap<string, string | null>;
   readonly payloads: unknown;
   readonly isErasureRecorded: (payloadName: string) => boolean;
+  /** Whether a payload that is not there counts as withheld, as in a bundle, and not as gone. */
+  readonly may_withhold: boolean;
 }
 
 /** How many of a row's payloads are gone, and how many of those by a recorded erasure. */
@@ -63,14 +63,19 @@ export interface Absences {
   readonly erased: number;
 }
 
-type PayloadState = "none" | "held" | "half" | "missing" | "erased";
+type PayloadState = "none" | "held" | "half" | "missing" | "withheld" | "erased";
 
-const stateOf = (payload: unknown, isErasureRecorded: boolean): Exclude<PayloadState, "none"> => {
+const stateOf = (
+  payload: unknown,
+  isErasureRecorded: boolean,
+  may_withhold: boolean,
+): Exclude<PayloadState, "none"> => {
   // What is no payload at all, yet there, is neither gone nor whole.
   if ((payload ?? null) !== null && !isObject(payload)) return "half";
   const [salt, text] = [fieldOf(payload, "salt") ?? null, fieldOf(payload, "text") ?? null];
-  if (salt === null && text === null) return isErasureRecorded ? "erased" : "missing";
-  return salt === null || text === null ? "half" : "held";
+  if (salt !== null && text !== null) return "held";
+  if (salt !== null || text !== null) return "half";
+  return isErasureRecorded ? "erased" : may_withhold ? "withheld" : "missing";
 };
 
 const checkPayload = (
@@ -78,53 +83,55 @@ const checkPayload = (
   row: RowName,
   name: string,
   commitment: string | null,
-  payload: unknown,
-  isErasureRecorded: boolean,
+  stored: PayloadRow,
 ): PayloadState => {
-  const find = (code: "PAYLOAD_MISMATCH" | "PAYLOAD_MISSING" | "PAYLOAD_ERASED", what: string) =>
-    findings.add(code, row.step_index, `${row.name}: ${name} ${what}`);
-  const state = stateOf(payload, isErasureRecorded);
+  const find = (
+    code: "PAYLOAD_MISMATCH" | "PAYLOAD_MISSING" | "PAYLOAD_ERASED",
+    what: string,
+  ): void => findings.add(code, row.step_index, `${row.name}: ${name} ${what}`);
+  const payload = fieldOf(stored.payloads, name);
+  const isErasureRecorded = stored.isErasureRecorded(name);
+  const state = stateOf(payload, isErasureRecorded, stored.may_withhold);
   if (commitment === null) {
-    if (state === "held" || state === "half")
+    if (state === "held" || state === "half") {
       find("PAYLOAD_MISMATCH", "is there though the record commits to none");
+    }
     return "none";
   }
-  if (state === "half")
+  if (state === "half") {
     find("PAYLOAD_MISSING", "is half there: its salt or its value is gone, and the other is left");
-  else if (state === "missing")
+  } else if (state === "missing") {
     find("PAYLOAD_MISSING", "is gone, and no erasure of it is recorded");
-  else if (state === "erased") find("PAYLOAD_ERASED", "was erased, as recorded");
-  else if (isErasureRecorded) find("PAYLOAD_MISMATCH", "is there though its erasure is recorded");
-  else if (!isPayloadOf(commitment, name, fieldOf(payload, "salt"), fieldOf(payload, "text"))) {
+  } else if (state === "erased") {
+    find("PAYLOAD_ERASED", "was erased, as recorded");
+  } else if (state === "held" && isErasureRecorded) {
+    find("PAYLOAD_MISMATCH", "is there though its erasure is recorded");
+  } else if (
+    state === "held" &&
+    !isPayloadOf(commitment, name, fieldOf(payload, "salt"), fieldOf(payload, "text"))
+  ) {
     find("PAYLOAD_MISMATCH", "is not what the record commits to");
   }
   return state;
 };
 
 /** Finds every payload that is not what the record commits to, or is gone, or is one too many. */
-export const checkPayloads = (
+export const checkPayloads = <Name extends string>(
   findings: FindingList,
   row: RowName,
+  record: Readonly<Record<Name, string | null>>,
+  names: ReadonlyArray<Name>,
   stored: PayloadRow,
 ): Absences => {
-  const states = [...stored.commitments].map(([name, commitment]) => {
-    const payload = fieldOf(stored.payloads, name);
-    return checkPayload(findings, row, name, commitment, payload, stored.isErasureRecorded(name));
-  });
-  for (const name of isObject(stored.payloads) ? Object.keys(stored.payloads) : []) {
-    if (!stored.commitments.has(name)) {
-      findings.add(
-        "PAYLOAD_MISMATCH",
-        row.step_index,
-        `${row.name}: the record has no payload ${name}`,
-      );
-    }
+  const states = names.map((name) => checkPayload(findings, row, name, record[name], stored));
+  const held = isObject(stored.payloads) ? Object.keys(stored.payloads) : [];
+  for (const name of held.filter((key) => !(names as ReadonlyArray<string>).includes(key))) {
+    const message = `${row.name}: the record has no payload ${name}`;
+    findings.add("PAYLOAD_MISMATCH", row.step_index, message);
   }
   const erased = states.filter((state) => state === "erased").length;
-  return {
-    erased,
-    gone: erased + states.filter((state) => state === "missing" || state === "half").length,
-  };
+  const gone = states.filter((state) => state === "missing" || state === "half").length;
+  return { erased, gone: erased + gone };
 };
 
 /** Finds an `erased_at` that says otherwise than the payloads. */
