@@ -292,3 +292,43 @@ export class LogForked extends Schema.TaggedError<LogForked>()(
     return "Nothing is signed. Keep the database as it is and run `runproof audit --checkpoint FILE` to see what was rewritten.";
   }
 }
+
+/** The signer's own state, kept outside the database, is lost, unreadable or another key's, so that nothing is signed. */
+export class SignerStateInvalid extends Schema.TaggedError<SignerStateInvalid>()(
+  "SignerStateInvalid",
+  { path: Schema.String, what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `the log signer's state ${this.path}: ${this.what}; nothing is signed`;
+  }
+}
+
+/** A lock file that another process holds, longer than is waited for. */
+export class LockHeld extends Schema.TaggedError<LockHeld>()(
+  "LockHeld",
+  {
+    /** The lock file. */
+    path: Schema.String,
+    pid: Schema.NullOr(Schema.Int),
+  },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `${this.path} is held${this.pid === null ? "" : ` by process ${this.pid}`}`;
+  }
+  get remedy(): string {
+    return "Wait for that process or end it; where no such process is left on any machine that shares the folder, remove the file.";
+  }
+}
+
+/** No such entry in the log, or no checkpoint that covers it yet. */
+export class LogEntryNotFound extends Schema.TaggedError<LogEntryNotFound>()(
+  "LogEntryNotFound",
+  { what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 404 },
+) {
+  override get message(): string {
+    return this.what;
+  }
+}
