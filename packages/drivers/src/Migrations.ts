@@ -113,7 +113,11 @@ export const appliedMigrations: Effect.Effect<
 /** Fails unless the database is exactly at this version's head. */
 export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> =
   Effect.gen(function* () {
-    const pending = pendingMigrations(migrations, yield* appliedMigrations);
+    const sql = yield* SqlClient.SqlClient;
+    const [made] = yield* sql<{ table: string | null }>`
+      select to_regclass('aos_schema_migrations')::text as table`;
+    const applied = made?.table == null ? [] : yield* appliedMigrations;
+    const pending = pendingMigrations(migrations, applied);
     if (pending instanceof SchemaMismatch) return yield* pending;
     const [first] = pending;
     if (first === undefined) return;
