@@ -1,6 +1,5 @@
 /** The trace store on PostgreSQL. */
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
-import type { StoredStep } from "@runproof/proof/StoredRun";
 import { formatTimestamp } from "@runproof/proof/Timestamp";
 import { InvalidInput, RunNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
@@ -9,11 +8,11 @@ import * as Layer from "effect/Layer";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { Database } from "./Database.ts";
 import { appendSteps } from "./internal/postgres/appendSteps.ts";
-import { countOrphanSteps } from "./internal/postgres/countOrphanSteps.ts";
 import { listExpiredLeases, type ExpiredLease } from "./internal/postgres/listExpiredLeases.ts";
 import { probeTrace } from "./internal/postgres/probeTrace.ts";
-import { readErasures } from "./internal/postgres/readErasures.ts";
-import { readSteps, STEP_PAGE } from "./internal/postgres/readSteps.ts";
+import { readEvents } from "./internal/postgres/readEvents.ts";
+import { readRemnants, type Remnants } from "./internal/postgres/readRemnants.ts";
+import { readSteps } from "./internal/postgres/readSteps.ts";
 import { readTrace } from "./internal/postgres/readTrace.ts";
 import { renewLease } from "./internal/postgres/renewLease.ts";
 import { sealTrace } from "./internal/postgres/sealTrace.ts";
@@ -77,15 +76,12 @@ const abortExpired = (database: Database["Service"]): Store["abortExpired"] => {
     );
 };
 
-const readAllSteps = Effect.fnUntraced(function* (database: Database["Service"], trace_id: string) {
-  const steps: Array<StoredStep> = [];
-  for (;;) {
-    const above = steps.length === 0 ? -1 : Number(steps.at(-1)!.columns["step_index"]);
-    const page = yield* readSteps(database.sql, { trace_id, above });
-    steps.push(...page);
-    if (page.length < STEP_PAGE) return steps;
-  }
-});
+/** Rows that name a run without its trace row are evidence that was cut: never "not found". */
+const traceGone = ({ steps, trace_id }: Remnants): string | null => {
+  if (steps > 0)
+    return `${steps} step${steps === 1 ? " is" : "s are"} there, but the trace row is gone`;
+  return trace_id === null ? null : `it began the trace ${trace_id}, and the trace row is gone`;
+};
 
 const get =
   (database: Database["Service"]): Store["get"] =>
@@ -94,17 +90,13 @@ const get =
     const read = Effect.gen(function* () {
       const found = yield* readTrace(sql, input);
       if (found === null) {
-        const orphans = yield* countOrphanSteps(sql, input);
-        if (orphans === 0) return yield* new RunNotFound(input);
-        return yield* new StoredDataUnreadable({
-          where: `run ${input.run_id}`,
-          what: `${orphans} step${orphans === 1 ? " is" : "s are"} there, but the trace row is gone`,
-        });
+        const what = traceGone(yield* readRemnants(sql, input));
+        if (what === null) return yield* new RunNotFound(input);
+        return yield* new StoredDataUnreadable({ where: `run ${input.run_id}`, what });
       }
       const trace_id = String(found.trace.columns["trace_id"]);
-      const steps = yield* readAllSteps(database, trace_id);
-      const erasures_recorded = yield* readErasures(sql, trace_id);
-      return { ...found, steps, erasures_recorded } satisfies StoredRun;
+      const steps = yield* readSteps(sql, trace_id);
+      return { ...found, steps, ...(yield* readEvents(sql, trace_id)) } satisfies StoredRun;
     });
     // One snapshot: a seal or an erasure between two statements would look like tampering.
     return inSnapshot(sql, read).pipe(Effect.mapError(toDomain("get", database)));

@@ -68,6 +68,8 @@ export interface StoredRun {
   readonly steps: ReadonlyArray<StoredStep>;
   /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
   readonly erasures_recorded: ReadonlySet<string>;
+  /** Whether the log records that the trace was archived. */
+  readonly archival_recorded: boolean;
 }
 
 /** One trace in a listing. */

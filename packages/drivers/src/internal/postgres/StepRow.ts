@@ -1,17 +1,18 @@
 import type { StoredStep } from "@runproof/proof/StoredRun";
+import { timeText } from "./timeText.ts";
 
 /** The columns of `aos_trace_steps` as a verifier needs them: times as text, for a Date would lose the microseconds. */
 export const stepColumns = `
            trace_id, step_index, run_id, tenant_id, parent_step_index, skill_id, skill_name, source, status, level,
            outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment,
            cost_cents, duration_ms,
-           to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_at,
+           ${timeText("started_at")} as started_at,
            retry_count, replay_behavior, idempotency_key,
-           to_char("timestamp" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "timestamp",
+           ${timeText('"timestamp"')} as "timestamp",
            is_synthetic, synthetic_scenario_id,
            record, leaf_hash, link,
            params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt,
-           to_char(erased_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as erased_at`;
+           ${timeText("erased_at")} as erased_at`;
 
 /** A row of `aos_trace_steps`, read with `stepColumns`. */
 export interface StepRow {
@@ -51,6 +52,9 @@ export interface StepRow {
   readonly erased_at: string | null;
 }
 
+/** A column that was nulled must reach the verifier as what it is, though its definition says that it can't be. */
+const integer = (value: bigint | null): number | null => (value === null ? null : Number(value));
+
 /** One row as a verifier takes it. */
 export const storedStep = (row: StepRow): StoredStep => ({
   record: row.record,
@@ -58,10 +62,10 @@ export const storedStep = (row: StepRow): StoredStep => ({
   link: row.link,
   columns: {
     trace_id: row.trace_id,
-    step_index: Number(row.step_index),
+    step_index: integer(row.step_index),
     run_id: row.run_id,
     tenant_id: row.tenant_id,
-    parent_step_index: row.parent_step_index === null ? null : Number(row.parent_step_index),
+    parent_step_index: integer(row.parent_step_index),
     skill_id: row.skill_id,
     skill_name: row.skill_name,
     source: row.source,
@@ -75,8 +79,7 @@ export const storedStep = (row: StepRow): StoredStep => ({
     cost_cents: row.cost_cents,
     duration_ms: row.duration_ms,
     started_at: row.started_at,
-    // A nulled column must reach the verifier as what it is.
-    retry_count: row.retry_count === null ? null : Number(row.retry_count),
+    retry_count: integer(row.retry_count),
     replay_behavior: row.replay_behavior,
     idempotency_key: row.idempotency_key,
     timestamp: row.timestamp,

@@ -1,20 +1,21 @@
 import type { StoredSeal, StoredTrace } from "@runproof/proof/StoredRun";
+import { timeText } from "./timeText.ts";
 
 /** The columns of `aos_traces` as a verifier needs them: times as text, for a Date would lose the microseconds. */
 export const traceColumns = `
            trace_id, run_id, tenant_id, correlation_id, agent_id, origin_system_id, incident_id, replay_of,
-           to_char(started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_at,
-           to_char(created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as created_at,
+           ${timeText("started_at")} as started_at,
+           ${timeText("created_at")} as created_at,
            plan_commitment, attributes_commitment, seed,
-           to_char(frozen_timestamp at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as frozen_timestamp,
+           ${timeText("frozen_timestamp")} as frozen_timestamp,
            is_synthetic, synthetic_scenario_id, redaction,
            record, leaf_hash, link, plan, plan_salt, attributes, attributes_salt,
            status, reason,
-           to_char(completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as completed_at,
-           to_char(sealed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as sealed_at,
+           ${timeText("completed_at")} as completed_at,
+           ${timeText("sealed_at")} as sealed_at,
            step_count, chain_head, merkle_root, metadata_commitment, seal_record, root_hash, metadata, metadata_salt,
-           to_char(archived_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as archived_at,
-           to_char(erased_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as erased_at`;
+           ${timeText("archived_at")} as archived_at,
+           ${timeText("erased_at")} as erased_at`;
 
 /** A row of `aos_traces`, read with `traceColumns`. */
 export interface TraceRow {

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { TraceProbe } from "../../TraceStore.ts";
 import { databaseError } from "./sqlReason.ts";
+import { timeText } from "./timeText.ts";
 
 /** Reads the tenant's newest trace, or the one of a run, and counts the steps that carry its run id. */
 export const probeTrace =
@@ -13,13 +14,13 @@ export const probeTrace =
   }): Effect.Effect<TraceProbe | null, DatabaseError> =>
     sql<Omit<TraceProbe, "step_count"> & { readonly step_count: bigint }>`
       select t.run_id, t.tenant_id,
-             to_char(t.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_at,
+             ${sql.literal(timeText("t.started_at"))} as started_at,
              t.status,
              (select count(*) from aos_trace_steps s where s.run_id = t.run_id and s.tenant_id = t.tenant_id) as step_count
       from aos_traces t
       where t.tenant_id = ${input.tenant_id}
         and (${input.run_id ?? null}::text is null or t.run_id = ${input.run_id ?? null})
-      order by t.started_at desc
+      order by t.started_at desc, t.trace_id desc
       limit 1`.pipe(
       Effect.map(([row]) =>
         row === undefined ? null : { ...row, step_count: Number(row.step_count) },

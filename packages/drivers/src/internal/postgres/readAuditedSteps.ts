@@ -3,9 +3,11 @@ import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { StepPosition } from "../../AuditStore.ts";
-import { STEP_PAGE } from "./readSteps.ts";
 import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
 import { textArray } from "./textArray.ts";
+
+/** Rows of one round trip: some megabytes of usual steps. */
+const STEP_PAGE = 1000;
 
 /** Reads a page of the steps of some traces, in the order of trace id and index. */
 export const readAuditedSteps = (

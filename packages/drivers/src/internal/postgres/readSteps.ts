@@ -4,17 +4,16 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
 
-/** Rows of one round trip: some megabytes of usual steps. */
-export const STEP_PAGE = 1000;
-
-/** Reads up to `STEP_PAGE` steps of a trace above an index (-1 from the start), in order. */
+/**
+ * Reads all steps of a trace in order, in one statement: pages by index would hide a row whose index is negative, null or
+ * there twice.
+ */
 export const readSteps = (
   sql: SqlClient,
-  { trace_id, above }: { readonly trace_id: string; readonly above: number },
+  trace_id: string,
 ): Effect.Effect<ReadonlyArray<StoredStep>, SqlError> =>
   sql<StepRow>`
     select ${sql.literal(stepColumns)}
     from aos_trace_steps
-    where trace_id = ${trace_id} and step_index > ${BigInt(above)}
-    order by step_index
-    limit ${BigInt(STEP_PAGE)}`.pipe(Effect.map((rows) => rows.map(storedStep)));
+    where trace_id = ${trace_id}
+    order by step_index`.pipe(Effect.map((rows) => rows.map(storedStep)));

@@ -1,43 +1,67 @@
+import { normaliseTimestamp, type TimestampInvalid } from "@runproof/proof/Timestamp";
 import { InvalidInput, type DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { TraceFilter, TracePage, TraceSummary } from "../../TraceStore.ts";
-import { databaseError } from "./sqlReason.ts";
+import { databaseError, sqlState } from "./sqlReason.ts";
+import { isStorable } from "./storableText.ts";
+import { timeText } from "./timeText.ts";
 
 /** Traces of a page where none is asked for: a screenful or two. */
 export const DEFAULT_PAGE = 50;
 /** Most traces of a page: an answer that stays under a megabyte. */
 export const MAX_PAGE = 500;
 
+/** No time, or one out of range. */
+const DATETIME_STATES = ["22007", "22008"];
+
 type Position = readonly [started_at: string, trace_id: string];
 
 const encodeCursor = (position: Position) =>
   Buffer.from(JSON.stringify(position)).toString("base64url");
 
-const decodeCursor = (cursor: string): Position | InvalidInput => {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (Array.isArray(value) && value.length === 2 && !Number.isNaN(Date.parse(String(value[0])))) {
-      return [String(value[0]), String(value[1])];
-    }
-  } catch {
-    // Told below.
-  }
-  return new InvalidInput({
+const foreignCursor = () =>
+  new InvalidInput({
     what: "this cursor was not given by a listing",
     where: "cursor",
     remedy: "Pass next_cursor of the page before as it is, or leave it out to start at the newest.",
   });
+
+const decodeCursor = (cursor: string): Position | InvalidInput => {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    if (Array.isArray(value) && value.length === 2) {
+      const [started_at, trace_id] = value as ReadonlyArray<unknown>;
+      if (isStorable(started_at) && isStorable(trace_id)) return [started_at, trace_id];
+    }
+  } catch {
+    // Told below.
+  }
+  return foreignCursor();
 };
 
-const invalidTime = (where: string, value: string | undefined) =>
-  value === undefined || !Number.isNaN(Date.parse(value))
+const timeOf = (where: string, value: string | undefined): string | InvalidInput | null => {
+  if (value === undefined) return null;
+  try {
+    return normaliseTimestamp(value);
+  } catch (error) {
+    const { what, remedy } = error as TimestampInvalid;
+    return new InvalidInput({ what, where, remedy });
+  }
+};
+
+const invalidText = (filter: TraceFilter) => {
+  const found = Object.entries(filter).find(
+    ([, value]) => typeof value === "string" && !isStorable(value),
+  );
+  return found === undefined
     ? undefined
     : new InvalidInput({
-        what: `${JSON.stringify(value)} is not a time`,
-        where,
-        remedy: "Write RFC 3339, such as 2026-02-10T12:00:00Z.",
+        what: "it has a U+0000, which no stored text has",
+        where: found[0],
+        remedy: "Leave that character out.",
       });
+};
 
 const invalidLimit = (limit: number) =>
   Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE
@@ -55,24 +79,28 @@ export const searchTraces =
     Effect.gen(function* () {
       const limit = filter.limit ?? DEFAULT_PAGE;
       const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor);
-      const invalid =
-        invalidLimit(limit) ??
-        invalidTime("started_from", filter.started_from) ??
-        invalidTime("started_before", filter.started_before);
+      const [from, before] = [
+        timeOf("started_from", filter.started_from),
+        timeOf("started_before", filter.started_before),
+      ];
+      const invalid = invalidLimit(limit) ?? invalidText(filter);
       if (invalid !== undefined) return yield* invalid;
+      if (from instanceof InvalidInput) return yield* from;
+      if (before instanceof InvalidInput) return yield* before;
       if (after instanceof InvalidInput) return yield* after;
       const [run_id, status, agent_id] = [
         filter.run_id ?? null,
         filter.status ?? null,
         filter.agent_id ?? null,
       ];
-      const [from, before] = [filter.started_from ?? null, filter.started_before ?? null];
       const [skill_id, text] = [filter.skill_id ?? null, filter.text ?? null];
+      // What is searched is JSON text: a quote or a line break stands in it as its escape.
+      const escaped = text === null ? null : JSON.stringify(text).slice(1, -1);
       const [after_start, after_trace] = after ?? [null, null];
       const rows = yield* sql<Omit<TraceSummary, "step_count"> & { readonly step_count: bigint }>`
         select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status,
-               to_char(t.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as started_at,
-               to_char(t.completed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as completed_at,
+               ${sql.literal(timeText("t.started_at"))} as started_at,
+               ${sql.literal(timeText("t.completed_at"))} as completed_at,
                (select count(*) from aos_trace_steps s where s.trace_id = t.trace_id) as step_count,
                t.root_hash, t.is_synthetic
         from aos_traces t
@@ -87,15 +115,23 @@ export const searchTraces =
           and (${skill_id}::text is null or exists (
                select from aos_trace_steps s
                where s.trace_id = t.trace_id and ${skill_id} in (s.skill_id, s.skill_name)))
-          and (${text}::text is null
-               or position(lower(${text}) in lower(concat_ws(' ', t.record, t.plan, t.attributes, t.metadata))) > 0
-               or exists (
-               select from aos_trace_steps s
-               where s.trace_id = t.trace_id
-                 and position(lower(${text}) in lower(concat_ws(' ', s.record, s.params, s.outcome_data, s.attributes))) > 0))
+          and (${text}::text is null or exists (
+               select from (
+                 select concat_ws(' ', t.record, t.seal_record, t.plan, t.attributes, t.metadata) as content
+                 union all
+                 select concat_ws(' ', s.record, s.params, s.outcome_data, s.attributes)
+                 from aos_trace_steps s where s.trace_id = t.trace_id
+               ) as searched
+               where position(lower(${text}) in lower(content)) > 0
+                  or position(lower(${escaped}) in lower(content)) > 0))
         order by t.started_at desc, t.trace_id desc
         limit ${BigInt(limit + 1)}`.pipe(
-        Effect.mapError(databaseError("searchTraces", description)),
+        Effect.mapError((error) =>
+          // The cursor's time is the only one that was not made here.
+          DATETIME_STATES.includes(sqlState(error) ?? "")
+            ? foreignCursor()
+            : databaseError("searchTraces", description)(error),
+        ),
       );
       const traces = rows
         .slice(0, limit)

@@ -30,8 +30,8 @@ const UNDEFINED_OBJECT_CODES = ["42P01", "42883", "42704"];
 /** `role "runproof_app" does not exist`, from the start-up packet. */
 const INVALID_PARAMETER = "22023";
 const DATABASE_MISSING = "3D000";
-/** Classes of input that the server could not read as the type asked for: data exception, integrity. */
-const DATA_CLASSES = ["22", "23"];
+/** Classes of input that the server could not take: data exception, integrity, over a limit (such as an index row's). */
+const DATA_CLASSES = ["22", "23", "54"];
 /** Shutdown, crash, too many connections, starting up. */
 const UNAVAILABLE = ["57P01", "57P02", "57P03", "53300", "53400"];
 
@@ -68,7 +68,8 @@ export const databaseError =
         remedy: "Check the user and password in DATABASE_URL.",
       });
     }
-    if (code === INVALID_PARAMETER && message.includes("role")) {
+    // The role's name is in the message of any language.
+    if (code === INVALID_PARAMETER && message.includes("runproof_app")) {
       return new SchemaMismatch({
         migration: "traces",
         what: `the database at ${database} has no runproof schema yet (${message})`,
