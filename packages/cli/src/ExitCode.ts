@@ -57,6 +57,12 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   LeaseLost: 8,
   ImmutabilityViolation: 1,
   ChainMismatch: 6,
+  LogForked: 6,
+  LogShrunk: 6,
+  // The signer can't tell any more whether the log was rewritten.
+  SignerStateInvalid: 7,
+  LockHeld: 5,
+  LogEntryNotFound: 3,
   DatabaseFailed: 1,
 };
 

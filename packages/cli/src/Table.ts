@@ -17,6 +17,25 @@ export interface Cell {
 
 const GAP = "  ";
 
+const longest = (column: Column, cells: ReadonlyArray<Cell | undefined>): number =>
+  Math.max(width(column.heading), ...cells.map((cell) => width(cell?.text ?? "")));
+
+/** How wide a table is where nothing shrinks, the gap to a further column included. */
+export const widthOf = (
+  columns: ReadonlyArray<Column>,
+  rows: ReadonlyArray<ReadonlyArray<Cell>>,
+): number =>
+  columns.reduce(
+    (sum, column, index) =>
+      sum +
+      longest(
+        column,
+        rows.map((row) => row[index]),
+      ) +
+      GAP.length,
+    0,
+  );
+
 /** The widths of the columns: those of the longest cell, with what is too much taken from the columns that may shrink. */
 const fit = (
   columns: ReadonlyArray<Column>,
@@ -24,7 +43,10 @@ const fit = (
   available: number,
 ): ReadonlyArray<number> => {
   const widths = columns.map((column, index) =>
-    Math.max(width(column.heading), ...rows.map((row) => width(row[index]?.text ?? ""))),
+    longest(
+      column,
+      rows.map((row) => row[index]),
+    ),
   );
   let excess =
     widths.reduce((sum, each) => sum + each, GAP.length * (columns.length - 1)) - available;

@@ -1,12 +1,15 @@
 /** A run's steps drawn as a waterfall: when each began, how long it took, and how it ended. */
 import * as Duration from "./Duration.ts";
-import { clip, pad, printable, type Screen, type Tone, tone, width } from "./Screen.ts";
+import { clip, pad, printable, type Screen, type Tone, tone } from "./Screen.ts";
+import * as Table from "./Table.ts";
 
 /** What is drawn of a step. */
 export interface TimelineStep {
   readonly step_index: number;
   readonly parent_step_index: number | null;
   readonly skill_name: string;
+  /** What was called, such as `GET /orders/7`; null where the skill's name says it all. Drawn where there is room. */
+  readonly call: string | null;
   readonly status: string;
   readonly outcome_code: string | null;
   readonly started_at: string | null;
@@ -17,11 +20,14 @@ export interface TimelineStep {
 /** Narrower than this a bar says nothing, and the columns are printed without it. */
 const BAR_CELLS_MIN = 12;
 
+/** What the bar keeps before calls are drawn beside it. */
+const BAR_CELLS_WANTED = 24;
+
 /** Wider than this a bar only spreads the eye. */
 const BAR_CELLS_MAX = 80;
 
-/** The longest skill name shown whole. */
-const SKILL_CELLS_MAX = 28;
+/** The longest name, call or outcome shown whole. */
+const TEXT_CELLS_MAX = 28;
 
 /** Deeper nesting is not indented further. */
 const DEPTH_MAX = 8;
@@ -48,8 +54,8 @@ interface Placed {
 }
 
 const place = (run_started_at: string, steps: ReadonlyArray<TimelineStep>) => {
-  const starts = steps.map((step) =>
-    step.started_at === null ? null : Duration.epochMs(step.started_at),
+  const starts = steps.map(({ started_at }) =>
+    started_at === null ? null : Duration.epochMs(started_at),
   );
   const known = starts.filter((start) => start !== null);
   const zero = known.reduce(
@@ -65,27 +71,25 @@ const place = (run_started_at: string, steps: ReadonlyArray<TimelineStep>) => {
     return { step, depth, offset_ms: start === null ? null : start - zero };
   });
   const end_ms = placed.reduce(
-    (latest, each) => Math.max(latest, (each.offset_ms ?? 0) + (each.step.duration_ms ?? 0)),
+    (latest, { step, offset_ms }) => Math.max(latest, (offset_ms ?? 0) + (step.duration_ms ?? 0)),
     0,
   );
   return { placed, timed: known.length > 0, end_ms };
 };
 
 const bar = (screen: Screen, each: Placed, end_ms: number, cells: number): string => {
-  if (each.offset_ms === null) return " ".repeat(cells);
+  if (each.offset_ms === null) return "";
   const [block, instant] = screen.unicode ? ["█", "▏"] : ["=", "|"];
   const scale = end_ms === 0 ? 0 : cells / end_ms;
   const from = Math.min(cells - 1, Math.floor(each.offset_ms * scale));
-  const duration_ms = each.step.duration_ms;
-  const long = Math.max(1, Math.min(cells - from, Math.round((duration_ms ?? 0) * scale)));
-  const drawn = duration_ms === null || duration_ms === 0 ? instant : block.repeat(long);
-  return pad(" ".repeat(from) + tone(screen, tones[each.step.status] ?? "strong", drawn), cells);
+  const duration_ms = each.step.duration_ms ?? 0;
+  const long = Math.max(1, Math.min(cells - from, Math.round(duration_ms * scale)));
+  return " ".repeat(from) + (duration_ms === 0 ? instant : block.repeat(long));
 };
 
-const skill = (screen: Screen, each: Placed): string => {
-  const branch =
-    each.depth === 0 ? "" : `${"  ".repeat(each.depth - 1)}${screen.unicode ? "└ " : "\\ "}`;
-  return branch + printable(each.step.skill_name);
+const skill = (screen: Screen, { step, depth }: Placed): string => {
+  const branch = depth === 0 ? "" : `${"  ".repeat(depth - 1)}${screen.unicode ? "└ " : "\\ "}`;
+  return branch + printable(step.skill_name);
 };
 
 const state = (screen: Screen, step: TimelineStep): string => {
@@ -94,10 +98,53 @@ const state = (screen: Screen, step: TimelineStep): string => {
   return `${screen.unicode ? unicode : ascii} ${printable(step.status)}${code}`;
 };
 
-const cost = (step: TimelineStep): string =>
-  step.cost_cents === null ? "-" : `${Number(step.cost_cents.toFixed(4))} c`;
+const milliseconds = (duration_ms: number | null): string =>
+  duration_ms === null ? "-" : Duration.format(Math.max(0, duration_ms));
 
-const longest = (texts: ReadonlyArray<string>): number => Math.max(0, ...texts.map(width));
+/** A column with what it says of a step. */
+interface Column extends Table.Column {
+  readonly of: (each: Placed) => string;
+  readonly painted?: boolean;
+}
+
+/** The columns but the bar: left of the call, the call, between call and bar, right of the bar. */
+const columnsOf = (screen: Screen, placed: ReadonlyArray<Placed>, timed: boolean) => {
+  const short = (text: string) => clip(screen, text, TEXT_CELLS_MAX);
+  const costs = placed.some(({ step }) => step.cost_cents !== null);
+  const index: Column = {
+    heading: "#",
+    align: "right",
+    of: ({ step }) => String(step.step_index),
+  };
+  const name: Column = { heading: "skill", of: (each) => short(skill(screen, each)) };
+  const call: Column = { heading: "call", of: ({ step }) => short(printable(step.call ?? "")) };
+  const status: Column = {
+    heading: "status",
+    of: ({ step }) => short(state(screen, step)),
+    painted: true,
+  };
+  const start: Column = {
+    heading: "start",
+    align: "right",
+    of: ({ offset_ms }) => (offset_ms === null ? "-" : `+${milliseconds(offset_ms)}`),
+  };
+  const took: Column = {
+    heading: "took",
+    align: "right",
+    of: ({ step }) => milliseconds(step.duration_ms),
+  };
+  const cost: Column = {
+    heading: "cost",
+    align: "right",
+    of: ({ step }) => (step.cost_cents === null ? "-" : `${Number(step.cost_cents.toFixed(4))} c`),
+  };
+  return {
+    left: [index, name],
+    call,
+    middle: timed ? [status, start] : [status],
+    right: costs ? [took, cost] : [took],
+  };
+};
 
 /**
  * Draws the steps, one line each, no wider than the screen where it can be helped. Where no step has a time there is
@@ -109,73 +156,29 @@ export const render = (
   steps: ReadonlyArray<TimelineStep>,
 ): string => {
   const { placed, timed, end_ms } = place(run_started_at, steps);
-  const indexes = placed.map((each) => String(each.step.step_index));
-  const skills = placed.map((each) => skill(screen, each));
-  const states = placed.map((each) => state(screen, each.step));
-  const offsets = placed.map((each) =>
-    each.offset_ms === null ? "-" : `+${Duration.format(Math.max(0, each.offset_ms))}`,
-  );
-  const durations = placed.map((each) =>
-    each.step.duration_ms === null ? "-" : Duration.format(each.step.duration_ms),
-  );
-  const costs = placed.map((each) => cost(each.step));
-  const costed = placed.some((each) => each.step.cost_cents !== null);
-
-  const index_cells = longest(["#", ...indexes]);
-  const skill_cells = Math.min(SKILL_CELLS_MAX, longest(["skill", ...skills]));
-  const state_cells = Math.min(SKILL_CELLS_MAX, longest(["status", ...states]));
-  const offset_cells = timed ? longest(["start", ...offsets]) : 0;
-  const duration_cells = longest(["took", ...durations]);
-  const cost_cells = costed ? longest(["cost", ...costs]) : 0;
-  const fixed = [index_cells, skill_cells, state_cells, offset_cells, duration_cells, cost_cells];
-  const used = fixed.filter((cells) => cells > 0).reduce((sum, cells) => sum + cells + 2, 0);
-  const bar_cells = timed && end_ms > 0 ? Math.min(BAR_CELLS_MAX, screen.columns - used) : 0;
-
-  const line = (parts: {
-    readonly index: string;
-    readonly skill: string;
-    readonly state: string;
-    readonly offset: string;
-    readonly bar: string;
-    readonly duration: string;
-    readonly cost: string;
-  }): string =>
-    [
-      pad(parts.index, index_cells, "right"),
-      pad(parts.skill, skill_cells),
-      pad(parts.state, state_cells),
-      ...(timed ? [pad(parts.offset, offset_cells, "right")] : []),
-      ...(bar_cells >= BAR_CELLS_MIN ? [parts.bar] : []),
-      pad(parts.duration, duration_cells, "right"),
-      ...(costed ? [pad(parts.cost, cost_cells, "right")] : []),
-    ]
-      .join("  ")
-      .trimEnd();
-
-  const scale_end = Duration.format(end_ms);
-  const head = line({
-    index: "#",
-    skill: "skill",
-    state: "status",
-    offset: "start",
-    bar: `0${pad(scale_end, bar_cells - 1, "right")}`,
-    duration: "took",
-    cost: "cost",
-  });
-  const rows = placed.map((each, index) =>
-    line({
-      index: indexes[index] ?? "",
-      skill: clip(screen, skills[index] ?? "", skill_cells),
-      state: tone(
-        screen,
-        tones[each.step.status] ?? "strong",
-        clip(screen, states[index] ?? "", state_cells),
-      ),
-      offset: offsets[index] ?? "",
-      bar: bar(screen, each, end_ms, bar_cells),
-      duration: durations[index] ?? "",
-      cost: costs[index] ?? "",
-    }),
-  );
-  return [tone(screen, "quiet", head), ...rows].join("\n");
+  const { left, call, middle, right } = columnsOf(screen, placed, timed);
+  const cellsOf = (columns: ReadonlyArray<Column>) =>
+    placed.map((each) =>
+      columns.map((column) => ({
+        text: column.of(each),
+        paint: (text: string) =>
+          column.painted === true ? tone(screen, tones[each.step.status] ?? "strong", text) : text,
+      })),
+    );
+  const room = (columns: ReadonlyArray<Column>) =>
+    screen.columns - Table.widthOf(columns, cellsOf(columns));
+  const scaled = timed && end_ms > 0;
+  const fixed = [...left, ...middle, ...right];
+  const calls = steps.some((step) => step.call !== null);
+  const reserved = scaled ? BAR_CELLS_WANTED : 0;
+  const called = calls && room([...fixed, call]) >= reserved ? [call] : [];
+  const cells = Math.min(BAR_CELLS_MAX, room([...fixed, ...called]));
+  const bars: Column = {
+    heading: `0${pad(Duration.format(end_ms), cells - 1, "right")}`,
+    of: (each) => bar(screen, each, end_ms, cells),
+    painted: true,
+  };
+  const drawn = scaled && cells >= BAR_CELLS_MIN ? [bars] : [];
+  const columns = [...left, ...called, ...middle, ...drawn, ...right];
+  return Table.render(screen, columns, cellsOf(columns));
 };

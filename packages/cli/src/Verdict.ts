@@ -19,25 +19,23 @@ const tones: Record<VerificationStatus, Tone> = {
 };
 
 /** What a level of assurance shows, and what it does not. */
-export const shows: Record<Assurance, string> = {
-  SELF: "the records agree with their seal. It does not show that whoever runs the database never rewrote both.",
+const shows: Record<Assurance, string> = {
+  SELF: "the records agree with their seal. It does not show that whoever owns the database never rewrote both: a bundle or root kept elsewhere does.",
   SIGNED:
-    "the run's start and seal are in a log signed by the key you gave. It does not show that everyone was shown the same log.",
+    "the run's start and seal are in a log signed by a key that you trust. It does not show that everyone was shown the same log.",
   WITNESSED:
-    "the witnesses your policy asks for saw the same log. It does not show at what time they did.",
+    "the witnesses that your policy asks for saw the same log. It does not show at what time.",
   ANCHORED:
-    "a trusted time covers the log. It does not show what an agent never reported, which no log can.",
+    "a trusted time covers the log. It does not show what an agent never reported: no log can.",
 };
 
-const drawFinding = (screen: Screen, finding: Finding): string => {
-  const place = finding.step_index === null ? "" : `step ${finding.step_index}: `;
+const drawFinding = (screen: Screen, { code, step_index, message }: Finding): string => {
+  const place = step_index === null ? "" : `step ${step_index}: `;
+  const what = message.startsWith(place) ? message : place + message;
   const first = `  ${screen.unicode ? "•" : "*"} `;
-  const [code, ...rest] = wrap(
-    `${finding.code} ${place}${printable(finding.message)}`,
-    screen.columns,
-    first,
-  ).split(finding.code);
-  return `${code}${tone(screen, isHarmless(finding) ? "caution" : "bad", finding.code)}${rest.join(finding.code)}`;
+  const name: Tone = isHarmless({ code, step_index, message }) ? "caution" : "bad";
+  const text = wrap(`${code} ${printable(what)}`, screen.columns, first);
+  return first + tone(screen, name, code) + text.slice(first.length + code.length);
 };
 
 const LABEL_CELLS = 11;
@@ -54,8 +52,10 @@ export const render = (
   const { integrity, lifecycle, assurance, findings, notes } = result;
   const status = integrity.verification_status;
   const steps = integrity.chain_length === 1 ? "1 step" : `${integrity.chain_length} steps`;
+  // One finding says it itself.
+  const said = findings.length === 1 && findings[0]?.message === integrity.failure_reason;
   const reason =
-    integrity.failure_reason === null
+    integrity.failure_reason === null || said
       ? []
       : [field(screen, "reason", printable(integrity.failure_reason))];
   return [
@@ -67,7 +67,9 @@ export const render = (
     ...(assurance === null
       ? []
       : [field(screen, "assurance", `${assurance}: ${shows[assurance]}`)]),
-    ...notes.map((note) => field(screen, "note", printable(note))),
+    ...notes // The level is explained above.
+      .filter((note) => !note.startsWith(`${assurance}:`))
+      .map((note) => field(screen, "note", printable(note))),
     ...(findings.length === 0
       ? []
       : ["", ...findings.map((finding) => drawFinding(screen, finding))]),

@@ -15,6 +15,7 @@ const step = (
   step_index,
   parent_step_index: null,
   skill_name: "http_call",
+  call: null,
   status: "success",
   outcome_code: "HTTP_200",
   started_at:
@@ -110,6 +111,14 @@ describe("Timeline", () => {
     ]);
     expect(text).toBe(stripVTControlCharacters(text));
     expect(text).toContain("\\u001b[2Jgone");
+  });
+
+  it("says what was called where there is room beside the bar", () => {
+    const steps = [step(0, 0, 100, { call: "GET /orders/7" }), step(1, 100, 20)];
+    expect(Timeline.render(screen(60), STARTED_AT, steps)).not.toContain("GET");
+    expect(Timeline.render(screen(100), STARTED_AT, steps)).toMatch(
+      /0 {2}http_call {2}GET \/orders\/7 {2}✓ success/u,
+    );
   });
 
   it("marks a status that the format does not know", () => {

@@ -80,12 +80,17 @@ const failed = (error: SqlError) =>
 
 const updateParams = Effect.fnUntraced(function* (change: ChangeParams) {
   const sql = yield* SqlClient.SqlClient;
-  return yield* sql<{ readonly params: string }>`
-    update aos_trace_steps
-       set params = overlay(params placing ${change.to} from position(${change.from} in params) for length(${change.from}))
-     where trace_id = ${change.trace_id} and step_index = ${change.step_index} and position(${change.from} in params) > 0
-    returning params`;
+  return yield* sql.unsafe<{ readonly params: string }>(updateStatement(change));
 });
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** As a person would type it, so that what is shown is what was run. */
+const updateStatement = ({ trace_id, step_index, from, to }: ChangeParams): string =>
+  `update aos_trace_steps
+   set params = replace(params, ${literal(from)}, ${literal(to)})
+ where trace_id = ${literal(trace_id)} and step_index = ${step_index}
+returning params`;
 
 /** `O`, `D`, `R` and `A` are how PostgreSQL's catalog says when a trigger fires. */
 const enable = { O: "enable", D: "disable", R: "enable replica", A: "enable always" } as const;
@@ -94,23 +99,21 @@ const pastTriggers = Effect.fnUntraced(function* (change: ChangeParams) {
   const sql = yield* SqlClient.SqlClient;
   const triggers = yield* sql<{ readonly name: string; readonly fires: keyof typeof enable }>`
     select tgname as name, tgenabled as fires from pg_trigger
-     where tgrelid = 'aos_trace_steps'::regclass and not tgisinternal`;
+     where tgrelid = 'aos_trace_steps'::regclass and not tgisinternal
+     order by tgname`;
   const disable = "alter table aos_trace_steps disable trigger user";
-  yield* sql.unsafe(disable);
-  const changed = yield* updateParams(change);
-  yield* Effect.forEach(triggers, ({ name, fires }) =>
-    sql.unsafe(`alter table aos_trace_steps ${enable[fires]} trigger "${name}"`),
+  const restore = triggers.map(
+    ({ name, fires }) => `alter table aos_trace_steps ${enable[fires]} trigger ${name}`,
   );
-  if (changed.length !== 1) {
+  yield* sql.unsafe(disable);
+  const [changed] = yield* updateParams(change);
+  yield* Effect.forEach(restore, (statement) => sql.unsafe(statement));
+  if (changed === undefined || !changed.params.includes(change.to)) {
     return yield* new InvalidInput({
       what: `the params hold no ${change.from}`,
       where: `step ${change.step_index} of trace ${change.trace_id}`,
       remedy: "Name a text that is in the step's params.",
     });
   }
-  return [
-    disable,
-    `update aos_trace_steps set params = replace(params, '${change.from}', '${change.to}') where step_index = ${change.step_index}`,
-    "alter table aos_trace_steps enable always trigger …",
-  ];
+  return [disable, updateStatement(change), ...restore];
 });

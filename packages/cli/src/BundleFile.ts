@@ -1,0 +1,14 @@
+/** Bundles in files. */
+import type { VerifyOptions } from "@runproof/proof/Verifier";
+import * as Effect from "effect/Effect";
+import * as File from "./File.ts";
+import { refusing } from "./Refused.ts";
+import { load } from "./Runproof.ts";
+import { printable } from "./Screen.ts";
+
+/** Verifies a bundle's file: with no database, no network and no configuration. */
+export const verifyFile = Effect.fnUntraced(function* (path: string, options: VerifyOptions = {}) {
+  const text = yield* File.read(path);
+  const { verifyBundle } = yield* load(() => import("@runproof/proof/Verifier"));
+  return yield* refusing(printable(path), () => verifyBundle(text, options));
+});

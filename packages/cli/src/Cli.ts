@@ -1,0 +1,85 @@
+/** The `runproof` command: its subcommands, its help, and how it ends. */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
+import * as NodeServices from "@effect/platform-node/NodeServices";
+import * as CliConfig from "effect/cli/CliConfig";
+import * as Command from "effect/cli/Command";
+import * as GlobalFlag from "effect/cli/GlobalFlag";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Layer from "effect/Layer";
+import * as Logger from "effect/Logger";
+import * as References from "effect/References";
+import { readFileSync } from "node:fs";
+import * as Demo from "./commands/Demo.ts";
+import * as Doctor from "./commands/Doctor.ts";
+import * as Import from "./commands/Import.ts";
+import * as Migrate from "./commands/Migrate.ts";
+import * as Proof from "./commands/Proof.ts";
+import * as Run from "./commands/Run.ts";
+import * as Traces from "./commands/Traces.ts";
+import * as Validate from "./commands/Validate.ts";
+import * as Verify from "./commands/Verify.ts";
+import * as ExitCode from "./ExitCode.ts";
+import * as Help from "./Help.ts";
+import { Output } from "./Output.ts";
+import { root } from "./Root.ts";
+
+/** The version in this package's `package.json`. */
+export const version: string = (
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    readonly version: string;
+  }
+).version;
+
+/** The whole command, with every subcommand. */
+export const command = root.pipe(
+  Command.withSubcommands([
+    { group: "Begin", commands: [Demo.command] },
+    { group: "Record", commands: [Run.command, Import.command] },
+    { group: "Look", commands: [Traces.command] },
+    { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
+    { group: "Operate", commands: [Migrate.command, Doctor.command] },
+  ]),
+);
+
+const environment = Layer.mergeAll(
+  Help.presenter,
+  CliConfig.layer({
+    builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions],
+  }),
+  Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]),
+  Layer.succeed(References.MinimumLogLevel, "Warn"),
+  NodeServices.layer,
+).pipe(Layer.provideMerge(Output.layer));
+
+/** Leaves with a code once everything written before has been taken by the system. */
+const leave = (code: number): void => {
+  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+};
+
+/**
+ * Runs the command with `args` as the process's main program, and ends the process with the exit code. SIGINT and
+ * SIGTERM interrupt it, and it ends when what was begun is closed (a run is sealed as aborted); a second one ends it at once.
+ */
+export const main = (args: ReadonlyArray<string>): void => {
+  let signals = 0;
+  const count = () => {
+    signals += 1;
+    if (signals > 1) process.exit(130);
+  };
+  process.on("SIGINT", count);
+  process.on("SIGTERM", count);
+  NodeRuntime.runMain(
+    Command.runWith(command, { version })(args).pipe(Effect.provide(environment)),
+    {
+      disableErrorReporting: true,
+      teardown: (exit) => {
+        if (Exit.isSuccess(exit)) return leave(0);
+        const failure = ExitCode.ofCause(exit.cause);
+        const text = ExitCode.render(failure, args.includes("--json"));
+        if (text !== null) process.stderr.write(`${text}\n`);
+        leave(failure.code);
+      },
+    },
+  );
+};

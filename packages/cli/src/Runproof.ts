@@ -1,0 +1,37 @@
+/** The coordinators, for the commands that need a database. Loaded when such a command runs, so that the others start fast. */
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Progress from "./Progress.ts";
+
+/** Where the database is: a flag, else the environment variable, else the embedded default. */
+export interface Location {
+  readonly databaseUrl?: string | undefined;
+  readonly home?: string | undefined;
+  readonly requireServer?: boolean | undefined;
+}
+
+/** Loads a module when it is needed. One that can't be loaded is a broken installation, and a defect. */
+export const load = <A>(module: () => Promise<A>): Effect.Effect<A> => Effect.promise(module);
+
+const layers = load(() => import("@runproof/spine-coordinators/RunproofLayer"));
+
+/** Opens the database and gives `work` the coordinators; closes it when `work` ends, however it ends. */
+export const withRunproof = Effect.fnUntraced(function* <A, E, R>(
+  location: Location,
+  work: Effect.Effect<A, E, R>,
+) {
+  const { fromEnvironment } = yield* layers;
+  const context = yield* Progress.during("opening the database", null, () =>
+    Layer.build(fromEnvironment(location)),
+  );
+  return yield* Effect.provideContext(work, context);
+}, Effect.scoped);
+
+/** Gives `work` the coordinator of the schema, which needs no database that is at head, or even one that answers. */
+export const withSchema = Effect.fnUntraced(function* <A, E, R>(
+  location: Location,
+  work: Effect.Effect<A, E, R>,
+) {
+  const { schemaFromEnvironment } = yield* layers;
+  return yield* Effect.provide(work, schemaFromEnvironment(location));
+});

@@ -1,0 +1,84 @@
+/** `runproof import FILE`: brings in runs that were recorded elsewhere. */
+import type { ImportedRun } from "@runproof/spine-coordinators/ImportCoordinator";
+import * as Argument from "effect/cli/Argument";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
+import { root } from "../Root.ts";
+import { load, withRunproof } from "../Runproof.ts";
+import { printable, type Screen, tone } from "../Screen.ts";
+import * as Table from "../Table.ts";
+
+/** The runs that were brought in, one line each. */
+export const renderRuns = (screen: Screen, runs: ReadonlyArray<ImportedRun>): string =>
+  Table.render(
+    screen,
+    [
+      { heading: "run_id" },
+      { heading: "status" },
+      { heading: "steps", align: "right" },
+      { heading: "root_hash", shrinks_to: 12 },
+    ],
+    runs.map((run) => [
+      { text: printable(run.run_id) },
+      {
+        text: run.status,
+        paint: (text) => tone(screen, run.status === "completed" ? "good" : "bad", text),
+      },
+      { text: String(run.step_count) },
+      { text: run.root_hash },
+    ]),
+  );
+
+export const command = Command.make(
+  "import",
+  {
+    path: Argument.Path("FILE").pipe(Argument.withDescription("File of recorded runs")),
+    format: Flag.Literals("format", ["ndjson", "openai-messages"]).pipe(
+      Flag.withDescription("How the file says what happened"),
+    ),
+    tenant_id: Options.tenantId,
+    agent_id: Options.id("agent-id", "A", "Agent, where the file names none"),
+    origin_system_id: Options.id("origin-system-id", "S", "System, where the file names none"),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { ImportCoordinator } = yield* load(
+      () => import("@runproof/spine-coordinators/ImportCoordinator"),
+    );
+    const { runs } = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.gen(function* () {
+        const coordinator = yield* ImportCoordinator;
+        return yield* Progress.during("importing", null, (report) =>
+          coordinator.importFile({
+            ...input,
+            onProgress: (progress) =>
+              report({
+                done: progress.runs_total === null ? progress.bytes_done : progress.runs_done,
+                total: progress.runs_total ?? progress.bytes_total,
+                detail: `${progress.runs_done} runs, ${progress.steps_done} steps`,
+              }),
+          }),
+        );
+      }),
+    );
+    if (json) return yield* printJson({ runs });
+    yield* output.data(renderRuns(output.stdout, runs));
+    const steps = runs.reduce((sum, run) => sum + run.step_count, 0);
+    yield* output.note(
+      `${runs.length} runs with ${steps} steps imported into tenant ${input.tenant_id}`,
+    );
+  }),
+).pipe(
+  Command.withDescription("Bring in recorded runs, all of a file or none"),
+  Command.withExamples([
+    { command: "runproof import runs.ndjson --format ndjson --tenant-id demo" },
+    { command: "runproof import transcripts.json --format openai-messages --tenant-id demo" },
+  ]),
+);

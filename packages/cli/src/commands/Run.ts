@@ -1,0 +1,114 @@
+/** `runproof run --plan FILE`: executes a plan as a recorded run. */
+import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
+import type { StepEvent } from "@runproof/spine-coordinators/RunCoordinator";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as Call from "../Call.ts";
+import * as Duration from "../Duration.ts";
+import * as ExitCode from "../ExitCode.ts";
+import * as Json from "../Json.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import { root } from "../Root.ts";
+import { load, withRunproof } from "../Runproof.ts";
+import { clip, pad, printable, type Screen, tone, width } from "../Screen.ts";
+
+const tones = { success: "good", failure: "bad", retry: "caution" } as const;
+
+type Recorded = Extract<StepEvent, { readonly event: "recorded" }>;
+
+/** Longer calls are cut in the notes; the record keeps them whole. */
+const CALL_CELLS_MAX = 40;
+
+/** What each step of a plan calls, set to one width. A plan that is none calls nothing: executing it says why. */
+const callsOf = (screen: Screen, plan: unknown): ReadonlyArray<string> => {
+  const { steps } = (plan ?? {}) as { readonly steps?: unknown };
+  const calls = (Array.isArray(steps) ? steps : []).map((step: unknown) => {
+    const { skill, params } = (step ?? {}) as {
+      readonly skill?: unknown;
+      readonly params?: unknown;
+    };
+    const name = String(skill);
+    return clip(screen, printable(Call.describe(name, params) ?? name), CALL_CELLS_MAX);
+  });
+  const longest = Math.max(0, ...calls.map(width));
+  return calls.map((call) => pad(call, longest));
+};
+
+/** Draws each attempt of a plan once it is durable, as a line. */
+export const stepLines = (screen: Screen, plan: unknown): ((event: Recorded) => string) => {
+  const calls = callsOf(screen, plan);
+  return (event) => {
+    const code = event.outcome_code === null ? "" : ` ${printable(event.outcome_code)}`;
+    const state = tone(screen, tones[event.status], pad(`${event.status}${code}`, 18));
+    const call = calls[event.plan_step] ?? printable(event.skill_id);
+    return `step ${event.step_index}  ${call}  ${state}  ${Duration.format(event.duration_ms)}`;
+  };
+};
+
+/** The end of a run, as `key  value` lines. */
+export const renderOutcome = (screen: Screen, outcome: RunOutcome): string => {
+  const good = outcome.status === "completed";
+  const lines: ReadonlyArray<readonly [string, string]> = [
+    ["run_id", printable(outcome.run_id)],
+    ["trace_id", outcome.trace_id],
+    ["status", tone(screen, good ? "good" : "bad", outcome.status)],
+    ...(outcome.reason === null ? [] : [["reason", printable(outcome.reason)] as const]),
+    ["root_hash", outcome.root_hash],
+  ];
+  return lines.map(([key, value]) => `${key.padEnd(9)}  ${value}`).join("\n");
+};
+
+/** Executes a plan, telling each step on stderr. */
+export const execute = Effect.fnUntraced(function* (input: {
+  readonly plan: unknown;
+  readonly tenant_id: string;
+  readonly run_id?: string | undefined;
+  readonly agent_id?: string | undefined;
+  readonly origin_system_id?: string | undefined;
+  readonly goal?: string | undefined;
+}) {
+  const output = yield* Output;
+  const { RunCoordinator } = yield* load(
+    () => import("@runproof/spine-coordinators/RunCoordinator"),
+  );
+  const coordinator = yield* RunCoordinator;
+  const line = stepLines(output.stderr, input.plan);
+  return yield* coordinator
+    .execute({
+      ...input,
+      onStep: (event) => (event.event === "recorded" ? output.note(line(event)) : Effect.void),
+    })
+    .pipe(Effect.onInterrupt(() => output.note("interrupted: the run is sealed as aborted")));
+});
+
+export const command = Command.make(
+  "run",
+  {
+    plan: Flag.Path("plan").pipe(
+      Flag.withMetavar("FILE"),
+      Flag.withDescription('Plan, JSON: {"steps": [{"skill": "http_call", "params": {…}}]}'),
+    ),
+    tenant_id: Options.tenantId,
+    run_id: Options.id("run-id", "R", "Id of the run; one is made where it is left out"),
+    agent_id: Options.id("agent-id", "A", "Agent that runs"),
+    origin_system_id: Options.id("origin-system-id", "S", "System that the run belongs to"),
+    goal: Options.optional(Flag.String("goal").pipe(Flag.withDescription("What the run is for"))),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, plan: path, ...run }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const plan = yield* Json.readFile(path);
+    const outcome = yield* withRunproof({ databaseUrl, home }, execute({ ...run, plan }));
+    if (json) yield* printJson(outcome);
+    else yield* output.data(renderOutcome(output.stdout, outcome));
+    if (outcome.status !== "completed") return yield* new ExitCode.Concluded({ code: 8 });
+  }),
+).pipe(
+  Command.withDescription("Execute a plan, each step recorded before the next begins"),
+  Command.withExamples([
+    { command: "runproof run --plan plan.json --tenant-id demo --agent-id support-agent" },
+  ]),
+);

@@ -1,0 +1,206 @@
+/** `runproof traces list|show`: what is stored. Showing is no verdict; `proof` is. */
+import type { TracePage } from "@runproof/spine-coordinators/LogsBridge";
+import type { ShownRun } from "@runproof/spine-coordinators/TraceCoordinator";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as Call from "../Call.ts";
+import * as Duration from "../Duration.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import { root } from "../Root.ts";
+import { load, withRunproof } from "../Runproof.ts";
+import { printable, type Screen, type Tone, tone, wrap } from "../Screen.ts";
+import * as Table from "../Table.ts";
+import * as Timeline from "../Timeline.ts";
+
+const tones: Readonly<Record<string, Tone>> = {
+  completed: "good",
+  failed: "bad",
+  aborted: "caution",
+  running: "accent",
+};
+
+const statusTone = (status: string): Tone => tones[status] ?? "bad";
+
+/** A page of traces, newest first. */
+export const renderPage = (screen: Screen, page: TracePage): string =>
+  Table.render(
+    screen,
+    [
+      { heading: "run_id" },
+      { heading: "status" },
+      { heading: "started (UTC)" },
+      { heading: "took", align: "right" },
+      { heading: "steps", align: "right" },
+      { heading: "agent", shrinks_to: 8 },
+    ],
+    page.traces.map((trace) => {
+      const from = Duration.epochMs(trace.started_at);
+      const to = trace.completed_at === null ? null : Duration.epochMs(trace.completed_at);
+      return [
+        { text: printable(trace.run_id) },
+        {
+          text: printable(trace.status),
+          paint: (text) => tone(screen, statusTone(trace.status), text),
+        },
+        { text: Duration.clock(trace.started_at).slice(0, 19) },
+        { text: from === null || to === null ? "-" : Duration.format(to - from) },
+        { text: String(trace.step_count) },
+        { text: printable(trace.agent_id ?? "-") },
+      ];
+    }),
+  );
+
+type StoredRecord = ShownRun["trace"];
+
+/** A field of a stored record as text. One that is not the text it should be is shown as it is stored. */
+const textOf = (record: StoredRecord, key: string): string | null => {
+  const value = record[key] ?? null;
+  return value === null || typeof value === "string" ? value : JSON.stringify(value);
+};
+
+const numberOf = (record: StoredRecord, key: string): number | null => {
+  const value = record[key];
+  return typeof value === "number" ? value : null;
+};
+
+/** What the timeline draws of a stored step. */
+const timelineStep = (
+  { record, payloads }: ShownRun["steps"][number],
+  position: number,
+): Timeline.TimelineStep => ({
+  step_index: numberOf(record, "step_index") ?? position,
+  parent_step_index: numberOf(record, "parent_step_index"),
+  skill_name: textOf(record, "skill_name") ?? "?",
+  call:
+    payloads.params.state === "present"
+      ? Call.describe(textOf(record, "skill_id") ?? "", payloads.params.value)
+      : null,
+  status: textOf(record, "status") ?? "?",
+  outcome_code: textOf(record, "outcome_code"),
+  started_at: textOf(record, "started_at"),
+  duration_ms: numberOf(record, "duration_ms"),
+  cost_cents: numberOf(record, "cost_cents"),
+});
+
+const lifecycle = (run: ShownRun): string => {
+  if (run.seal === null) return "OPEN: no seal yet, so no proof either";
+  const reason = textOf(run.seal, "reason");
+  const state = run.status === "aborted" ? "ABORTED" : "COMPLETE";
+  return `${state} (${run.status})${reason === null ? "" : `: ${reason}`}`;
+};
+
+const took = (run: ShownRun): string => {
+  const from = Duration.epochMs(textOf(run.trace, "started_at") ?? "");
+  const to = run.seal === null ? null : Duration.epochMs(textOf(run.seal, "completed_at") ?? "");
+  return from === null || to === null ? "" : `, took ${Duration.format(to - from)}`;
+};
+
+/** A stored run: who, when, how it ended, and its steps on a timeline. */
+export const renderRun = (screen: Screen, run: ShownRun): string => {
+  const started_at = textOf(run.trace, "started_at") ?? "?";
+  const retries = run.steps.filter((step) => step.record["status"] === "retry").length;
+  const steps = `${run.steps.length}${retries === 0 ? "" : `, of which ${retries} retried`}`;
+  const fields: ReadonlyArray<readonly [string, string | null, Tone?]> = [
+    ["run", textOf(run.trace, "run_id"), "strong"],
+    ["trace", textOf(run.trace, "trace_id")],
+    ["tenant", textOf(run.trace, "tenant_id")],
+    ["agent", textOf(run.trace, "agent_id")],
+    ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
+    ["steps", steps],
+    ["seal", lifecycle(run), statusTone(run.status)],
+    ["root", run.root_hash],
+  ];
+  const head = fields.flatMap(([label, value, name]) => {
+    if (value === null) return [];
+    const text = wrap(printable(value), screen.columns, `${label.padEnd(7)}  `);
+    return [name === undefined ? text : text.slice(0, 9) + tone(screen, name, text.slice(9))];
+  });
+  return [...head, "", Timeline.render(screen, started_at, run.steps.map(timelineStep))].join("\n");
+};
+
+const DATE_ONLY = /^\d{4}-\d{2}-\d{2}$/u;
+
+/** A time as a flag. A date alone is its first moment in UTC. */
+const time = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("TIME"),
+    Flag.withDescription(`${description}: RFC 3339, or a date`),
+    Flag.map((text) => (DATE_ONLY.test(text) ? `${text}T00:00:00Z` : text)),
+    Options.optional,
+  );
+
+const list = Command.make(
+  "list",
+  {
+    tenant_id: Options.tenantId,
+    status: Options.optional(
+      Flag.Literals("status", ["running", "completed", "failed", "aborted"]).pipe(
+        Flag.withDescription("Only runs with this status"),
+      ),
+    ),
+    agent_id: Options.id("agent-id", "A", "Only runs of this agent"),
+    run_id: Options.id("run-id", "R", "Only this run"),
+    started_from: time("from", "Only runs that began at or after this time"),
+    started_before: time("before", "Only runs that began before this time"),
+    skill_id: Options.id("skill", "S", "Only runs with a step of this skill"),
+    text: Options.optional(
+      Flag.String("text").pipe(
+        Flag.withDescription("Only runs whose records or payloads hold this text"),
+      ),
+    ),
+    limit: Options.optional(Flag.Int("limit").pipe(Flag.withDescription("Most runs to list"))),
+    cursor: Options.optional(
+      Flag.String("cursor").pipe(Flag.withDescription("Go on where the page before ended")),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, ...filter }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { TraceCoordinator } = yield* load(
+      () => import("@runproof/spine-coordinators/TraceCoordinator"),
+    );
+    const page = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.list(filter)),
+    );
+    if (json) return yield* printJson(page);
+    if (page.traces.length === 0) return yield* output.note("no runs match");
+    yield* output.data(renderPage(output.stdout, page));
+    if (page.next_cursor !== null) yield* output.note(`more: --cursor ${page.next_cursor}`);
+  }),
+).pipe(
+  Command.withDescription("List runs, newest first"),
+  Command.withExamples([
+    { command: "runproof traces list --tenant-id demo --status failed --from 2026-02-01" },
+    { command: "runproof traces list --tenant-id demo --text refund --limit 20" },
+  ]),
+);
+
+const show = Command.make(
+  "show",
+  { run_id: Options.runId, tenant_id: Options.tenantId, ...Options.database },
+  Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { TraceCoordinator } = yield* load(
+      () => import("@runproof/spine-coordinators/TraceCoordinator"),
+    );
+    const run = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.show(input)),
+    );
+    if (json) yield* printJson(run);
+    else yield* output.data(renderRun(output.stdout, run));
+  }),
+).pipe(
+  Command.withDescription("Draw a run's steps as a timeline; --json adds the payloads"),
+  Command.withExamples([{ command: "runproof traces show RUN_ID --tenant-id demo" }]),
+);
+
+export const command = Command.make("traces").pipe(
+  Command.withDescription("List and show what is stored"),
+  Command.withSubcommands([list, show]),
+);

@@ -1,0 +1,57 @@
+/** `runproof verify BUNDLE`: offline, with no database and no configuration. */
+import { HashHex } from "@runproof/schemas/Text";
+import * as Argument from "effect/cli/Argument";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import { verifyFile } from "../BundleFile.ts";
+import * as ExitCode from "../ExitCode.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import { root } from "../Root.ts";
+import * as Verdict from "../Verdict.ts";
+
+export const command = Command.make(
+  "verify",
+  {
+    path: Argument.Path("BUNDLE").pipe(
+      Argument.withDescription("File that `proof --bundle` wrote"),
+    ),
+    root_hash: Options.optional(
+      Flag.String("root-hash").pipe(
+        Flag.withMetavar("HEX"),
+        Flag.withDescription("Root that you know from elsewhere; another one is FAILED"),
+        Flag.withSchema(HashHex),
+      ),
+    ),
+    vkeys: Flag.String("vkey").pipe(
+      Flag.withMetavar("KEY"),
+      Flag.withDescription("Key that must have signed the log; may be repeated"),
+      Flag.atLeast(0),
+    ),
+  },
+  Effect.fnUntraced(function* ({ path, root_hash, vkeys }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const result = yield* verifyFile(path, {
+      ...(root_hash === undefined ? {} : { root_hash }),
+      ...(vkeys.length === 0 ? {} : { trusted_keys: vkeys }),
+    });
+    if (json) yield* printJson(result);
+    else
+      yield* output.data(
+        Verdict.render(output.stdout, `run ${result.run_id}, from ${path}`, result),
+      );
+    const code = Verdict.exitCode(result.integrity.verification_status);
+    if (code !== 0) return yield* new ExitCode.Concluded({ code });
+  }),
+).pipe(
+  Command.withDescription("Verify a bundle offline"),
+  Command.withExamples([
+    { command: "runproof verify run.runproof.json" },
+    {
+      command: "curl -s https://example.com/run.runproof.json | runproof verify /dev/stdin",
+      description: "From a pipe",
+    },
+  ]),
+);

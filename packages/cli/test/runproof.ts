@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
+
+/** How a process of the real command ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A process of the real command, with nothing of the tests' environment but what is said. */
+export interface Started {
+  readonly ended: Promise<Ended>;
+  /** Resolves once stderr holds the text; rejects if the process ends before. */
+  readonly says: (text: string) => Promise<void>;
+  readonly signal: (name: NodeJS.Signals) => void;
+}
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** Starts `runproof` in `folder`. */
+export const start = (
+  args: ReadonlyArray<string>,
+  env: Environment = {},
+  folder = tmpdir(),
+): Started => {
+  const { PATH = "", NODE_COMPILE_CACHE = join(tmpdir(), "runproof-test-compile-cache") } =
+    process.env;
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    cwd: folder,
+    env: { PATH, NODE_COMPILE_CACHE, LANG: "C.UTF-8", TERM: "xterm-256color", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  const waiting = new Set<() => void>();
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+    for (const check of waiting) check();
+  });
+  const ended = new Promise<Ended>((resolve) => {
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+  return {
+    ended,
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          if (stderr.includes(text)) resolve();
+        };
+        waiting.add(check);
+        check();
+        void ended.then((end) =>
+          reject(new Error(`ended without saying ${text}: ${JSON.stringify(end)}`)),
+        );
+      }),
+    signal: (name) => child.kill(name),
+  };
+};
+
+/** Runs `runproof` to its end. */
+export const runproof = (
+  args: ReadonlyArray<string>,
+  env: Environment = {},
+  folder?: string,
+): Promise<Ended> => start(args, env, folder).ended;
+
+/** A folder of its own, and its removal. */
+export const folder = () => {
+  const path = mkdtempSync(join(tmpdir(), "runproof-cli-test-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+};
+
+/** A server on loopback: `/ok` answers 200, `/gone` 404, and `/hangs` never. */
+export const site = async () => {
+  const server: Server = createServer((request, response) => {
+    if (request.url === "/hangs") return;
+    response.writeHead(request.url === "/ok" ? 200 : 404, { "content-type": "application/json" });
+    response.end(JSON.stringify({ path: request.url }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+};
+
+/** A plan of `GET` steps. */
+export const planOf = (...urls: ReadonlyArray<string>): string =>
+  JSON.stringify({
+    steps: urls.map((url) => ({ skill: "http_call", params: { method: "GET", url } })),
+  });
