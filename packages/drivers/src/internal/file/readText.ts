@@ -1,0 +1,15 @@
+import { readFile } from "node:fs/promises";
+import type { FileFailed } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import { codeOf, fileFailed } from "./FileError.ts";
+
+/** Reads a small text file; null where there is none. */
+export const readText = (path: string, remedy: string): Effect.Effect<string | null, FileFailed> =>
+  Effect.tryPromise({
+    try: () =>
+      readFile(path, "utf8").catch((error: unknown) => {
+        if (codeOf(error) === "ENOENT") return null;
+        throw error;
+      }),
+    catch: fileFailed(path, remedy),
+  });

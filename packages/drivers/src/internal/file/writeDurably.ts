@@ -1,0 +1,48 @@
+import { link, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/** How a file is written. */
+export interface WriteOptions {
+  /** The file's permissions. */
+  readonly mode: number;
+  /** Whether a file that is there is replaced; else it is the system's error `EEXIST`. */
+  readonly replaces: boolean;
+}
+
+/** Makes a folder's entries survive a crash of the machine. Windows can't open folders, and keeps their entries itself. */
+const syncFolder = async (folder: string): Promise<void> => {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+/**
+ * Writes a file whole or not at all, and on the disk when this returns: beside it first, then in its place. Rejects with
+ * the system's error.
+ */
+export const writeDurably = async (
+  path: string,
+  content: string | Uint8Array,
+  { mode, replaces }: WriteOptions,
+): Promise<void> => {
+  const beside = `${path}.${process.pid}.part`;
+  try {
+    // One left by a process that died keeps its permissions when it is written again.
+    await rm(beside, { force: true });
+    const handle = await open(beside, "wx", mode);
+    try {
+      await handle.writeFile(content);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await (replaces ? rename(beside, path) : link(beside, path));
+  } finally {
+    await rm(beside, { force: true });
+  }
+  await syncFolder(dirname(path));
+};

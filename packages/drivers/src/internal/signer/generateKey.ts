@@ -1,0 +1,60 @@
+import { access } from "node:fs/promises";
+import { generateSignerKey, KeyInvalid } from "@runproof/proof/NoteKey";
+import { FileFailed, InvalidInput } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import { writeKeys } from "./KeyFile.ts";
+import { freshState } from "./OpenSigner.ts";
+import { statePathOf } from "./SignerConfig.ts";
+import { writeState } from "./SignerState.ts";
+
+const makeKey = (origin: string) =>
+  Effect.try({
+    try: () => generateSignerKey(origin),
+    catch: (error) => error,
+  }).pipe(
+    Effect.catch((error) =>
+      error instanceof KeyInvalid
+        ? Effect.fail(
+            new InvalidInput({ what: error.what, where: "--origin", remedy: error.remedy }),
+          )
+        : Effect.die(error),
+    ),
+  );
+
+const requireAbsent = (path: string) =>
+  Effect.flatMap(
+    Effect.promise(() =>
+      access(path).then(
+        () => true,
+        () => false,
+      ),
+    ),
+    (isThere) =>
+      isThere
+        ? Effect.fail(
+            new FileFailed({
+              path,
+              what: "is there already",
+              remedy: "Name another file: a key and its state are never overwritten.",
+            }),
+          )
+        : Effect.void,
+  );
+
+/** Makes a key's file and the file of its state, which says that nothing was signed yet. Neither may be there. */
+export const generateKey = ({
+  origin,
+  path,
+}: {
+  readonly origin: string;
+  readonly path: string;
+}): Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed> =>
+  Effect.gen(function* () {
+    const key = yield* makeKey(origin);
+    const state_path = statePathOf(path);
+    yield* requireAbsent(path);
+    yield* requireAbsent(state_path);
+    yield* writeState(state_path, freshState(key.verifier.text));
+    yield* writeKeys(path, [key], { replaces: false });
+    return { vkey: key.verifier.text };
+  });

@@ -1,0 +1,67 @@
+import { signCheckpoint } from "@runproof/proof/Checkpoint";
+import { verifyConsistency } from "@runproof/proof/MerkleTree";
+import {
+  type FileFailed,
+  LogForked,
+  LogShrunk,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { SignedCheckpoint, TreeProposal } from "../../LogSigner.ts";
+import type { OpenSigner } from "./OpenSigner.ts";
+import { writeState } from "./SignerState.ts";
+
+type Refusal = LogShrunk | LogForked | StoredDataUnreadable;
+
+/** Why a tree is not to be signed after the last one, or null. */
+export const refusalOf = (last: SignedCheckpoint | null, tree: TreeProposal): Refusal | null => {
+  // From the empty tree every tree is an extension, and there is nothing to prove.
+  if (last === null || last.tree_size === 0) return null;
+  if (tree.tree_size < last.tree_size) {
+    return new LogShrunk({ signed_size: last.tree_size, size: tree.tree_size });
+  }
+  const isExtension = verifyConsistency({
+    old_size: last.tree_size,
+    new_size: tree.tree_size,
+    old_root: last.root_hash,
+    new_root: tree.root_hash,
+    path: tree.consistency,
+  });
+  if (isExtension) return null;
+  if (tree.signed_root !== null && tree.signed_root !== last.root_hash) {
+    return new LogForked({
+      signed_size: last.tree_size,
+      signed_root_hash: last.root_hash,
+      root_hash: tree.signed_root,
+    });
+  }
+  return new StoredDataUnreadable({
+    where: "the log's tree hashes",
+    what: `the proof that the tree of ${tree.tree_size} entries extends the signed one of ${last.tree_size} does not hold, so the hashes contradict each other`,
+  });
+};
+
+/** Asks for a tree, and signs it if it extends the last one. */
+export const signTree = <E, R>(
+  { config, keys, state }: OpenSigner,
+  propose: (last: SignedCheckpoint | null) => Effect.Effect<TreeProposal, E, R>,
+): Effect.Effect<SignedCheckpoint, E | Refusal | FileFailed, R> =>
+  Effect.gen(function* () {
+    const { last } = state;
+    const { tree_size, root_hash, ...evidence } = yield* propose(last);
+    const refusal = refusalOf(last, { tree_size, root_hash, ...evidence });
+    if (refusal !== null) {
+      yield* Effect.logError(`the log is not signed: ${refusal.message}`);
+      return yield* refusal;
+    }
+    if (last !== null && last.tree_size === tree_size && last.root_hash === root_hash) return last;
+    const head = { origin: keys[0].verifier.name, tree_size, root_hash };
+    const signed = { ...head, note: signCheckpoint(head, keys) };
+    yield* writeState(config.state_path, {
+      vkey: keys[0].verifier.text,
+      last: signed,
+      // With the old key dropped, the rotation that dropped it is over.
+      rotation: keys.length === 1 ? null : state.rotation,
+    });
+    return signed;
+  });
