@@ -1,0 +1,46 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, it } from "vitest";
+import { trackedTextViolations } from "../TrackedText.ts";
+import { FixtureTree } from "./FixtureTree.ts";
+
+/** A checkout that tracks one file of that text. */
+function checkout(text: string): FixtureTree {
+  const tree = new FixtureTree({ "notes.md": text });
+  execFileSync("git", ["init", "--quiet"], { cwd: tree.root });
+  execFileSync("git", ["add", "notes.md"], { cwd: tree.root });
+  return tree;
+}
+
+// Put together here, so that this file does not hold them itself.
+const slash = "/";
+
+describe("tracked text", () => {
+  it.each([
+    ["a private key", `-----BEGIN ${"PRIVATE KEY"}-----\n${"A".repeat(64)}\n`],
+    ["a note signer's key", `PRIVATE${"+KEY"}+log.example+8d3ef0a1+${"A".repeat(44)}`],
+    ["an access token", `npm${"_"}${"a1".repeat(18)}`],
+    ["an access token", `ghp${"_"}${"a1".repeat(18)}`],
+    ["a registry's token", `//host/:${"_auth"}Token=abcdefgh12`],
+    ["a registry's address", `https:${slash}/registry.example.org/left-pad`],
+    ["a registry's address", `npm config set registry ${"registry"}.npmjs.org`],
+    ["a path of someone's machine", `see ${slash}home/alice/notes`],
+    ["a path of someone's machine", `see ${slash}Users/alice/notes`],
+    ["a path of someone's machine", `see ${slash}root/notes`],
+  ])("may not hold %s", (what, text) => {
+    using tree = checkout(`first\n${text}`);
+    expect(trackedTextViolations(tree.root)).toEqual([`notes.md:2: holds ${what}`]);
+  });
+
+  it("may not hold the checkout's own path", () => {
+    using tree = checkout("");
+    tree.write("notes.md", `run ${tree.root}/bin/runproof`);
+    expect(trackedTextViolations(tree.root)).toEqual(["notes.md:1: holds a path of this machine"]);
+  });
+
+  it("may hold addresses and paths that tell nothing", () => {
+    using tree = checkout(
+      "https://www.npmjs.com/package/effect $HOME/home/x /usr/lib/postgresql packages/root/x the npm registry",
+    );
+    expect(trackedTextViolations(tree.root)).toEqual([]);
+  });
+});
