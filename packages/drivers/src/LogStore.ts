@@ -38,8 +38,11 @@ export class LogStore extends Context.Service<
     /** Numbers what was committed before the call, unless another process is doing it; answers how many it numbered. */
     readonly sequence: Effect.Effect<number, DatabaseError>;
     readonly size: Effect.Effect<LogSize, DatabaseError>;
-    /** Up to `LOG_PAGE` entries from an index on, in order. A missing one is missing here too. */
-    readonly entries: (from: number) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
+    /** Up to `limit` entries (`LOG_PAGE` where it is left out) from an index on, in order. A missing one is missing here too. */
+    readonly entries: (
+      from: number,
+      limit?: number,
+    ) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
     /** A trace's entries in order. */
     readonly entriesOfTrace: (
       trace_id: string,
@@ -55,5 +58,9 @@ export class LogStore extends Context.Service<
     ) => Effect.Effect<void, DatabaseError>;
     /** The checkpoint of the largest tree; null where none was signed yet. */
     readonly latestCheckpoint: Effect.Effect<StoredCheckpoint | null, DatabaseError>;
+    /** The checkpoint kept last of a tree of just that size; null where there is none. */
+    readonly checkpointOfSize: (
+      tree_size: number,
+    ) => Effect.Effect<StoredCheckpoint | null, DatabaseError>;
   }
 >()("@runproof/drivers/LogStore") {}

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { Database } from "./Database.ts";
-import { readLatestCheckpoint } from "./internal/postgres/readLatestCheckpoint.ts";
+import { readCheckpointOfSize, readLatestCheckpoint } from "./internal/postgres/readCheckpoint.ts";
 import { readLogEntries, readLogEntriesOfTrace } from "./internal/postgres/readLogEntries.ts";
 import { readLogNodes } from "./internal/postgres/readLogNodes.ts";
 import { readLogSize } from "./internal/postgres/readLogSize.ts";
@@ -20,9 +20,9 @@ export const layer: Layer.Layer<LogStore, never, Database> = Layer.effect(
     return LogStore.of({
       sequence: sequenceLog(database),
       size: readLogSize(database),
-      entries: (from) =>
+      entries: (from, limit) =>
         Effect.mapError(
-          readLogEntries(sql, { from }),
+          readLogEntries(sql, limit === undefined ? { from } : { from, limit }),
           databaseError("readLogEntries", description),
         ),
       entriesOfTrace: (trace_id) =>
@@ -34,6 +34,7 @@ export const layer: Layer.Layer<LogStore, never, Database> = Layer.effect(
       recordEvent: recordEvent(database),
       storeCheckpoint: storeCheckpoint(database),
       latestCheckpoint: readLatestCheckpoint(database),
+      checkpointOfSize: readCheckpointOfSize(database),
     });
   }),
 );
