@@ -223,8 +223,13 @@ class Supervised {
     if (this.#account !== undefined)
       fs.chownSync(passwordFile, this.#account.uid, this.#account.gid);
     const child = this.#spawn("initdb", [
-      ...["-D", this.#data, "--username=postgres", `--pwfile=${passwordFile}`],
-      ...["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"],
+      `--pgdata=${this.#data}`,
+      "--username=postgres",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--no-locale",
+      "--no-sync",
     ]);
     await untilEnded(child);
     if (child.exitCode !== 0) throw new Error(`initdb failed:\n${this.#log()}`);

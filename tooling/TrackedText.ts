@@ -49,7 +49,7 @@ function machineRules(root: string): ReadonlyArray<Rule> {
 
 /** Node 22 has no `RegExp.escape`. */
 function escape(text: string): string {
-  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/gu, "\\$&");
+  return text.replaceAll(/[\\^$.*+?()[\]{}|]/gu, "\\$&");
 }
 
 /** Each finding as `file:line: what`. */

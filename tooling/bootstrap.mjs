@@ -155,7 +155,7 @@ const partialPrefix = "partial-";
 
 /** Removes what installations that did not end left, as far as nothing writes there any more. */
 function removePartials() {
-  for (const name of fs.readdirSync(tools).filter((name) => name.startsWith(partialPrefix)))
+  for (const name of fs.readdirSync(tools).filter((each) => each.startsWith(partialPrefix)))
     try {
       fs.rmSync(path.join(tools, name), { recursive: true, force: true });
     } catch {
@@ -229,7 +229,7 @@ async function installDependencies(environment) {
     if (dependenciesAreInstalled()) return;
     note("installing the dependencies");
     const args = ["install", "--frozen-lockfile", ...pnpmSettings];
-    const show = process.stderr.isTTY === true;
+    const show = process.stderr.isTTY;
     const { code, output } = await capture("pnpm", args, {
       env: environment,
       shell: windows,
