@@ -1,6 +1,6 @@
 /** What an audit reads: everything, page by page, each page from one snapshot. */
 import type { StoredStep } from "@runproof/proof/StoredRun";
-import type { DatabaseError } from "@runproof/schemas/RunProofError";
+import type { DatabaseError, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
 import type { Drift } from "./CatalogDrift.ts";
@@ -15,14 +15,9 @@ export interface AuditedTrace extends TraceAndSeal {
   readonly lease: {
     readonly holder: string;
     readonly expires_at: string;
-    readonly is_over: boolean;
+    /** How long ago it ended; negative while it holds. */
+    readonly over_ms: number;
   } | null;
-}
-
-/** Where a walk over steps is: after this step of this trace. */
-export interface StepPosition {
-  readonly trace_id: string;
-  readonly step_index: number;
 }
 
 /** An entry as an audit sees it; `log_index` is null while it waits for its index. */
@@ -48,6 +43,24 @@ export interface AuditedTile {
   readonly root: string;
 }
 
+/** Traces from one id to another, both included, in the database's order of ids. */
+export interface TraceRange {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** An id with what the trace's own row takes. */
+export interface TraceSize {
+  readonly trace_id: string;
+  readonly bytes: number;
+}
+
+/** Rows that name a trace which has no row; a `trace` is one whose id is null. */
+export interface Orphan {
+  readonly rows: "steps" | "lease" | "run" | "trace";
+  readonly trace_id: string | null;
+}
+
 /** How much there is, for a progress bar; estimates are fine. */
 export interface AuditSize {
   readonly traces: number;
@@ -55,46 +68,85 @@ export interface AuditSize {
   readonly entries: number;
 }
 
-/** Reads for an audit. Memory is bounded by the pages; a page's parts agree with each other inside `snapshot`. */
+/** What a read may fail with: `StoredDataUnreadable` is about what is stored, the others about reaching it. */
+export type AuditReadError = DatabaseError | StoredDataUnreadable;
+
+/** Takes a page of rows. */
+export type UsePage<Row, E, R> = (rows: ReadonlyArray<Row>) => Effect.Effect<void, E, R>;
+
+/**
+ * Reads for an audit. Memory is bounded by the pages, of rows and of bytes. What is read inside one `snapshot` agrees
+ * with each other; `forEach…` and `strayTiles` need one.
+ */
 export class AuditStore extends Context.Service<
   AuditStore,
   {
     /** Runs reads in one REPEATABLE READ, read-only transaction: what changes meanwhile is not half seen. */
     readonly snapshot: <A, E, R>(
       effect: Effect.Effect<A, E, R>,
-    ) => Effect.Effect<A, E | DatabaseError, R>;
-    readonly size: Effect.Effect<AuditSize, DatabaseError>;
-    /** Traces in the order of their id, above `above` ("" from the start). */
-    readonly traces: (input: {
-      readonly above: string;
-      readonly limit: number;
-    }) => Effect.Effect<ReadonlyArray<AuditedTrace>, DatabaseError>;
+    ) => Effect.Effect<A, E | AuditReadError, R>;
+    readonly size: Effect.Effect<AuditSize, AuditReadError>;
     /** Ids that cut all traces into `parts` runs of about equal length, for workers; the last part is open. */
     readonly traceBoundaries: (
       parts: number,
-    ) => Effect.Effect<ReadonlyArray<string>, DatabaseError>;
-    /** A page of the steps of some traces, by trace id and index, after `after`. */
-    readonly steps: (input: {
-      readonly trace_ids: ReadonlyArray<string>;
-      readonly after: StepPosition | null;
-    }) => Effect.Effect<ReadonlyArray<StoredStep>, DatabaseError>;
-    /** The log's entries of some traces, those without an index too, in log order. */
-    readonly entriesOfTraces: (
-      trace_ids: ReadonlyArray<string>,
-    ) => Effect.Effect<ReadonlyArray<AuditedEntry>, DatabaseError>;
-    /** A page of entries from an index on. */
-    readonly entries: (from: number) => Effect.Effect<ReadonlyArray<StoredLogEntry>, DatabaseError>;
+    ) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
+    /** The next traces after `above` (null from the start), none after `through` (null to the end). */
+    readonly traceSizes: (input: {
+      readonly above: string | null;
+      readonly through: string | null;
+      readonly limit: number;
+    }) => Effect.Effect<ReadonlyArray<TraceSize>, AuditReadError>;
+    /** The next traces after `above` that have no seal. */
+    readonly openTraceIds: (input: {
+      readonly above: string | null;
+      readonly limit: number;
+    }) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
+    /** Traces in the order of their ids. */
+    readonly traces: (
+      range: TraceRange,
+    ) => Effect.Effect<ReadonlyArray<AuditedTrace>, AuditReadError>;
+    /** Steps of the traces of a range, by trace id and index. */
+    readonly forEachStepPage: <E, R>(
+      range: TraceRange,
+      use: UsePage<StoredStep, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
+    /** Entries that name the traces of a range, by trace id: the numbered in order, then those that wait. */
+    readonly forEachTraceEntryPage: <E, R>(
+      range: TraceRange,
+      use: UsePage<AuditedEntry, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
+    /** Numbered entries, in order. */
+    readonly forEachEntryPage: <E, R>(
+      range: { readonly from: number; readonly before: number },
+      use: UsePage<AuditedEntry, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
+    /** The index after that of the `count`-th entry from an index on; null where none is below `before`. */
+    readonly entryEnd: (input: {
+      readonly from: number;
+      readonly before: number;
+      readonly count: number;
+    }) => Effect.Effect<number | null, AuditReadError>;
+    /** Entries that wait for their index, in the order that they came. */
+    readonly forEachQueuedPage: <E, R>(
+      use: UsePage<AuditedEntry, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
     /** The traces that entries name, as far as they are there. */
     readonly entryTraces: (
       trace_ids: ReadonlyArray<string>,
-    ) => Effect.Effect<ReadonlyArray<EntryTrace>, DatabaseError>;
-    /** Ids of traces that have steps or a lease and no row of their own. */
-    readonly orphanTraceIds: Effect.Effect<ReadonlyArray<string>, DatabaseError>;
-    /** Full tiles of a level from an index on. */
+    ) => Effect.Effect<ReadonlyArray<EntryTrace>, AuditReadError>;
+    /** Rows that name a trace which is not there, a thousand at most. */
+    readonly orphans: Effect.Effect<ReadonlyArray<Orphan>, AuditReadError>;
+    /** Full tiles of a level. */
     readonly tiles: (input: {
       readonly level: number;
       readonly from: number;
-    }) => Effect.Effect<ReadonlyArray<AuditedTile>, DatabaseError>;
-    readonly drift: Effect.Effect<ReadonlyArray<Drift>, DatabaseError>;
+      readonly count: number;
+    }) => Effect.Effect<ReadonlyArray<AuditedTile>, AuditReadError>;
+    /** Tiles that a log of this snapshot's size can't have, a few at most. */
+    readonly strayTiles: Effect.Effect<
+      ReadonlyArray<Pick<AuditedTile, "level" | "tile_index">>,
+      AuditReadError
+    >;
+    readonly drift: Effect.Effect<ReadonlyArray<Drift>, AuditReadError>;
   }
 >()("@runproof/drivers/AuditStore") {}

@@ -1,44 +1,73 @@
 /** The audit's reads on PostgreSQL. */
+import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { AuditStore } from "./AuditStore.ts";
 import { catalogDrift } from "./CatalogDrift.ts";
 import { Database } from "./Database.ts";
-import { readAuditedEntries, readEntryTraces } from "./internal/postgres/readAuditedEntries.ts";
+import {
+  readAuditedEntries,
+  readEntriesOfTraces,
+  readEntryEnd,
+  readEntryTraces,
+  readQueuedEntries,
+} from "./internal/postgres/readAuditedEntries.ts";
 import { readAuditedSteps } from "./internal/postgres/readAuditedSteps.ts";
-import { readAuditedTiles } from "./internal/postgres/readAuditedTiles.ts";
-import { readAuditedTraces, readTraceBoundaries } from "./internal/postgres/readAuditedTraces.ts";
+import { readAuditedTiles, readStrayTiles } from "./internal/postgres/readAuditedTiles.ts";
+import {
+  readAuditedTraces,
+  readOpenTraceIds,
+  readTraceBoundaries,
+  readTraceSizes,
+} from "./internal/postgres/readAuditedTraces.ts";
 import { readAuditSize } from "./internal/postgres/readAuditSize.ts";
 import { readCatalog } from "./internal/postgres/readCatalog.ts";
-import { readLogEntries } from "./internal/postgres/readLogEntries.ts";
+import { readOrphans } from "./internal/postgres/readOrphans.ts";
 import { inSnapshot } from "./internal/postgres/snapshot.ts";
-import { readOrphanTraceIds } from "./internal/postgres/readOrphanTraceIds.ts";
-import { databaseError } from "./internal/postgres/sqlReason.ts";
+import { databaseError, sqlState } from "./internal/postgres/sqlReason.ts";
+
+/** Classes of SQLSTATE that speak of what is stored: data that is corrupt or no such value, tables that are not as made. */
+const STORED_CLASSES = ["XX", "22", "42"];
+
+const readError = (operation: string, description: string) => {
+  const otherwise = databaseError(operation, description);
+  return (error: SqlError) =>
+    STORED_CLASSES.includes(sqlState(error)?.slice(0, 2) ?? "")
+      ? new StoredDataUnreadable({ where: operation, what: messageOf(error) })
+      : otherwise(error);
+};
+
+const messageOf = ({ reason, message }: SqlError): string =>
+  reason.cause instanceof Error ? reason.cause.message : message;
 
 /** Provides `AuditStore` from an open `Database`. */
 export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
   AuditStore,
   Effect.map(Database, ({ sql, description }) => {
-    const read = <A>(operation: string, effect: Effect.Effect<A, SqlError>) =>
-      Effect.mapError(effect, databaseError(operation, description));
+    /** The errors of `use`, which are the caller's, pass through. */
+    const read = <A, E, R>(operation: string, effect: Effect.Effect<A, E | SqlError, R>) =>
+      Effect.mapError(effect, (error) =>
+        isSqlError(error) ? readError(operation, description)(error) : error,
+      );
     return AuditStore.of({
-      snapshot: (effect) =>
-        inSnapshot(sql, effect).pipe(
-          Effect.mapError((error) =>
-            isSqlError(error) ? databaseError("snapshot", description)(error) : error,
-          ),
-        ),
+      snapshot: (effect) => read("snapshot", inSnapshot(sql, effect)),
       size: read("readAuditSize", readAuditSize(sql)),
-      traces: (input) => read("readAuditedTraces", readAuditedTraces(sql, input)),
       traceBoundaries: (parts) => read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
-      steps: (input) => read("readAuditedSteps", readAuditedSteps(sql, input)),
-      entriesOfTraces: (trace_ids) =>
-        read("readAuditedEntries", readAuditedEntries(sql, trace_ids)),
-      entries: (from) => read("readLogEntries", readLogEntries(sql, { from })),
+      traceSizes: (input) => read("readTraceSizes", readTraceSizes(sql, input)),
+      openTraceIds: (input) => read("readOpenTraceIds", readOpenTraceIds(sql, input)),
+      traces: (range) => read("readAuditedTraces", readAuditedTraces(sql, range)),
+      forEachStepPage: (range, use) => read("readAuditedSteps", readAuditedSteps(sql, range, use)),
+      forEachTraceEntryPage: (range, use) =>
+        read("readEntriesOfTraces", readEntriesOfTraces(sql, range, use)),
+      forEachEntryPage: (range, use) =>
+        read("readAuditedEntries", readAuditedEntries(sql, range, use)),
+      entryEnd: (input) => read("readEntryEnd", readEntryEnd(sql, input)),
+      forEachQueuedPage: (use) => read("readQueuedEntries", readQueuedEntries(sql, use)),
       entryTraces: (trace_ids) => read("readEntryTraces", readEntryTraces(sql, trace_ids)),
-      orphanTraceIds: read("readOrphanTraceIds", readOrphanTraceIds(sql)),
+      orphans: read("readOrphans", readOrphans(sql)),
       tiles: (input) => read("readAuditedTiles", readAuditedTiles(sql, input)),
+      strayTiles: read("readStrayTiles", readStrayTiles(sql)),
       drift: Effect.map(read("readCatalog", readCatalog(sql)), catalogDrift),
     });
   }),

@@ -1,4 +1,5 @@
 /** Every module of the package, each as a namespace; import one alone by its file: `@runproof/schemas/TraceRecord`. */
+export * as AuditReport from "./AuditReport.ts";
 export * as Bundle from "./Bundle.ts";
 export * as Commitment from "./Commitment.ts";
 export * as EventRecord from "./EventRecord.ts";

@@ -1,32 +1,112 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditedEntry, EntryTrace } from "../../AuditStore.ts";
+import type { Fragment } from "effect/sql/Statement";
+import type { AuditedEntry, EntryTrace, TraceRange } from "../../AuditStore.ts";
+import { forEachPage } from "./forEachPage.ts";
 import { textArray } from "./textArray.ts";
 
-type EntryRow = Omit<AuditedEntry, "log_index"> & { readonly log_index: bigint | null };
+interface EntryRow extends Omit<AuditedEntry, "log_index"> {
+  readonly log_index: bigint | null;
+}
 
-/** Reads the entries of some traces: the numbered ones in order, then those that wait for their index. */
-export const readAuditedEntries = (
+const auditedEntry = (row: EntryRow): AuditedEntry => ({
+  log_index: row.log_index === null ? null : Number(row.log_index),
+  kind: row.kind,
+  digest: row.digest,
+  trace_id: row.trace_id,
+  event_record: row.event_record,
+});
+
+type Use<E, R> = (entries: ReadonlyArray<AuditedEntry>) => Effect.Effect<void, E, R>;
+
+const forEachEntryPage = <E, R>(
   sql: SqlClient,
-  trace_ids: ReadonlyArray<string>,
-): Effect.Effect<ReadonlyArray<AuditedEntry>, SqlError> =>
-  sql<EntryRow>`
-    select log_index, kind::int as kind, digest, trace_id, event_record, 0 as queue_id
-    from aos_log_entries where trace_id = any(${textArray(trace_ids)})
-    union all
-    select null, kind::int, digest, trace_id, event_record, queue_id
-    from aos_log_queue where trace_id = any(${textArray(trace_ids)})
-    order by log_index nulls last, queue_id`.pipe(
-    Effect.map((rows) =>
-      rows.map((row) => ({
-        log_index: row.log_index === null ? null : Number(row.log_index),
-        kind: row.kind,
-        digest: row.digest,
-        trace_id: row.trace_id,
-        event_record: row.event_record,
-      })),
-    ),
+  query: { readonly name: string; readonly source: Fragment; readonly order: string },
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachPage<EntryRow, E, R>(
+    sql,
+    {
+      ...query,
+      columns: "log_index, kind, digest, trace_id, event_record",
+      bytes: "coalesce(octet_length(event_record), 0)",
+    },
+    (rows) => use(rows.map(auditedEntry)),
+  );
+
+const NUMBERED =
+  "select log_index, kind::int as kind, digest, trace_id, event_record, 0::bigint as queue_id from aos_log_entries";
+const QUEUED =
+  "select null::bigint as log_index, kind::int as kind, digest, trace_id, event_record, queue_id from aos_log_queue";
+
+/** Reads the entries of a range of traces, by trace id: the numbered ones in order, then those that wait. */
+export const readEntriesOfTraces = <E, R>(
+  sql: SqlClient,
+  { first, last }: TraceRange,
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> => {
+  const isInRange = sql`trace_id >= ${first} and trace_id <= ${last}`;
+  return forEachEntryPage(
+    sql,
+    {
+      name: "entries_of_traces",
+      source: sql`(${sql.literal(NUMBERED)} where ${isInRange} union all ${sql.literal(QUEUED)} where ${isInRange}) as entries`,
+      order: "trace_id, log_index nulls last, queue_id",
+    },
+    use,
+  );
+};
+
+/** Reads the numbered entries from one index to before another, in order. */
+export const readAuditedEntries = <E, R>(
+  sql: SqlClient,
+  { from, before }: { readonly from: number; readonly before: number },
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachEntryPage(
+    sql,
+    {
+      name: "audited_entries",
+      source: sql`(${sql.literal(NUMBERED)} where log_index >= ${BigInt(from)} and log_index < ${BigInt(before)}) as entries`,
+      order: "log_index",
+    },
+    use,
+  );
+
+/** Reads where a number of entries from an index on ends; a gap, however wide, is passed in one step. */
+export const readEntryEnd = (
+  sql: SqlClient,
+  {
+    from,
+    before,
+    count,
+  }: { readonly from: number; readonly before: number; readonly count: number },
+): Effect.Effect<number | null, SqlError> =>
+  sql<{ last: bigint | null }>`
+    select max(log_index) as last
+    from (
+      select log_index from aos_log_entries
+      where log_index >= ${BigInt(from)} and log_index < ${BigInt(before)}
+      order by log_index
+      limit ${BigInt(count)}
+    ) as next_entries`.pipe(
+    Effect.map(([row]) => (row!.last === null ? null : Number(row!.last) + 1)),
+  );
+
+/** Reads the entries that wait for their index, in the order that they came. */
+export const readQueuedEntries = <E, R>(
+  sql: SqlClient,
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachEntryPage(
+    sql,
+    {
+      name: "queued_entries",
+      source: sql`(${sql.literal(QUEUED)}) as entries`,
+      order: "queue_id",
+    },
+    use,
   );
 
 /** Reads what the log says of some traces can be compared with. */

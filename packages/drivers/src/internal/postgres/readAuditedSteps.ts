@@ -2,25 +2,28 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { StepPosition } from "../../AuditStore.ts";
+import type { TraceRange } from "../../AuditStore.ts";
+import { forEachPage } from "./forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
-import { textArray } from "./textArray.ts";
 
-/** Rows of one round trip: some megabytes of usual steps. */
-const STEP_PAGE = 1000;
+/** What a step's large columns take, in bytes; a value that is stored out of line is not read for it. */
+const stepBytes = `octet_length(record) + coalesce(octet_length(params), 0) + coalesce(octet_length(outcome_data), 0)
+                   + coalesce(octet_length(attributes), 0)`;
 
-/** Reads a page of the steps of some traces, in the order of trace id and index. */
-export const readAuditedSteps = (
+/** Reads the steps of a range of traces, in the order of trace id and index. */
+export const readAuditedSteps = <E, R>(
   sql: SqlClient,
-  {
-    trace_ids,
-    after,
-  }: { readonly trace_ids: ReadonlyArray<string>; readonly after: StepPosition | null },
-): Effect.Effect<ReadonlyArray<StoredStep>, SqlError> =>
-  sql<StepRow>`
-    select ${sql.literal(stepColumns)}
-    from aos_trace_steps
-    where trace_id = any(${textArray(trace_ids)})
-      and (trace_id, step_index) > (${after?.trace_id ?? ""}::text, ${BigInt(after?.step_index ?? -1)}::bigint)
-    order by trace_id, step_index
-    limit ${BigInt(STEP_PAGE)}`.pipe(Effect.map((rows) => rows.map(storedStep)));
+  { first, last }: TraceRange,
+  use: (steps: ReadonlyArray<StoredStep>) => Effect.Effect<void, E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachPage<StepRow, E, R>(
+    sql,
+    {
+      name: "audited_steps",
+      columns: stepColumns,
+      source: sql`aos_trace_steps where trace_id >= ${first} and trace_id <= ${last}`,
+      order: "trace_id, step_index",
+      bytes: stepBytes,
+    },
+    (rows) => use(rows.map(storedStep)),
+  );

@@ -3,19 +3,37 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { AuditedTile } from "../../AuditStore.ts";
 
-/** Tiles of one round trip: two megabytes. */
-export const TILE_PAGE = 256;
+type TileRow = Omit<AuditedTile, "tile_index"> & { readonly tile_index: bigint };
+
+const auditedTile = (row: TileRow): AuditedTile => ({ ...row, tile_index: Number(row.tile_index) });
 
 /** Reads full tiles of a level, from an index on. */
 export const readAuditedTiles = (
   sql: SqlClient,
-  { level, from }: { readonly level: number; readonly from: number },
+  { level, from, count }: { readonly level: number; readonly from: number; readonly count: number },
 ): Effect.Effect<ReadonlyArray<AuditedTile>, SqlError> =>
-  sql<Omit<AuditedTile, "tile_index"> & { readonly tile_index: bigint }>`
+  sql<TileRow>`
     select level::int as level, tile_index, hashes, encode(root, 'hex') as root
     from aos_log_tiles
-    where level = ${level}::smallint and tile_index >= ${BigInt(from)}
-    order by tile_index
-    limit ${BigInt(TILE_PAGE)}`.pipe(
+    where level = ${level}::smallint and tile_index >= ${BigInt(from)} and tile_index < ${BigInt(from + count)}
+    order by tile_index`.pipe(Effect.map((rows) => rows.map(auditedTile)));
+
+/** Most stray tiles that are named. */
+const STRAY_TILES_MAX = 10;
+
+/** Reads places of tiles that the log in this snapshot can't have: of levels that are not kept, or beyond its end. */
+export const readStrayTiles = (
+  sql: SqlClient,
+): Effect.Effect<
+  ReadonlyArray<{ readonly level: number; readonly tile_index: number }>,
+  SqlError
+> =>
+  sql<{ level: number; tile_index: bigint }>`
+    select level::int as level, tile_index
+    from aos_log_tiles, (select coalesce(max(log_index) + 1, 0) as size from aos_log_entries) as log
+    where level not between 0 and 7 or tile_index < 0
+       or (tile_index + 1)::numeric * 256::numeric ^ (level + 1) > size
+    order by level, tile_index
+    limit ${BigInt(STRAY_TILES_MAX)}`.pipe(
     Effect.map((rows) => rows.map((row) => ({ ...row, tile_index: Number(row.tile_index) }))),
   );

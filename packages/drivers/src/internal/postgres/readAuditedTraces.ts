@@ -1,47 +1,79 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditedTrace } from "../../AuditStore.ts";
+import type { AuditedTrace, TraceRange, TraceSize } from "../../AuditStore.ts";
+import { timeText } from "./timeText.ts";
 import { traceAndSeal, traceColumns, type TraceRow } from "./TraceRow.ts";
 
 interface AuditedRow extends TraceRow {
   readonly lease_holder: string | null;
   readonly lease_expires_at: string | null;
-  readonly lease_is_over: boolean | null;
+  readonly lease_over_ms: number | null;
 }
 
-/** Reads traces above an id, in the order of their ids, with their leases. */
+const auditedTrace = (row: AuditedRow): AuditedTrace => ({
+  ...traceAndSeal(row),
+  lease:
+    row.lease_holder === null
+      ? null
+      : {
+          holder: row.lease_holder,
+          expires_at: row.lease_expires_at ?? "",
+          // A time that is none never ends: as good as over.
+          over_ms: row.lease_over_ms ?? Number.POSITIVE_INFINITY,
+        },
+});
+
+/** Reads the traces of a range in the order of their ids, with their leases. */
 export const readAuditedTraces = (
   sql: SqlClient,
-  { above, limit }: { readonly above: string; readonly limit: number },
+  { first, last }: TraceRange,
 ): Effect.Effect<ReadonlyArray<AuditedTrace>, SqlError> =>
   sql<AuditedRow>`
     select t.*, l.holder as lease_holder,
-           to_char(l.expires_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as lease_expires_at,
-           l.expires_at <= clock_timestamp() as lease_is_over
+           ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
+           extract(epoch from clock_timestamp() - nullif(l.expires_at, 'infinity'))::float8 * 1000 as lease_over_ms
     from (
       select ${sql.literal(traceColumns)}
       from aos_traces
-      where trace_id > ${above}
-      order by trace_id
-      limit ${BigInt(limit)}
+      where trace_id >= ${first} and trace_id <= ${last}
     ) as t
     left join aos_trace_leases l on l.trace_id = t.trace_id
-    order by t.trace_id`.pipe(
-    Effect.map((rows) =>
-      rows.map((row) => ({
-        ...traceAndSeal(row),
-        lease:
-          row.lease_holder === null
-            ? null
-            : {
-                holder: row.lease_holder,
-                expires_at: row.lease_expires_at ?? "",
-                is_over: row.lease_is_over ?? true,
-              },
-      })),
-    ),
+    order by t.trace_id`.pipe(Effect.map((rows) => rows.map(auditedTrace)));
+
+/** Reads the next ids after one, with what their rows take. */
+export const readTraceSizes = (
+  sql: SqlClient,
+  {
+    above,
+    through,
+    limit,
+  }: { readonly above: string | null; readonly through: string | null; readonly limit: number },
+): Effect.Effect<ReadonlyArray<TraceSize>, SqlError> =>
+  sql<{ trace_id: string; bytes: bigint }>`
+    select trace_id,
+           (octet_length(record) + coalesce(octet_length(plan), 0) + coalesce(octet_length(attributes), 0)
+            + coalesce(octet_length(metadata), 0))::bigint as bytes
+    from aos_traces
+    where ${sql.and([
+      above === null ? "trace_id is not null" : sql`trace_id > ${above}`,
+      ...(through === null ? [] : [sql`trace_id <= ${through}`]),
+    ])}
+    order by trace_id
+    limit ${BigInt(limit)}`.pipe(
+    Effect.map((rows) => rows.map((row) => ({ ...row, bytes: Number(row.bytes) }))),
   );
+
+/** Reads the next ids of traces that have no seal. */
+export const readOpenTraceIds = (
+  sql: SqlClient,
+  { above, limit }: { readonly above: string | null; readonly limit: number },
+): Effect.Effect<ReadonlyArray<string>, SqlError> =>
+  sql<{ trace_id: string }>`
+    select trace_id from aos_traces
+    where seal_record is null and ${above === null ? sql.literal("true") : sql`trace_id > ${above}`}
+    order by trace_id
+    limit ${BigInt(limit)}`.pipe(Effect.map((rows) => rows.map((row) => row.trace_id)));
 
 /** Reads ids that cut all traces into parts of about equal length. */
 export const readTraceBoundaries = (
