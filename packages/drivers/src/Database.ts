@@ -1,10 +1,12 @@
 /** The PostgreSQL that holds the evidence: a server by its URL, or one embedded in this process. */
 import { resolve } from "node:path";
 import * as PgClient from "@effect/sql-pg/PgClient";
+import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import {
   ConfigurationInvalid,
   type DatabaseError,
   type EmbeddedLocked,
+  type FileFailed,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
@@ -32,6 +34,12 @@ const CONNECT_TIMEOUT = Duration.seconds(10);
 
 /** Connections of one process: enough for concurrent runs, few enough that some processes share a default server. */
 const MAX_CONNECTIONS = 10;
+
+/** The largest row: what the format allows as a record's text and its payloads', with the copies of a record's fields. */
+const MAX_MESSAGE_BYTES = 8 * TEXT_BYTES_MAX;
+
+/** A server that vanished without a word shows within a minute, while nothing is sent to it. */
+const KEEP_ALIVE = Duration.seconds(30);
 
 /** Which database to use. */
 export type DatabaseConfig =
@@ -101,6 +109,9 @@ type Owner = <A, E, R>(
   effect: Effect.Effect<A, E, R | SqlClient.SqlClient>,
 ) => Effect.Effect<A, E | SqlError, Exclude<R, SqlClient.SqlClient>>;
 
+/** Why a database can't be opened. */
+export type OpenError = DatabaseError | EmbeddedLocked | FileFailed;
+
 /** An open database at this version's schema. `sql` acts as the application's role, `asOwner` as the login itself. */
 export class Database extends Context.Service<
   Database,
@@ -113,9 +124,7 @@ export class Database extends Context.Service<
   }
 >()("@runproof/drivers/Database") {
   /** Opens and checks the database; the embedded one is brought to its head first. */
-  static readonly layer = (
-    config: DatabaseConfig,
-  ): Layer.Layer<Database, DatabaseError | EmbeddedLocked> =>
+  static readonly layer = (config: DatabaseConfig): Layer.Layer<Database, OpenError> =>
     Layer.effect(Database, openDatabase(config)).pipe(Layer.provide(Reactivity.layer));
 }
 
@@ -133,8 +142,6 @@ interface Session {
   readonly sql: SqlClient.SqlClient;
   readonly asOwner: Owner;
 }
-
-type OpenError = DatabaseError | EmbeddedLocked;
 
 const openSession = (
   config: DatabaseConfig,
@@ -156,6 +163,8 @@ const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
     url,
     applicationName: "runproof",
     connectTimeout: CONNECT_TIMEOUT,
+    keepAlive: KEEP_ALIVE,
+    maxMessageSize: MAX_MESSAGE_BYTES,
     ...(role === undefined
       ? { maxConnections: 1, startupParameters: SESSION_SETTINGS }
       : {
@@ -196,6 +205,7 @@ const openEmbeddedClient = Effect.fnUntraced(function* (home: string) {
     database: "postgres",
     // PGlite has one session.
     maxConnections: 1,
+    maxMessageSize: MAX_MESSAGE_BYTES,
   });
 });
 
@@ -210,10 +220,13 @@ const openEmbedded = (home: string) =>
     const sql = yield* openEmbeddedClient(home);
     const asOwner: Owner = (effect) =>
       sql.withTransaction(
-        Effect.andThen(
-          sql`set local role none`,
-          Effect.provideService(effect, SqlClient.SqlClient, sql),
-        ),
+        Effect.gen(function* () {
+          yield* sql`set local role none`;
+          const result = yield* Effect.provideService(effect, SqlClient.SqlClient, sql);
+          // A transaction around this one goes on; a failure takes it back with all else.
+          yield* sql.unsafe(`set local role ${APPLICATION_ROLE}`);
+          return result;
+        }),
       );
     yield* Effect.provideService(migrate(), SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
@@ -223,7 +236,7 @@ const openEmbedded = (home: string) =>
 /** Brings a database's schema to its head, as its owner, and answers the names of what was applied. */
 export const migrateDatabase = (
   config: DatabaseConfig,
-): Effect.Effect<ReadonlyArray<string>, DatabaseError | EmbeddedLocked> =>
+): Effect.Effect<ReadonlyArray<string>, OpenError> =>
   Effect.gen(function* () {
     const sql = yield* config.kind === "server"
       ? serverClient(config.url)

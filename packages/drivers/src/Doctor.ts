@@ -2,9 +2,9 @@
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { DatabaseError, EmbeddedLocked } from "@runproof/schemas/RunProofError";
+import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import { catalogDrift } from "./CatalogDrift.ts";
-import { Database, describeDatabase, type DatabaseConfig } from "./Database.ts";
+import { Database, describeDatabase, type DatabaseConfig, type OpenError } from "./Database.ts";
 import { readCatalog } from "./internal/postgres/readCatalog.ts";
 import { readServer } from "./internal/postgres/readServer.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
@@ -85,7 +85,7 @@ export const checkOpenDatabase: Effect.Effect<
   ),
 );
 
-const failed = (config: DatabaseConfig, error: DatabaseError | EmbeddedLocked): Check => ({
+const failed = (config: DatabaseConfig, error: OpenError): Check => ({
   name: error._tag === "SchemaMismatch" ? "schema" : "database",
   status: "fail",
   detail: `${error.message}${error._tag === "DatabaseUnreachable" ? "" : ` (${describeDatabase(config)})`}`,

@@ -1,15 +1,16 @@
 /** Everything a program needs to record, prove and read runs, composed. */
-import { Database, databaseConfig, type DatabaseConfig } from "@runproof/drivers/Database";
+import {
+  Database,
+  databaseConfig,
+  type DatabaseConfig,
+  type OpenError,
+} from "@runproof/drivers/Database";
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
 import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
 import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
-import {
-  ConfigurationInvalid,
-  type DatabaseError,
-  type EmbeddedLocked,
-} from "@runproof/schemas/RunProofError";
+import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -86,7 +87,7 @@ export const layer = (
  */
 export const fromEnvironment = (
   settings: RunproofSettings = {},
-): Layer.Layer<Coordinators | Database, DatabaseError | EmbeddedLocked | ConfigurationInvalid> =>
+): Layer.Layer<Coordinators | Database, OpenError | ConfigurationInvalid> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
       layer(settings.skills).pipe(Layer.provideMerge(Database.layer(config))),

@@ -1,7 +1,6 @@
 /** Brings the schema to head and says what is wrong with an installation. */
-import { type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { type DatabaseConfig, migrateDatabase, type OpenError } from "@runproof/drivers/Database";
 import { Doctor } from "@runproof/drivers/Doctor";
-import type { DatabaseError, EmbeddedLocked } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -26,10 +25,7 @@ export class SchemaCoordinator extends Context.Service<
   SchemaCoordinator,
   {
     /** Applies what is pending; answers what was applied, in order. */
-    readonly migrate: () => Effect.Effect<
-      ReadonlyArray<AppliedMigration>,
-      DatabaseError | EmbeddedLocked
-    >;
+    readonly migrate: () => Effect.Effect<ReadonlyArray<AppliedMigration>, OpenError>;
     /** Every check, the failed ones too: what can't be checked is `fail`. */
     readonly doctor: () => Effect.Effect<ReadonlyArray<DoctorCheck>>;
   }

@@ -21,6 +21,12 @@ const wholeMessages = (bytes: Buffer, started: boolean): number => {
 
 const TERMINATE = 0x58;
 
+/** PGlite keeps its one session, with what a connection that broke left open in it. */
+const leaveTransaction = async (database: PGlite): Promise<void> => {
+  await database.exec("rollback");
+  await database.exec("deallocate all");
+};
+
 /**
  * A PostgreSQL connection to an in-process PGlite, as the byte stream a wire-protocol client reads and writes.
  * PGlite has one session: open one stream at a time.
@@ -40,14 +46,17 @@ export const pgliteStream = (database: PGlite): Duplex => {
         stream.push(null);
         return done();
       }
+      const ready = started ? Promise.resolve() : leaveTransaction(database);
       started = true;
-      database.execProtocolRaw(messages).then(
-        (answer) => {
-          stream.push(answer);
-          done();
-        },
-        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-      );
+      ready
+        .then(() => database.execProtocolRaw(messages))
+        .then(
+          (answer) => {
+            stream.push(answer);
+            done();
+          },
+          (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+        );
     },
   });
   return stream;

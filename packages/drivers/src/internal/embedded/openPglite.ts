@@ -1,24 +1,50 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
-import { DatabaseFailed } from "@runproof/schemas/RunProofError";
+import { DatabaseFailed, type FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
+import { codeOf, fileFailed } from "../file/FileError.ts";
+import { DURABLE_PARAMETERS, DurableFolder } from "./DurableFolder.ts";
+import { FOLDER_REMEDY } from "./FolderLock.ts";
+
+const DATA = "postgres";
+/** Where a database is made: one that a crash left half made is never opened. */
+const MAKING = "postgres.making";
+
+const open = (folder: string) =>
+  PGlite.create({ fs: new DurableFolder(folder), startParams: DURABLE_PARAMETERS });
+
+/** Makes the database beside its place first. Whoever has the folder's lock is alone here. */
+const make = async (folder: string): Promise<void> => {
+  const making = join(folder, MAKING);
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(making);
+  await (await open(making)).close();
+  renameSync(making, join(folder, DATA));
+};
+
+const isMade = (data: string) => existsSync(data) && readdirSync(data).length > 0;
 
 /** Opens the PostgreSQL in `folder`, making it on first use, and closes it with the scope. */
-export const openPglite = (folder: string): Effect.Effect<PGlite, DatabaseFailed, Scope.Scope> =>
-  Effect.acquireRelease(
+export const openPglite = (
+  folder: string,
+): Effect.Effect<PGlite, DatabaseFailed | FileFailed, Scope.Scope> => {
+  const data = join(folder, DATA);
+  return Effect.acquireRelease(
     Effect.tryPromise({
       try: async () => {
-        const data = join(folder, "postgres");
-        mkdirSync(data, { recursive: true });
-        return await PGlite.create(data);
+        if (!isMade(data)) await make(folder);
+        return await open(data);
       },
       catch: (error) =>
-        new DatabaseFailed({
-          operation: "openPglite",
-          detail: `the embedded database in ${folder} does not open: ${error instanceof Error ? error.message : String(error)}`,
-        }),
+        codeOf(error) === undefined
+          ? new DatabaseFailed({
+              operation: "openPglite",
+              detail: `the embedded database in ${folder} does not open: ${error instanceof Error ? error.message : String(error)}`,
+            })
+          : fileFailed(folder, FOLDER_REMEDY)(error),
     }),
     (database) => Effect.promise(() => database.close()),
   );
+};
