@@ -45,25 +45,28 @@ const messageOf = ({ reason, message }: SqlError): string =>
 export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
   AuditStore,
   Effect.map(Database, ({ sql, description }) => {
+    const read = <A>(operation: string, effect: Effect.Effect<A, SqlError>) =>
+      Effect.mapError(effect, readError(operation, description));
     /** The errors of `use`, which are the caller's, pass through. */
-    const read = <A, E, R>(operation: string, effect: Effect.Effect<A, E | SqlError, R>) =>
+    const readWith = <A, E, R>(operation: string, effect: Effect.Effect<A, E | SqlError, R>) =>
       Effect.mapError(effect, (error) =>
         isSqlError(error) ? readError(operation, description)(error) : error,
       );
     return AuditStore.of({
-      snapshot: (effect) => read("snapshot", inSnapshot(sql, effect)),
+      snapshot: (effect) => readWith("snapshot", inSnapshot(sql, effect)),
       size: read("readAuditSize", readAuditSize(sql)),
       traceBoundaries: (parts) => read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
       traceSizes: (input) => read("readTraceSizes", readTraceSizes(sql, input)),
       openTraceIds: (input) => read("readOpenTraceIds", readOpenTraceIds(sql, input)),
       traces: (range) => read("readAuditedTraces", readAuditedTraces(sql, range)),
-      forEachStepPage: (range, use) => read("readAuditedSteps", readAuditedSteps(sql, range, use)),
+      forEachStepPage: (range, use) =>
+        readWith("readAuditedSteps", readAuditedSteps(sql, range, use)),
       forEachTraceEntryPage: (range, use) =>
-        read("readEntriesOfTraces", readEntriesOfTraces(sql, range, use)),
+        readWith("readEntriesOfTraces", readEntriesOfTraces(sql, range, use)),
       forEachEntryPage: (range, use) =>
-        read("readAuditedEntries", readAuditedEntries(sql, range, use)),
+        readWith("readAuditedEntries", readAuditedEntries(sql, range, use)),
       entryEnd: (input) => read("readEntryEnd", readEntryEnd(sql, input)),
-      forEachQueuedPage: (use) => read("readQueuedEntries", readQueuedEntries(sql, use)),
+      forEachQueuedPage: (use) => readWith("readQueuedEntries", readQueuedEntries(sql, use)),
       entryTraces: (trace_ids) => read("readEntryTraces", readEntryTraces(sql, trace_ids)),
       orphans: read("readOrphans", readOrphans(sql)),
       tiles: (input) => read("readAuditedTiles", readAuditedTiles(sql, input)),
