@@ -19,6 +19,7 @@ import { sealTrace } from "./internal/postgres/sealTrace.ts";
 import { searchTraces } from "./internal/postgres/searchTraces.ts";
 import { inSnapshot } from "./internal/postgres/snapshot.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
+import { isStorable } from "./internal/postgres/storableText.ts";
 import { startTrace } from "./internal/postgres/startTrace.ts";
 import { TraceStore, type RecordSteps, type SealTrace, type StoredRun } from "./TraceStore.ts";
 
@@ -87,6 +88,9 @@ const get =
   (database: Database["Service"]): Store["get"] =>
   (input) => {
     const { sql } = database;
+    // What can't be stored is not there: the database would refuse to look for it.
+    if (!isStorable(input.run_id) || !isStorable(input.tenant_id))
+      return Effect.fail(new RunNotFound(input));
     const read = Effect.gen(function* () {
       const found = yield* readTrace(sql, input);
       if (found === null) {

@@ -1,9 +1,5 @@
 import type { Payload } from "@runproof/proof/Payload";
-import {
-  RunExists,
-  type InvalidInput,
-  type TraceWriteError,
-} from "@runproof/schemas/RunProofError";
+import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { StartTrace, TraceHead } from "../../TraceStore.ts";
@@ -30,6 +26,16 @@ export const startTrace =
     const plan: Payload | null = trace.payloads.plan;
     const attributes: Payload | null = trace.payloads.attributes;
     const { trace_id, run_id, tenant_id } = identityOf(record);
+    if (!Number.isSafeInteger(lease_ms) || lease_ms < 0) {
+      const what = `${lease_ms} is no whole number of milliseconds from 0 on`;
+      return Effect.fail(
+        new InvalidInput({
+          what,
+          where: "lease_ms",
+          remedy: "Give how long the lease is to last.",
+        }),
+      );
+    }
     return sql<{ trace_id: string; link: string }>`
       select trace_id, link
       from runproof_start_trace(

@@ -1,0 +1,122 @@
+/** The databases that suites run on: one of their own on the real server, and one embedded. Both are dropped at the end. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { layer, type Vitest } from "@effect/vitest";
+import { Database, migrateDatabase, type DatabaseConfig } from "@runproof/drivers/Database";
+import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
+import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
+import type { RunStore } from "@runproof/drivers/RunStore";
+import type { TraceStore } from "@runproof/drivers/TraceStore";
+import { createDatabase } from "@runproof/tooling/PostgresServer";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Redacted from "effect/Redacted";
+import { SqlClient } from "effect/sql/SqlClient";
+import { isSqlError } from "effect/sql/SqlError";
+import { inject } from "vitest";
+
+/** All that the suites use. */
+export type Stores = Database | TraceStore | RunStore;
+
+/** The configuration of a server's database. */
+export const serverConfig = (url: string): DatabaseConfig => ({
+  kind: "server",
+  url: Redacted.make(url),
+});
+
+/** The URL of the same server with another login or database. */
+export const urlWith = (
+  url: string,
+  parts: Partial<Pick<URL, "username" | "password" | "pathname" | "port">>,
+) => Object.assign(new URL(url), parts).href;
+
+/** An empty database on the server, dropped with the scope. */
+export const emptyDatabase = Effect.acquireRelease(
+  Effect.promise(() => createDatabase(inject("postgresUrl"))),
+  (database) => Effect.promise(database.drop),
+);
+
+/** A migrated database on the server. */
+export const migratedDatabase = Effect.tap(emptyDatabase, ({ url }) =>
+  migrateDatabase(serverConfig(url)),
+);
+
+/** A folder for an embedded database, removed with the scope. */
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "runproof-test-"))),
+  (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true })),
+);
+
+/** The stores over a database. */
+export const storesOn = (config: DatabaseConfig) =>
+  Layer.mergeAll(PostgresTraceStore.layer, PostgresRunStore.layer).pipe(
+    Layer.provideMerge(Database.layer(config)),
+  );
+
+/** The stores on the real server, logged in as a superuser. */
+export const serverStores = Layer.unwrap(
+  Effect.map(migratedDatabase, ({ url }) => storesOn(serverConfig(url))),
+);
+
+/** The stores on an embedded database. */
+export const embeddedStores = Layer.unwrap(
+  Effect.map(temporaryFolder, (home) => storesOn({ kind: "embedded", home })),
+);
+
+const on =
+  <R, E>(where: string, stores: Layer.Layer<R, E>) =>
+  (name: string, suite: (it: Vitest.MethodsNonLive<R>) => void) =>
+    // Leases end by the real clock.
+    layer(stores, { excludeTestServices: true, timeout: "2 minutes" })(`${name} (${where})`, suite);
+
+/** Registers a suite on the real server. */
+export const onServer = on(
+  `PostgreSQL ${inject("postgresVersion")}, ${inject("postgresSource")}`,
+  serverStores,
+);
+
+/** Registers a suite on the embedded database. */
+export const onEmbedded = on("embedded", embeddedStores);
+
+/** Registers a suite twice. */
+export const onEachDatabase = (
+  name: string,
+  suite: (it: Vitest.MethodsNonLive<Stores>) => void,
+) => {
+  onServer(name, suite);
+  onEmbedded(name, suite);
+};
+
+/** Runs statements as the login itself, in one transaction: here a superuser. */
+export const asSuperuser = (...statements: ReadonlyArray<string>) =>
+  Effect.flatMap(Database, ({ asOwner }) =>
+    asOwner(
+      Effect.gen(function* () {
+        const sql = yield* SqlClient;
+        let rows: ReadonlyArray<Record<string, unknown>> = [];
+        for (const statement of statements)
+          rows = yield* sql.unsafe<Record<string, unknown>>(statement);
+        return rows;
+      }),
+    ),
+  );
+
+/** Runs a statement as the application does. */
+export const asApplication = (statement: string) =>
+  Effect.flatMap(Database, ({ sql }) => sql.unsafe<Record<string, unknown>>(statement));
+
+/** What the database answered to a statement that it refused: `null` where it did not refuse. */
+export const refusalOf = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<{ readonly code: string; readonly message: string } | null, never, R> =>
+  Effect.match(effect, {
+    onSuccess: () => null,
+    onFailure: (error) => {
+      const cause = isSqlError(error) ? (error.reason.cause as Record<string, unknown>) : {};
+      return { code: String(cause["code"]), message: String(cause["message"]) };
+    },
+  });
+
+/** A text as an SQL literal. */
+export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;

@@ -1,0 +1,363 @@
+import { expect } from "@effect/vitest";
+import { Database } from "@runproof/drivers/Database";
+import { MAX_STEPS_AT_ONCE } from "@runproof/drivers/PostgresTraceStore";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
+import { rootHash } from "@runproof/proof/Chain";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import { prepareStep } from "@runproof/proof/StepRecord";
+import { prepareTrace } from "@runproof/proof/TraceRecord";
+import * as Effect from "effect/Effect";
+import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
+import {
+  freshIdentity,
+  LEASE_MS,
+  numberedStep,
+  openRun,
+  read,
+  record,
+  seal,
+  sealedRun,
+  sealInput,
+  start,
+  stepInput,
+  traceInput,
+  verdictOf,
+  verify,
+} from "./Evidence.ts";
+
+onEachDatabase("the trace store", (it) => {
+  it.effect("completes a run, and what it stored verifies", () =>
+    Effect.gen(function* () {
+      const run = yield* sealedRun(3);
+      const stored = yield* read(run);
+      expect(stored.trace.status).toBe("completed");
+      expect(verdictOf(stored)).toMatchObject({
+        verification_status: "VERIFIED",
+        lifecycle: "COMPLETE",
+        chain_length: 3,
+        root_hash: run.sealed.root_hash,
+        merkle_root: run.sealed.merkle_root,
+        findings: [],
+      });
+      expect(rootHash(run.sealed.chain_head, run.sealed.seal_record)).toBe(run.sealed.root_hash);
+    }),
+  );
+
+  it.effect("answers where the chain stands after each write", () =>
+    Effect.gen(function* () {
+      const identity = freshIdentity();
+      const prepared = prepareTrace(traceInput(identity));
+      const first = yield* start(identity);
+      expect(first).toMatchObject({ trace_id: identity.trace_id, next_index: 0 });
+      expect(prepared.link).toMatch(/^[0-9a-f]{64}$/u);
+      const after = yield* record(identity.trace_id);
+      expect(after.next_index).toBe(1);
+      const stored = yield* read(identity);
+      expect(first.link).toBe(stored.trace.link);
+      expect(after.link).toBe(stored.steps[0]!.link);
+    }),
+  );
+
+  it.effect("records many steps in one call, in their order, all or none", () =>
+    Effect.gen(function* () {
+      const { trace_id, ...identity } = yield* openRun(1);
+      const store = yield* TraceStore;
+      const steps = Array.from({ length: 40 }, (_, index) =>
+        prepareStep(stepInput(trace_id, numberedStep(index + 1))),
+      );
+      const head = yield* store.recordSteps({ trace_id, steps });
+      expect(head.next_index).toBe(41);
+      // The last one names itself as its parent.
+      const broken = [...steps, prepareStep(stepInput(trace_id, { parent_step_index: 81 }))];
+      const refused = yield* Effect.flip(store.recordSteps({ trace_id, steps: broken }));
+      expect(refused._tag).toBe("InvalidInput");
+      yield* seal(trace_id);
+      const stored = yield* read({ trace_id, ...identity });
+      expect(stored.steps.map((step) => step.columns["skill_name"])).toEqual(
+        Array.from({ length: 41 }, (_, index) => `step number ${index}`),
+      );
+      expect(verdictOf(stored).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses no step, and more steps than its limit, in one call", () =>
+    Effect.gen(function* () {
+      const { trace_id } = yield* openRun(0);
+      const store = yield* TraceStore;
+      const step = prepareStep(stepInput(trace_id));
+      for (const length of [0, MAX_STEPS_AT_ONCE + 1]) {
+        const error = yield* Effect.flip(
+          store.recordSteps({ trace_id, steps: Array.from({ length }, () => step) }),
+        );
+        expect(error).toMatchObject({ _tag: "InvalidInput", where: `trace ${trace_id}` });
+      }
+    }),
+  );
+
+  it.effect("takes a writer's expected head, and says that the chain moved where it did", () =>
+    Effect.gen(function* () {
+      const { trace_id } = yield* openRun(0);
+      const store = yield* TraceStore;
+      const step = prepareStep(stepInput(trace_id));
+      const head = yield* store.recordStep({ trace_id, step });
+      const next = yield* store.recordStep({ trace_id, step, expected: head });
+      expect(next.next_index).toBe(2);
+      for (const expected of [head, { ...next, link: head.link }, { ...next, next_index: 1 }]) {
+        const late = yield* Effect.flip(store.recordStep({ trace_id, step, expected }));
+        expect(late._tag).toBe("ChainMoved");
+        const seals = { trace_id, seal: prepareSeal(sealInput(trace_id)), expected };
+        expect((yield* Effect.flip(store.complete(seals)))._tag).toBe("ChainMoved");
+      }
+      yield* store.complete({ trace_id, seal: prepareSeal(sealInput(trace_id)), expected: next });
+    }),
+  );
+
+  it.effect("seals each end as what it is, and only so", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const ends = [
+        { status: "completed", lifecycle: "COMPLETE", by: store.complete, not: store.abort },
+        { status: "failed", lifecycle: "COMPLETE", by: store.complete, not: store.abort },
+        { status: "aborted", lifecycle: "ABORTED", by: store.abort, not: store.complete },
+      ] as const;
+      for (const { status, lifecycle, by, not } of ends) {
+        const run = yield* openRun(1);
+        const input = {
+          trace_id: run.trace_id,
+          seal: prepareSeal(sealInput(run.trace_id, { status })),
+        };
+        expect((yield* Effect.flip(not(input)))._tag).toBe("InvalidInput");
+        expect((yield* verify(run)).lifecycle).toBe("OPEN");
+        yield* by(input);
+        const stored = yield* read(run);
+        expect(stored.trace.status).toBe(status);
+        expect(verdictOf(stored)).toMatchObject({ verification_status: "VERIFIED", lifecycle });
+      }
+    }),
+  );
+
+  it.effect("refuses a second run of one id in a tenant, and takes it in another tenant", () =>
+    Effect.gen(function* () {
+      const run = yield* openRun(0);
+      const again = { ...run, trace_id: freshIdentity().trace_id };
+      expect(yield* Effect.flip(start(again))).toMatchObject({
+        _tag: "RunExists",
+        run_id: run.run_id,
+      });
+      yield* start({ ...again, tenant_id: "another tenant" });
+    }),
+  );
+
+  it.effect("refuses a second trace of one trace id", () =>
+    Effect.gen(function* () {
+      const run = yield* openRun(0);
+      const error = yield* Effect.flip(start({ ...freshIdentity(), trace_id: run.trace_id }));
+      expect(error._tag).toBe("InvalidInput");
+    }),
+  );
+
+  it.effect("finds no other tenant's run", () =>
+    Effect.gen(function* () {
+      const run = yield* sealedRun(1);
+      const store = yield* TraceStore;
+      for (const other of [
+        { tenant_id: "another tenant", run_id: run.run_id },
+        { tenant_id: run.tenant_id, run_id: "another run" },
+        { tenant_id: "", run_id: run.run_id },
+        { tenant_id: run.tenant_id, run_id: "U+0000: \u0000" },
+      ])
+        expect(yield* Effect.flip(store.get(other))).toMatchObject({
+          _tag: "RunNotFound",
+          ...other,
+        });
+    }),
+  );
+
+  it.effect("says what a write to a sealed or unknown trace meets", () =>
+    Effect.gen(function* () {
+      const { trace_id } = yield* sealedRun(1);
+      expect(yield* Effect.flip(record(trace_id))).toMatchObject({
+        _tag: "TraceSealed",
+        status: "completed",
+      });
+      expect((yield* Effect.flip(seal(trace_id)))._tag).toBe("TraceSealed");
+      expect((yield* Effect.flip(seal(trace_id, { status: "aborted" })))._tag).toBe("TraceSealed");
+      expect((yield* Effect.flip(record("no such trace")))._tag).toBe("TraceNotFound");
+      expect((yield* Effect.flip(seal("no such trace")))._tag).toBe("TraceNotFound");
+    }),
+  );
+
+  it.effect("keeps a lease for its holder only", () =>
+    Effect.gen(function* () {
+      const { trace_id } = yield* openRun(0);
+      const store = yield* TraceStore;
+      yield* store.renewLease({ trace_id, holder: "test", lease_ms: LEASE_MS });
+      const other = { trace_id, holder: "another", lease_ms: LEASE_MS };
+      expect((yield* Effect.flip(store.renewLease(other)))._tag).toBe("LeaseLost");
+      yield* seal(trace_id);
+      const late = { trace_id, holder: "test", lease_ms: LEASE_MS };
+      expect((yield* Effect.flip(store.renewLease(late)))._tag).toBe("LeaseLost");
+    }),
+  );
+
+  it.effect("aborts what expired, once, with its steps, and leaves what is kept alive", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const alive = yield* openRun(1);
+      const dead = freshIdentity();
+      yield* start(dead, {}, { lease_ms: 0 });
+      yield* record(dead.trace_id);
+      const aborted = yield* store.abortExpired();
+      expect(aborted).toMatchObject([{ ...dead, step_count: 1 }]);
+      expect(yield* store.abortExpired()).toEqual([]);
+      const stored = yield* read(dead);
+      expect(stored.trace.status).toBe("aborted");
+      expect(stored.seal!.columns["reason"]).toContain("lease ended at");
+      expect(verdictOf(stored)).toMatchObject({
+        verification_status: "VERIFIED",
+        lifecycle: "ABORTED",
+        root_hash: aborted[0]!.root_hash,
+      });
+      expect((yield* verify(alive)).lifecycle).toBe("OPEN");
+      yield* seal(alive.trace_id);
+    }),
+  );
+
+  it.effect("lets a process that comes back after its lease go on until it is swept", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const run = freshIdentity();
+      yield* start(run, {}, { lease_ms: 0 });
+      yield* store.renewLease({ trace_id: run.trace_id, holder: "test", lease_ms: LEASE_MS });
+      expect(yield* store.abortExpired()).toEqual([]);
+      yield* record(run.trace_id);
+      yield* seal(run.trace_id);
+      expect((yield* verify(run)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("keeps all or nothing of what is done atomically", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const [kept, dropped] = [freshIdentity(), freshIdentity()];
+      yield* store.atomically(sealedRun(2, kept));
+      const failure = yield* Effect.flip(
+        store.atomically(Effect.andThen(sealedRun(2, dropped), Effect.fail("stop" as const))),
+      );
+      expect(failure).toBe("stop");
+      expect((yield* verify(kept)).verification_status).toBe("VERIFIED");
+      expect((yield* Effect.flip(read(dropped)))._tag).toBe("RunNotFound");
+      // A sub-transaction inside it counts as part of it.
+      const nested = freshIdentity();
+      yield* store.atomically(store.atomically(sealedRun(1, nested)));
+      expect((yield* verify(nested)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("reads a run whose trace has no steps, and one that is open", () =>
+    Effect.gen(function* () {
+      expect(yield* verify(yield* openRun(2))).toMatchObject({
+        verification_status: "UNSUPPORTED",
+        lifecycle: "OPEN",
+        findings: [],
+      });
+      expect(yield* verify(yield* sealedRun(0))).toMatchObject({
+        verification_status: "UNSUPPORTED",
+        failure_reason: "No steps to verify",
+      });
+    }),
+  );
+
+  it.effect("reads back a payload of the largest size that the format takes", () =>
+    Effect.gen(function* () {
+      const run = yield* openRun(0);
+      // Its canonical text has two quotes more.
+      yield* record(run.trace_id, { params: "a".repeat(TEXT_BYTES_MAX - 2) });
+      yield* seal(run.trace_id);
+      expect((yield* verify(run)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses input that the database can't hold, as input", () =>
+    Effect.gen(function* () {
+      const run = yield* openRun(0);
+      const noise = Array.from({ length: 2000 }, (_, index) => `${index * 7919}`).join("-");
+      // An index over the skill has no place for this one.
+      const error = yield* Effect.flip(record(run.trace_id, { skill_id: noise.repeat(20) }));
+      expect(error._tag).toBe("InvalidInput");
+      const store = yield* TraceStore;
+      const lease = yield* Effect.flip(
+        store.start({
+          trace: prepareTrace(traceInput(freshIdentity())),
+          holder: "test",
+          lease_ms: 1.5,
+        }),
+      );
+      expect(lease._tag).toBe("InvalidInput");
+    }),
+  );
+
+  it.effect("goes on after a statement that failed, and after one that was interrupted", () =>
+    Effect.gen(function* () {
+      const run = yield* openRun(0);
+      const { sql } = yield* Database;
+      yield* Effect.flip(record("no such trace"));
+      // The client can't decode an array of arrays, and gives up the connection in the middle of the transaction.
+      const broken = sql.withTransaction(sql`select array[[1], [2]] as nested`);
+      expect((yield* Effect.flip(broken))._tag).toBe("SqlError");
+      // Only a statement that has its connection for itself can be interrupted.
+      const long = sql.withTransaction(sql`select count(*) from generate_series(1, 2000000)`);
+      yield* Effect.timeoutOption(long, "5 millis");
+      yield* Effect.all(
+        Array.from({ length: 8 }, (_, index) =>
+          index % 2 === 0 ? record(run.trace_id) : Effect.flip(record("no such trace")),
+        ),
+        { concurrency: "unbounded" },
+      );
+      yield* seal(run.trace_id);
+      expect(yield* verify(run)).toMatchObject({
+        verification_status: "VERIFIED",
+        chain_length: 4,
+      });
+    }),
+  );
+
+  it.effect("probes the newest trace, or the one of a run, of its tenant only", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const tenant_id = freshIdentity().tenant_id;
+      expect(yield* store.probe({ tenant_id })).toBeNull();
+      const older = yield* sealedRun(2, freshIdentity(tenant_id));
+      const newer = freshIdentity(tenant_id);
+      yield* start(newer, { started_at: "2026-02-11T00:00:00.000000Z" });
+      expect(yield* store.probe({ tenant_id })).toEqual({
+        run_id: newer.run_id,
+        tenant_id,
+        started_at: "2026-02-11T00:00:00.000000Z",
+        status: "running",
+        step_count: 0,
+      });
+      expect(yield* store.probe({ tenant_id, run_id: older.run_id })).toMatchObject({
+        run_id: older.run_id,
+        status: "completed",
+        step_count: 2,
+      });
+      expect(yield* store.probe({ tenant_id: "another", run_id: older.run_id })).toBeNull();
+    }),
+  );
+
+  it.effect("queues OPENED with C_0 when a trace starts, and SEALED with its root, once each", () =>
+    Effect.gen(function* () {
+      const run = yield* sealedRun(1);
+      const stored = yield* read(run);
+      const entries = yield* asSuperuser(
+        `select kind::int as kind, digest from aos_log_queue where trace_id = ${literal(run.trace_id)} order by queue_id`,
+      );
+      expect(entries).toEqual([
+        { kind: 1, digest: stored.trace.link },
+        { kind: 2, digest: run.sealed.root_hash },
+      ]);
+    }),
+  );
+});
