@@ -77,7 +77,7 @@ function allChecks(packed: PackedPackages): ReadonlyArray<Check> {
         { name: `packages: types of ${name}`, run: () => packed.attw(folder) },
       ];
     }),
-    { name: "packages: install", run: () => packed.install() },
+    { name: "packages: install", run: () => packed.install(packages) },
     { name: "packages: import each", run: () => packed.importEach() },
     { name: "packages: compile against each", run: () => packed.compileAgainstEach() },
     { name: "packages: runproof runs", run: () => packed.runCli() },

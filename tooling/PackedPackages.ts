@@ -58,9 +58,10 @@ export class PackedPackages {
     );
   }
 
-  /** Installs all tarballs together, so that each finds the others in the version packed now. */
-  async install(): Promise<string | undefined> {
-    if (this.#tarballs.size === 0) return "nothing was packed";
+  /** Installs the tarballs of all the folders together, so that each finds the others in the version packed now. */
+  async install(folders: ReadonlyArray<string>): Promise<string | undefined> {
+    const missing = folders.filter((folder) => !this.#tarballs.has(folder));
+    if (folders.length === 0 || missing.length > 0) return `not packed: ${missing.join(", ")}`;
     const options = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
     return failureOf("npm", [...options, ...this.#tarballs.values()], this.#consumer);
   }
@@ -128,8 +129,8 @@ export class PackedPackages {
   /** Each package, and each module of it that its `exports` let a user import. Those of a program run it: left out. */
   #entries(): ReadonlyArray<string> {
     const scope = path.join(this.#consumer, "node_modules", "@runproof");
-    if (!fs.existsSync(scope)) return [];
-    return fs.readdirSync(scope).flatMap((name) => {
+    const names = fs.existsSync(scope) ? fs.readdirSync(scope) : [];
+    return names.flatMap((name) => {
       const manifest = JSON.parse(
         fs.readFileSync(path.join(scope, name, "package.json"), "utf8"),
       ) as { readonly bin?: Readonly<Record<string, string>> };
