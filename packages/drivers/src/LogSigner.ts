@@ -29,6 +29,7 @@ export {
   type LogSignerConfig,
   logSignerConfig,
   type LogSignerSettings,
+  noKeyConfigured,
 } from "./internal/signer/SignerConfig.ts";
 
 /** A tree head with the signed note that says it. */

@@ -3,6 +3,7 @@ export * as Bundle from "./Bundle.ts";
 export * as CanonicalJson from "./CanonicalJson.ts";
 export * as Chain from "./Chain.ts";
 export * as Checkpoint from "./Checkpoint.ts";
+export * as ConsistencyProof from "./ConsistencyProof.ts";
 export * as EventRecord from "./EventRecord.ts";
 export * as Hash from "./Hash.ts";
 export * as JsonText from "./JsonText.ts";

@@ -6,26 +6,41 @@ import {
   type OpenError,
 } from "@runproof/drivers/Database";
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
+import {
+  LogSigner,
+  type LogSignerConfig,
+  logSignerConfig,
+  noKeyConfigured,
+} from "@runproof/drivers/LogSigner";
 import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
+import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
+import { TileFolder } from "@runproof/drivers/TileFolder";
 import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { CheckpointsBridge } from "./CheckpointsBridge.ts";
 import { DemoCoordinator } from "./DemoCoordinator.ts";
 import { ImportCoordinator } from "./ImportCoordinator.ts";
 import { ImportsBridge } from "./ImportsBridge.ts";
+import { KeyCoordinator } from "./KeyCoordinator.ts";
 import { LeasesBridge } from "./LeasesBridge.ts";
+import { LogBridge } from "./LogBridge.ts";
+import { LogCoordinator } from "./LogCoordinator.ts";
 import { LogsBridge } from "./LogsBridge.ts";
 import { ProbesBridge } from "./ProbesBridge.ts";
 import { RunCoordinator } from "./RunCoordinator.ts";
 import { RunProofCoordinator } from "./RunProofCoordinator.ts";
 import { RunsBridge } from "./RunsBridge.ts";
 import { SchemaCoordinator } from "./SchemaCoordinator.ts";
+import * as Sequencer from "./Sequencer.ts";
+import { SignerBridge } from "./SignerBridge.ts";
 import * as Sweeper from "./Sweeper.ts";
+import { TilesBridge } from "./TilesBridge.ts";
 import { TraceCoordinator } from "./TraceCoordinator.ts";
 import { ValidationCoordinator } from "./ValidationCoordinator.ts";
 
@@ -49,20 +64,36 @@ export type Coordinators =
   | ImportCoordinator
   | ValidationCoordinator
   | DemoCoordinator
+  | LogCoordinator
+  | KeyCoordinator
   | LogsBridge
   | LeasesBridge;
 
-/** The coordinators over an open database, and a sweeper of dead runs beside them. */
+/**
+ * The coordinators over an open database; beside them a sweeper of dead runs, and a sequencer of the log. Without a
+ * signer everything but signing works.
+ */
 export const layer = (
   skills: ReadonlyArray<Skill> = [],
+  signer: LogSignerConfig | ConfigurationInvalid = noKeyConfigured(),
 ): Layer.Layer<Coordinators, ConfigurationInvalid, Database> => {
-  const stores = Layer.mergeAll(PostgresTraceStore.layer, PostgresRunStore.layer);
+  const stores = Layer.mergeAll(
+    PostgresTraceStore.layer,
+    PostgresRunStore.layer,
+    PostgresLogStore.layer,
+    LogSigner.layer(signer),
+    TileFolder.layer,
+  );
   const bridges = Layer.mergeAll(
     LogsBridge.layer,
     LeasesBridge.layer,
     RunsBridge.layer,
     ProbesBridge.layer,
     ImportsBridge.layer,
+    LogBridge.layer,
+    CheckpointsBridge.layer,
+    SignerBridge.layer,
+    TilesBridge.layer,
   ).pipe(Layer.provide(stores));
   const registry = SkillRegistry.layer(
     Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
@@ -73,10 +104,13 @@ export const layer = (
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     DemoCoordinator.layer,
+    KeyCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
+    Layer.provideMerge(LogCoordinator.layer),
     Layer.provideMerge(Sweeper.layer),
+    Layer.provideMerge(Sequencer.layer),
     Layer.provideMerge(bridges),
   );
 };
@@ -89,9 +123,18 @@ export const fromEnvironment = (
   settings: RunproofSettings = {},
 ): Layer.Layer<Coordinators | Database, OpenError | ConfigurationInvalid> =>
   Layer.unwrap(
-    Effect.map(configFromEnvironment(settings), (config) =>
-      layer(settings.skills).pipe(Layer.provideMerge(Database.layer(config))),
-    ),
+    Effect.gen(function* () {
+      const config = yield* configFromEnvironment(settings);
+      const signer = logSignerConfig(
+        {
+          RUNPROOF_LOG_KEY: yield* setting("RUNPROOF_LOG_KEY"),
+          RUNPROOF_LOG_KEY_FILE: yield* setting("RUNPROOF_LOG_KEY_FILE"),
+          RUNPROOF_LOG_STATE_FILE: yield* setting("RUNPROOF_LOG_STATE_FILE"),
+        },
+        config,
+      );
+      return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+    }),
   );
 
 /** Provides `SchemaCoordinator` for the same database, which it opens itself: for a schema that is not at head yet. */

@@ -1,6 +1,10 @@
 /** Every module of the package, each as a namespace; import one alone by its file: `@runproof/spine-coordinators/TracedRun`. */
+export * as CheckpointsBridge from "./CheckpointsBridge.ts";
 export * as ImportCoordinator from "./ImportCoordinator.ts";
+export * as KeyCoordinator from "./KeyCoordinator.ts";
 export * as LeasesBridge from "./LeasesBridge.ts";
+export * as LogBridge from "./LogBridge.ts";
+export * as LogCoordinator from "./LogCoordinator.ts";
 export * as LogsBridge from "./LogsBridge.ts";
 export * as RunCoordinator from "./RunCoordinator.ts";
 export * as RunOutcome from "./RunOutcome.ts";
@@ -8,6 +12,9 @@ export * as RunProofCoordinator from "./RunProofCoordinator.ts";
 export * as RunproofLayer from "./RunproofLayer.ts";
 export * as RunsBridge from "./RunsBridge.ts";
 export * as SchemaCoordinator from "./SchemaCoordinator.ts";
+export * as Sequencer from "./Sequencer.ts";
+export * as SignerBridge from "./SignerBridge.ts";
+export * as TilesBridge from "./TilesBridge.ts";
 export * as TraceCoordinator from "./TraceCoordinator.ts";
 export * as TracedRun from "./TracedRun.ts";
 export * as ValidationCoordinator from "./ValidationCoordinator.ts";

@@ -7,7 +7,6 @@ import { timeText } from "./timeText.ts";
 
 type CheckpointRow = Omit<StoredCheckpoint, "tree_size"> & { readonly tree_size: bigint };
 
-/** Newest first among those of one size. */
 const readFirst = (
   { sql, description }: Database["Service"],
   operation: string,

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect";
 import type { SignerError } from "../../LogSigner.ts";
 import { fileFailed } from "../file/FileError.ts";
 import { lockFile } from "../file/LockFile.ts";
-import { readText } from "../file/readText.ts";
+import { readText } from "../file/readBytes.ts";
 import { readKeys, writeKeys } from "./KeyFile.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
 import {

@@ -35,6 +35,15 @@ const settingOf = (value: string | undefined): string | null => {
   return text === "" ? null : text;
 };
 
+/** What signing answers where no key is configured. */
+export const noKeyConfigured = (): ConfigurationInvalid =>
+  new ConfigurationInvalid({
+    setting: "RUNPROOF_LOG_KEY_FILE",
+    what: "no key is configured, so the log can't be signed (recording goes on)",
+    remedy:
+      "Make a key with `runproof keys generate --origin NAME --out FILE`, and set RUNPROOF_LOG_KEY_FILE to FILE.",
+  });
+
 /**
  * Decides where the key is. With no setting, an embedded database has one of its own and a server has none: then, and
  * where settings contradict, this is the error that signing answers, while recording goes on.
@@ -63,14 +72,7 @@ export const logSignerConfig = (
       : { kind: "environment", key: Redacted.make(key), state_path: resolve(state_file) };
   }
   const is_made_on_first_use = key_file === null;
-  if (is_made_on_first_use && database.kind === "server") {
-    return new ConfigurationInvalid({
-      setting: "RUNPROOF_LOG_KEY_FILE",
-      what: "no key is configured, so the log can't be signed (recording goes on)",
-      remedy:
-        "Make a key with `runproof keys generate --origin NAME --out FILE`, and set RUNPROOF_LOG_KEY_FILE to FILE.",
-    });
-  }
+  if (is_made_on_first_use && database.kind === "server") return noKeyConfigured();
   const home = database.kind === "embedded" ? database.home : ".";
   const key_path = resolve(key_file ?? join(home, EMBEDDED_KEY_FILE));
   return {

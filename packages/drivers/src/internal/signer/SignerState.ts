@@ -7,7 +7,7 @@ import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
 import type { SignedCheckpoint } from "../../LogSigner.ts";
 import { fileFailed } from "../file/FileError.ts";
-import { readText } from "../file/readText.ts";
+import { readText } from "../file/readBytes.ts";
 import { writeDurably } from "../file/writeDurably.ts";
 
 const STATE_FORMAT = "runproof/log-signer@v1";

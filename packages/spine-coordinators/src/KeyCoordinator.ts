@@ -1,0 +1,167 @@
+/** The log's keys: making, listing, changing. */
+import { eventRecordText, readEventRecord } from "@runproof/proof/EventRecord";
+import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
+import type { EventKind } from "@runproof/schemas/EventRecord";
+import {
+  type DatabaseError,
+  type FileFailed,
+  InvalidInput,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import { checkpointLog, settleLog } from "./internal/log/checkpointLog.ts";
+import { now } from "./internal/now.ts";
+import { invalidInput, refusable } from "./internal/refused.ts";
+import { LogBridge } from "./LogBridge.ts";
+import {
+  type KeyRotation,
+  SignerBridge,
+  type SignerError,
+  type SignerStatus,
+  type SignError,
+} from "./SignerBridge.ts";
+
+export type { LogKey, SignerStatus } from "./SignerBridge.ts";
+
+/** A rotation that is done. */
+export interface RotatedKeys {
+  readonly old_vkey: string;
+  readonly new_vkey: string;
+}
+
+/** Makes, lists and changes keys. */
+export class KeyCoordinator extends Context.Service<
+  KeyCoordinator,
+  {
+    /** Makes a key in a new file that only its owner can read, with the signer's state beside it. */
+    readonly generate: (input: {
+      readonly origin: string;
+      readonly path: string;
+    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed>;
+    readonly status: () => Effect.Effect<SignerStatus, SignerError>;
+    /**
+     * Puts a new key in the old one's place: an EVENT that it was added under a checkpoint that both sign, an EVENT that
+     * the old one is retired under another, and the old private key is dropped. Cut off anywhere, it is taken up by the
+     * next call.
+     */
+    readonly rotate: (input: {
+      readonly actor: string;
+      readonly reason: string;
+    }) => Effect.Effect<
+      RotatedKeys,
+      SignError | DatabaseError | StoredDataUnreadable | InvalidInput
+    >;
+    /** Makes the signer's lost state anew from the newest checkpoint it signed; from null for a key that never signed. */
+    readonly restoreState: (
+      note: string | null,
+    ) => Effect.Effect<SignerStatus, SignerError | InvalidInput | DatabaseError>;
+  }
+>()("@runproof/spine-coordinators/KeyCoordinator") {
+  static readonly layer: Layer.Layer<
+    KeyCoordinator,
+    never,
+    LogBridge | SignerBridge | CheckpointsBridge
+  > = Layer.effect(
+    KeyCoordinator,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<LogBridge | SignerBridge | CheckpointsBridge>();
+      const signer = yield* SignerBridge;
+      return KeyCoordinator.of({
+        generate: signer.generate,
+        status: () => signer.status,
+        rotate: (input) => Effect.provideContext(rotate(input), context),
+        restoreState: (note) => Effect.provideContext(restoreState(note), context),
+      });
+    }),
+  );
+}
+
+interface Authority {
+  readonly actor: string;
+  readonly reason: string;
+}
+
+const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authority) {
+  const signer = yield* SignerBridge;
+  return yield* signer.rotate((steps) =>
+    Effect.gen(function* () {
+      const rotation = yield* steps.begin(yield* settleLog);
+      const { old_vkey, new_vkey, is_finished } = rotation;
+      if (!is_finished) {
+        yield* announce("key_added", rotation, authority);
+        yield* checkpointLog;
+        const retired_index = yield* announce("key_retired", rotation, authority);
+        yield* checkpointLog;
+        yield* steps.finish(retired_index);
+      }
+      return { old_vkey, new_vkey };
+    }),
+  );
+});
+
+/** Puts an EVENT of a rotation into the log, unless an earlier attempt did; answers its index. */
+const announce = Effect.fnUntraced(function* (
+  event: EventKind,
+  { old_vkey, new_vkey, from_index }: KeyRotation,
+  { actor, reason }: Authority,
+) {
+  const log = yield* LogBridge;
+  const detail = { old_vkey, new_vkey };
+  yield* settleLog;
+  const earlier = yield* findEvent(event, detail, from_index);
+  if (earlier !== null) return earlier;
+  const occurred_at = yield* now;
+  const record = yield* refusable(() =>
+    eventRecordText({ event, trace_id: null, occurred_at, actor, reason, detail }),
+  ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "event")));
+  yield* log.recordEvent(record);
+  yield* settleLog;
+  const index = yield* findEvent(event, detail, from_index);
+  if (index !== null) return index;
+  return yield* new StoredDataUnreadable({
+    where: "the log",
+    what: `the EVENT ${event} was recorded and is not among its entries`,
+  });
+});
+
+/** The index of a rotation's EVENT; null where there is none from `from_index` on. */
+const findEvent = Effect.fnUntraced(function* (
+  event: EventKind,
+  detail: { readonly old_vkey: string; readonly new_vkey: string },
+  from_index: number,
+) {
+  const log = yield* LogBridge;
+  for (let from = from_index; ;) {
+    const entries = yield* log.entries({ from });
+    for (const { kind, event_record, digest, log_index } of entries) {
+      if (kind !== LogEntryKind.EVENT || event_record === null) continue;
+      if (eventDigest(event_record) !== digest) continue;
+      const record = readEventRecord(event_record);
+      const isIt =
+        record?.event === event &&
+        record.detail["old_vkey"] === detail.old_vkey &&
+        record.detail["new_vkey"] === detail.new_vkey;
+      if (isIt) return log_index;
+    }
+    const last = entries.at(-1);
+    if (last === undefined) return null;
+    from = last.log_index + 1;
+  }
+});
+
+const restoreState = Effect.fn("KeyCoordinator.restoreState")(function* (note: string | null) {
+  const signer = yield* SignerBridge;
+  const checkpoints = yield* CheckpointsBridge;
+  const kept = yield* checkpoints.latest;
+  if (note === null && kept !== null && kept.tree_size > 0) {
+    return yield* new InvalidInput({
+      what: `the database keeps a signed checkpoint of ${kept.tree_size} entries`,
+      where: "--never-signed",
+      remedy: "Give the newest checkpoint that this key signed with --checkpoint FILE.",
+    });
+  }
+  return yield* signer.restoreState(note);
+});

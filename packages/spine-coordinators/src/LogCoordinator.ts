@@ -1,0 +1,189 @@
+/** The signed log: checkpoints, proofs, and its publication. */
+import { LogEntryKind } from "@runproof/proof/LogEntry";
+import {
+  type DatabaseError,
+  type FileFailed,
+  type InvalidInput,
+  type LockHeld,
+  LogEntryNotFound,
+  type LogForked,
+  type LogShrunk,
+  RunNotFound,
+  type StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import { checkpointLog, settleLog } from "./internal/log/checkpointLog.ts";
+import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/log/exportTiles.ts";
+import { type EntryProof, proveEntry } from "./internal/log/proveEntry.ts";
+import {
+  type ExtensionProof,
+  proveExtension,
+  type TreeReference,
+} from "./internal/log/proveExtension.ts";
+import { LogBridge, type StoredLogEntry } from "./LogBridge.ts";
+import { LogsBridge } from "./LogsBridge.ts";
+import type { SignedCheckpoint, SignerBridge, SignError } from "./SignerBridge.ts";
+import type { TilesBridge } from "./TilesBridge.ts";
+
+export type {
+  EntryProof,
+  ExportedLog,
+  ExportTiles,
+  ExtensionProof,
+  SignedCheckpoint,
+  TreeReference,
+};
+
+/** One of the two entries that every sealed run has in the log. */
+export interface RunEntry {
+  readonly tenant_id: string;
+  readonly run_id: string;
+  readonly entry: "opened" | "sealed";
+}
+
+/** An entry of the log: by its index, or by its run. */
+export type EntryReference = { readonly index: number } | RunEntry;
+
+/** What proving an entry may fail with. */
+export type ProveEntryError = DatabaseError | LogEntryNotFound | StoredDataUnreadable;
+
+/** Signs, proves and publishes the log. */
+export class LogCoordinator extends Context.Service<
+  LogCoordinator,
+  {
+    /**
+     * Signs the log as it is now. `LogShrunk` and `LogForked` say that the database no longer holds what was signed
+     * before; without a key this is `ConfigurationInvalid`.
+     */
+    readonly checkpoint: () => Effect.Effect<
+      SignedCheckpoint,
+      SignError | DatabaseError | StoredDataUnreadable
+    >;
+    /** Proves one entry under the latest checkpoint, which must cover it. */
+    readonly proveInclusion: (
+      entry: EntryReference,
+    ) => Effect.Effect<EntryProof, ProveEntryError | RunNotFound | InvalidInput>;
+    /** Proves that one tree extends another; `to` is the latest checkpoint's where it is left out. */
+    readonly proveConsistency: (input: {
+      readonly from: TreeReference;
+      readonly to?: TreeReference | undefined;
+    }) => Effect.Effect<
+      ExtensionProof,
+      DatabaseError | InvalidInput | LogEntryNotFound | LogForked | LogShrunk | StoredDataUnreadable
+    >;
+    /** The proofs of a trace's two entries, which must hold these digests. */
+    readonly proveTrace: (trace: {
+      readonly trace_id: string;
+      readonly opened: string;
+      readonly sealed: string;
+    }) => Effect.Effect<
+      { readonly opened: EntryProof; readonly sealed: EntryProof },
+      ProveEntryError
+    >;
+    /** Writes the latest checkpoint's tree into a folder for a static host, as far as it is not there yet. */
+    readonly exportTiles: (
+      input: ExportTiles,
+    ) => Effect.Effect<
+      ExportedLog,
+      | DatabaseError
+      | FileFailed
+      | InvalidInput
+      | LockHeld
+      | LogEntryNotFound
+      | LogForked
+      | LogShrunk
+      | StoredDataUnreadable
+    >;
+  }
+>()("@runproof/spine-coordinators/LogCoordinator") {
+  static readonly layer: Layer.Layer<
+    LogCoordinator,
+    never,
+    LogBridge | LogsBridge | SignerBridge | CheckpointsBridge | TilesBridge
+  > = Layer.effect(
+    LogCoordinator,
+    Effect.gen(function* () {
+      const context = yield* Effect.context<
+        LogBridge | LogsBridge | SignerBridge | CheckpointsBridge | TilesBridge
+      >();
+      return LogCoordinator.of({
+        checkpoint: () => Effect.provideContext(checkpointLog, context),
+        proveInclusion: (entry) =>
+          Effect.provideContext(Effect.flatMap(findEntry(entry), proveEntry), context),
+        proveConsistency: ({ from, to }) =>
+          Effect.provideContext(proveExtension(from, to ?? null), context),
+        proveTrace: (trace) => Effect.provideContext(proveTrace(trace), context),
+        exportTiles: (input) => Effect.provideContext(exportTiles(input), context),
+      });
+    }),
+  );
+}
+
+const findEntry = (entry: EntryReference) =>
+  "index" in entry ? findByIndex(entry.index) : findByRun(entry);
+
+const findByIndex = Effect.fnUntraced(function* (index: number) {
+  const log = yield* LogBridge;
+  const [found] = yield* log.entries({ from: index, limit: 1 });
+  if (found !== undefined) return found;
+  const { size } = yield* log.size;
+  return yield* new LogEntryNotFound({
+    what: `there is no log entry ${index}`,
+    remedy:
+      index < size
+        ? "It was removed: run `runproof audit` to see what else was."
+        : `The log has ${size} entries so far.`,
+  });
+});
+
+const findByRun = Effect.fnUntraced(function* ({ tenant_id, run_id, entry }: RunEntry) {
+  const logs = yield* LogsBridge;
+  const { traces } = yield* logs.search({ tenant_id, run_id, limit: 1 });
+  const [trace] = traces;
+  if (trace === undefined) return yield* new RunNotFound({ run_id, tenant_id });
+  const kind = entry === "opened" ? LogEntryKind.OPENED : LogEntryKind.SEALED;
+  yield* settleLog;
+  const log = yield* LogBridge;
+  const found = (yield* log.entries(trace)).find((logged) => logged.kind === kind);
+  if (found !== undefined) return found;
+  return yield* new LogEntryNotFound({
+    what: `the log holds no ${entry.toUpperCase()} entry of run ${run_id}`,
+    remedy:
+      entry === "sealed" && trace.status === "running"
+        ? "The run is open: it is entered as sealed when it ends."
+        : "It was removed: run `runproof audit` to see what else was.",
+  });
+});
+
+const proveTrace = Effect.fnUntraced(function* (trace: {
+  readonly trace_id: string;
+  readonly opened: string;
+  readonly sealed: string;
+}) {
+  const entries = yield* Effect.flatMap(LogBridge, (log) => log.entries(trace));
+  const prove = (kind: number, digest: string) =>
+    Effect.flatMap(requireEntry(entries, kind, digest), proveEntry);
+  return {
+    opened: yield* prove(LogEntryKind.OPENED, trace.opened),
+    sealed: yield* prove(LogEntryKind.SEALED, trace.sealed),
+  };
+});
+
+const requireEntry = (
+  entries: ReadonlyArray<StoredLogEntry>,
+  kind: number,
+  digest: string,
+): Effect.Effect<StoredLogEntry, LogEntryNotFound> => {
+  const found = entries.find((entry) => entry.kind === kind && entry.digest === digest);
+  if (found !== undefined) return Effect.succeed(found);
+  return Effect.fail(
+    new LogEntryNotFound({
+      what: `the log holds no ${kind === LogEntryKind.OPENED ? "OPENED" : "SEALED"} entry with the digest ${digest}`,
+      remedy:
+        "It may not be numbered yet: run `runproof checkpoint`. If that does not help, run `runproof audit`.",
+    }),
+  );
+};

@@ -1,0 +1,28 @@
+/** Has the log's entries numbered for as long as this process lives, and once more when it ends. */
+import * as Duration from "effect/Duration";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Schedule from "effect/Schedule";
+import { LogBridge } from "./LogBridge.ts";
+
+/** How often: a new entry can be covered by a checkpoint within this time; an empty queue costs one small statement. */
+export const SEQUENCE_EVERY_MS = 1_000;
+
+const sequence = Effect.gen(function* () {
+  const log = yield* LogBridge;
+  yield* log.sequence;
+}).pipe(
+  // An entry is durable in its queue: a failure here costs nothing but time, and never a run.
+  Effect.catch((error) => Effect.logWarning(`can't number the log's entries: ${error.message}`)),
+);
+
+/** A short-lived process, such as one that records a run and ends, numbers what it queued as it ends. */
+export const layer: Layer.Layer<never, never, LogBridge> = Layer.effectDiscard(
+  Effect.gen(function* () {
+    const context = yield* Effect.context<LogBridge>();
+    yield* Effect.addFinalizer(() => Effect.provideContext(sequence, context));
+    yield* Effect.forkScoped(
+      Effect.schedule(sequence, Schedule.spaced(Duration.millis(SEQUENCE_EVERY_MS))),
+    );
+  }),
+);

@@ -1,0 +1,217 @@
+import { parseCheckpoint, type TreeHead } from "@runproof/proof/Checkpoint";
+import { entryLeafHash, isLogEntry } from "@runproof/proof/LogEntry";
+import { merkleRoot } from "@runproof/proof/MerkleTree";
+import {
+  encodeEntries,
+  entriesPath,
+  newTiles,
+  TILE_WIDTH,
+  tilePath,
+  type TilePlace,
+} from "@runproof/proof/Tile";
+import {
+  type DatabaseError,
+  type FileFailed,
+  InvalidInput,
+  LogEntryNotFound,
+  type LockHeld,
+  type LogForked,
+  type LogShrunk,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import { CheckpointsBridge } from "../../CheckpointsBridge.ts";
+import { LogBridge, type StoredLogEntry } from "../../LogBridge.ts";
+import { TilesBridge } from "../../TilesBridge.ts";
+import { invalidInput, refusable } from "../refused.ts";
+import { checkedConsistency, headOf, requireTree } from "./LoggedTree.ts";
+
+/** Levels of the tree in one tile, by C2SP tlog-tiles. */
+const TILE_HEIGHT = 8;
+
+/** Tiles of one round trip: some thousand entries. */
+const TILES_AT_ONCE = 16;
+
+/** What an export did. */
+export interface ExportedLog extends TreeHead {
+  /** What the folder published before; 0 where nothing. */
+  readonly previous_size: number;
+  /** Tiles and bundles of entries that were missing. */
+  readonly files_written: number;
+}
+
+/** What to export, and where to. */
+export interface ExportTiles {
+  readonly folder: string;
+  /** Told how many tiles of how many are in place. */
+  readonly onProgress: (done: number, total: number) => Effect.Effect<void>;
+}
+
+type ExportError =
+  | DatabaseError
+  | FileFailed
+  | InvalidInput
+  | LockHeld
+  | LogEntryNotFound
+  | LogForked
+  | LogShrunk
+  | StoredDataUnreadable;
+
+/** What the folder publishes now: it must be an older tree of this log. */
+const publishedHead = (folder: string, head: TreeHead) =>
+  Effect.gen(function* () {
+    const note = yield* Effect.flatMap(TilesBridge, (tiles) => tiles.checkpoint(folder));
+    if (note === null) return null;
+    const published = yield* refusable(() => parseCheckpoint(note)).pipe(
+      Effect.mapError((refusal) => invalidInput(refusal, `the checkpoint in ${folder}`)),
+    );
+    if (published.origin !== head.origin) {
+      return yield* new InvalidInput({
+        what: `it publishes the log ${published.origin}, and this is ${head.origin}`,
+        where: folder,
+        remedy: "Export each log into a folder of its own.",
+      });
+    }
+    yield* requireTree(published);
+    return published;
+  });
+
+const unreadable = (where: string, what: string) => new StoredDataUnreadable({ where, what });
+
+/** Where in a tile the first entry is that the tree's leaf does not say; -1 where there is none. */
+const strayEntry = (
+  entries: ReadonlyArray<StoredLogEntry>,
+  from: number,
+  hashes: ReadonlyArray<string>,
+): number =>
+  hashes.findIndex((hash, at) => {
+    const entry = entries[at];
+    return (
+      entry === undefined ||
+      entry.log_index !== from + at ||
+      !isLogEntry(entry) ||
+      entryLeafHash(entry) !== hash
+    );
+  });
+
+/** The hashes of some tiles of one level, each tile's followed by the hash that the level above has of it if it is full. */
+const readTiles = (places: ReadonlyArray<TilePlace>) =>
+  Effect.gen(function* () {
+    const log = yield* LogBridge;
+    const nodes = places.flatMap(({ level, index, width }) => [
+      ...Array.from({ length: width }, (_, at) => ({
+        level: level * TILE_HEIGHT,
+        index: index * TILE_WIDTH + at,
+      })),
+      ...(width === TILE_WIDTH ? [{ level: (level + 1) * TILE_HEIGHT, index }] : []),
+    ]);
+    const hashes = yield* log.nodes(nodes);
+    let at = 0;
+    return places.map((place) => {
+      const own = hashes.slice(at, (at += place.width));
+      const above = place.width === TILE_WIDTH ? hashes[at++]! : null;
+      return { place, hashes: own, above };
+    });
+  });
+
+/** Writes some tiles of one level, each checked against its entries and the level above; answers how many files were missing. */
+const writeTiles = (folder: string, places: ReadonlyArray<TilePlace>) =>
+  Effect.gen(function* () {
+    const log = yield* LogBridge;
+    const tiles = yield* TilesBridge;
+    const [first] = places;
+    const read = yield* readTiles(places);
+    const from = first!.index * TILE_WIDTH;
+    const entries =
+      first!.level === 0 ? yield* log.entries({ from, limit: places.length * TILE_WIDTH }) : [];
+    let written = 0;
+    for (const { place, hashes, above } of read) {
+      const { level, index, width } = place;
+      if (above !== null && merkleRoot(hashes) !== above) {
+        return yield* unreadable(
+          `log tile level ${level}, index ${index}`,
+          "its hashes contradict the level above",
+        );
+      }
+      if (level === 0) {
+        const start = index * TILE_WIDTH;
+        const own = entries.slice(start - from, start - from + width);
+        const stray = strayEntry(own, start, hashes);
+        if (stray >= 0) {
+          return yield* unreadable(
+            `log entry ${start + stray}`,
+            "it is missing, or is not what the log's tree says",
+          );
+        }
+        if (yield* tiles.write(folder, entriesPath({ index, width }), encodeEntries(own)))
+          written += 1;
+      }
+      const bytes = Buffer.from(hashes.join(""), "hex");
+      if (yield* tiles.write(folder, tilePath(place), bytes)) written += 1;
+    }
+    return written;
+  });
+
+/** Cuts the tiles of a list into runs of one level. */
+const batchesOf = (places: ReadonlyArray<TilePlace>): ReadonlyArray<ReadonlyArray<TilePlace>> => {
+  const batches: Array<Array<TilePlace>> = [];
+  for (const place of places) {
+    const batch = batches.at(-1);
+    const isFull = batch === undefined || batch.length === TILES_AT_ONCE;
+    if (isFull || batch[0]!.level !== place.level) batches.push([place]);
+    else batch.push(place);
+  }
+  return batches;
+};
+
+/**
+ * Writes the tree of the latest checkpoint into a folder for a static host, as far as it is not there yet. The
+ * checkpoint comes last, so that whoever reads the folder at any moment finds every tile that it needs, and an export
+ * that was cut off is taken up by the next.
+ */
+export const exportTiles = ({
+  folder,
+  onProgress,
+}: ExportTiles): Effect.Effect<
+  ExportedLog,
+  ExportError,
+  LogBridge | CheckpointsBridge | TilesBridge
+> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const tiles = yield* TilesBridge;
+      const kept = yield* Effect.flatMap(CheckpointsBridge, (checkpoints) => checkpoints.latest);
+      if (kept === null) {
+        return yield* new LogEntryNotFound({
+          what: "no checkpoint of the log was signed yet",
+          remedy: "Run `runproof checkpoint` first.",
+        });
+      }
+      const { note, ...head } = yield* headOf(kept);
+      yield* requireTree(head);
+      yield* tiles.open(folder);
+      const published = yield* publishedHead(folder, head);
+      const previous_size = published?.tree_size ?? 0;
+      if (published !== null && previous_size >= head.tree_size) {
+        return {
+          ...head,
+          tree_size: previous_size,
+          root_hash: published.root_hash,
+          previous_size,
+          files_written: 0,
+        };
+      }
+      if (published !== null) yield* checkedConsistency(published, head);
+      const places = newTiles(previous_size, head.tree_size);
+      let done = 0;
+      let files_written = 0;
+      for (const batch of batchesOf(places)) {
+        yield* onProgress(done, places.length);
+        files_written += yield* writeTiles(folder, batch);
+        done += batch.length;
+      }
+      yield* onProgress(done, places.length);
+      yield* tiles.publish(folder, note);
+      return { ...head, previous_size, files_written };
+    }),
+  );
