@@ -75,7 +75,7 @@ export const main = (args: ReadonlyArray<string>): void => {
       disableErrorReporting: true,
       teardown: (exit) => {
         if (Exit.isSuccess(exit)) return leave(0);
-        const failure = ExitCode.ofCause(exit.cause);
+        const failure = ExitCode.ofCause(exit.cause, signals > 0);
         const text = ExitCode.render(failure, args.includes("--json"));
         if (text !== null) process.stderr.write(`${text}\n`);
         leave(failure.code);

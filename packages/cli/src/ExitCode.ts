@@ -103,9 +103,12 @@ export const ofInvocation = (error: Pick<CliError.ShowHelp, "commandPath" | "err
   };
 };
 
-/** The failure that the cause of a command's end stands for. An interruption has no message: the signal was the user's. */
-export const ofCause = (cause: Cause.Cause<unknown>): Failure => {
-  if (Cause.hasInterruptsOnly(cause)) {
+/**
+ * The failure that the cause of a command's end stands for. An interruption by a signal has no message: the signal was
+ * the user's. One that came without a signal is unexpected.
+ */
+export const ofCause = (cause: Cause.Cause<unknown>, signalled: boolean): Failure => {
+  if (signalled && Cause.hasInterruptsOnly(cause)) {
     return { code: 130, tag: "Interrupted", message: null, remedy: null };
   }
   const error = Cause.squash(cause);

@@ -1,6 +1,7 @@
 /** A line on stderr that moves while something takes long. On a terminal only; it appears after a moment and leaves no trace. */
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as Ref from "effect/Ref";
 import * as Schedule from "effect/Schedule";
 import * as Duration from "./Duration.ts";
@@ -98,10 +99,7 @@ export const during = Effect.fnUntraced(function* <A, E, R>(
     Effect.delay(APPEARS_AFTER_MS),
     Effect.onExit(() => (tick > 0 ? output.redraw(HIDE) : Effect.void)),
   );
-  return yield* Effect.scoped(
-    Effect.gen(function* () {
-      yield* Effect.forkScoped(animate);
-      return yield* work(report);
-    }),
-  );
+  // Not in a scope of its own: what `work` opens in its caller's scope must outlive the line.
+  const line = yield* Effect.forkChild(animate);
+  return yield* Effect.ensuring(work(report), Fiber.interrupt(line));
 });

@@ -66,7 +66,8 @@ export const render = (
   columns: ReadonlyArray<Column>,
   rows: ReadonlyArray<ReadonlyArray<Cell>>,
 ): string => {
-  const widths = fit(columns, rows, screen.columns);
+  // Off a terminal nothing is cut: what reads it may want the whole.
+  const widths = fit(columns, rows, screen.live ? screen.columns : Infinity);
   const line = (cells: ReadonlyArray<Cell>): string =>
     columns
       .map((column, index) => {

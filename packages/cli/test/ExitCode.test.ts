@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause";
 import { describe, expect, it } from "vitest";
 import * as ExitCode from "../src/ExitCode.ts";
 
-const of = (error: unknown) => ExitCode.ofCause(Cause.fail(error));
+const of = (error: unknown) => ExitCode.ofCause(Cause.fail(error), false);
 
 describe("ExitCode", () => {
   it.each([
@@ -38,22 +38,30 @@ describe("ExitCode", () => {
   });
 
   it("calls what it does not know unexpected, and shows it", () => {
-    expect(ExitCode.ofCause(Cause.die(new Error("boom")))).toMatchObject({
+    expect(ExitCode.ofCause(Cause.die(new Error("boom")), false)).toMatchObject({
       code: 1,
       tag: "Unexpected",
     });
-    expect(ExitCode.ofCause(Cause.die(new Error("boom"))).message).toContain("boom");
+    expect(ExitCode.ofCause(Cause.die(new Error("boom")), false).message).toContain("boom");
     expect(of({ _tag: "toString" }).code).toBe(1);
   });
 
   it("says nothing more about an interruption or a verdict that is printed", () => {
-    expect(ExitCode.ofCause(Cause.interrupt(1))).toMatchObject({ code: 130, message: null });
+    expect(ExitCode.ofCause(Cause.interrupt(1), true)).toMatchObject({ code: 130, message: null });
     expect(of(new ExitCode.Concluded({ code: 6 }))).toMatchObject({ code: 6, message: null });
+  });
+
+  it("never ends in silence for an interruption that no signal asked for", () => {
+    const { code, message } = ExitCode.ofCause(Cause.interrupt(1), false);
+    expect(code).toBe(1);
+    expect(message).not.toBe("");
   });
 
   it("reports a failure rather than the interruption that came with it", () => {
     const error = new Errors.DatabaseUnreachable({ url: "u", detail: "gone" });
-    expect(ExitCode.ofCause(Cause.combine(Cause.interrupt(1), Cause.fail(error))).code).toBe(5);
+    expect(ExitCode.ofCause(Cause.combine(Cause.interrupt(1), Cause.fail(error)), true).code).toBe(
+      5,
+    );
   });
 
   it("renders what and remedy, or one JSON document", () => {

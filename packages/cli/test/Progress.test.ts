@@ -1,4 +1,9 @@
+import { it as effectIt } from "@effect/vitest";
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import * as TestClock from "effect/testing/TestClock";
 import { describe, expect, it } from "vitest";
+import { Output } from "../src/Output.ts";
 import { width } from "../src/Screen.ts";
 import * as Progress from "../src/Progress.ts";
 import { screen } from "./screens.ts";
@@ -45,4 +50,56 @@ describe("Progress", () => {
       /^[\u0020-\u007e]+$/u,
     );
   });
+
+  /** An output that keeps what is redrawn. */
+  const output = (live: boolean) => {
+    const redrawn: Array<string> = [];
+    const nowhere = () => Effect.void;
+    const service = Output.of({
+      stdout: screen(80, { live }),
+      stderr: screen(80, { live }),
+      data: nowhere,
+      note: nowhere,
+      redraw: (text) => Effect.sync(() => void redrawn.push(text)),
+    });
+    return { redrawn, service };
+  };
+
+  effectIt.effect("appears after a moment, moves, and is wiped when the work ends", () =>
+    Effect.gen(function* () {
+      const { redrawn, service } = output(true);
+      const work = Progress.during("importing", 10, (report) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(300);
+          expect(redrawn).toEqual([]);
+          yield* report({ done: 5 });
+          yield* TestClock.adjust(200);
+          expect(redrawn.at(-1)).toContain(" 5/10");
+        }),
+      );
+      yield* Effect.provideService(work, Output, service);
+      expect(redrawn.at(-1)).toBe("\r\u001b[K");
+    }),
+  );
+
+  effectIt.effect("draws nothing off a terminal", () =>
+    Effect.gen(function* () {
+      const { redrawn, service } = output(false);
+      const work = Progress.during("importing", 10, () => TestClock.adjust(5000));
+      yield* Effect.provideService(work, Output, service);
+      expect(redrawn).toEqual([]);
+    }),
+  );
+
+  effectIt.effect("leaves open what the work opened for its caller", () =>
+    Effect.gen(function* () {
+      const closed = yield* Deferred.make<void>();
+      const open = Effect.acquireRelease(Effect.succeed("database"), () =>
+        Deferred.succeed(closed, undefined),
+      );
+      const opened = Progress.during("opening", null, () => open);
+      yield* Effect.provideService(opened, Output, output(true).service);
+      expect(yield* Deferred.isDone(closed)).toBe(false);
+    }),
+  );
 });

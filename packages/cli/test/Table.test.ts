@@ -14,6 +14,8 @@ const rows = [
   [{ text: "r-20" }, { text: "3" }, { text: "-" }],
 ];
 
+const terminal = (cells: number) => screen(cells, { live: true });
+
 describe("Table", () => {
   it("lines columns up, numbers to the right, with no space at the end", () => {
     expect(Table.render(screen(80), columns, rows)).toBe(
@@ -26,23 +28,27 @@ describe("Table", () => {
   });
 
   it("takes what is too wide from the columns that may shrink, and from no other", () => {
-    expect(Table.render(screen(24), columns, rows)).toBe(
+    expect(Table.render(terminal(24), columns, rows)).toBe(
       drawn(`
         run_id  steps  agent
         r-1        12  support-…
         r-20        3  -
       `),
     );
-    expect(Table.render(screen(10), columns, rows)).toContain("r-20        3  -");
-    expect(Table.render(screen(10), columns, rows)).toContain("suppo…");
+    expect(Table.render(terminal(10), columns, rows)).toContain("r-20        3  -");
+    expect(Table.render(terminal(10), columns, rows)).toContain("suppo…");
+  });
+
+  it("cuts nothing off a terminal", () => {
+    expect(Table.render(screen(24), columns, rows)).toContain("support-agent");
   });
 
   it("keeps its lines when cells are coloured", () => {
     const painted = rows.map((row) =>
       row.map((cell) => ({ ...cell, paint: (text: string) => `\u001b[32m${text}\u001b[39m` })),
     );
-    const plain = Table.render(screen(24), columns, rows).split("\n");
-    const coloured = Table.render(screen(24), columns, painted).split("\n");
+    const plain = Table.render(terminal(24), columns, rows).split("\n");
+    const coloured = Table.render(terminal(24), columns, painted).split("\n");
     expect(coloured.map(width)).toEqual(plain.map(width));
   });
 });

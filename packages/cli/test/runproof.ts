@@ -1,5 +1,6 @@
+import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -73,10 +74,18 @@ export const runproof = (
   folder?: string,
 ): Promise<Ended> => start(args, env, folder).ended;
 
-/** A folder of its own, and its removal. */
+/** A folder of its own, to write files in and to remove. */
 export const folder = () => {
   const path = mkdtempSync(join(tmpdir(), "runproof-cli-test-"));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  return {
+    path,
+    write: (name: string, content: string | Uint8Array): string => {
+      const target = join(path, name);
+      writeFileSync(target, content);
+      return target;
+    },
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
 };
 
 /** A server on loopback: `/ok` answers 200, `/gone` 404, and `/hangs` never. */
@@ -103,3 +112,31 @@ export const planOf = (...urls: ReadonlyArray<string>): string =>
   JSON.stringify({
     steps: urls.map((url) => ({ skill: "http_call", params: { method: "GET", url } })),
   });
+
+/** What a command printed as JSON on stdout. */
+export const json = (ended: Ended): Record<string, unknown> =>
+  JSON.parse(ended.stdout) as Record<string, unknown>;
+
+/** The proof of a run of tenant `t`, as `proof --json` prints it. */
+export const proofOf = async (run_id: string, env: Environment): Promise<RunProofResult> => {
+  const ended = await runproof(["proof", run_id, "--tenant-id", "t", "--json"], env);
+  return json(ended) as unknown as RunProofResult;
+};
+
+const ndjsonStep = (fields: object): string =>
+  JSON.stringify({ type: "step", skill_id: "search", status: "success", ...fields });
+
+/** Recorded runs of two steps each, as `import --format ndjson` takes them. */
+export const ndjson = (...run_ids: ReadonlyArray<string>): string =>
+  run_ids
+    .flatMap((run_id) => [
+      JSON.stringify({ type: "run", run_id, started_at: "2026-02-10T12:00:00.000000Z" }),
+      ndjsonStep({
+        params: { q: "weather" },
+        started_at: "2026-02-10T12:00:00.100000Z",
+        duration_ms: 40,
+      }),
+      ndjsonStep({ cost_cents: 0.5 }),
+      JSON.stringify({ type: "end", status: "completed" }),
+    ])
+    .join("\n");

@@ -88,8 +88,10 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 /** As a person would type it, so that what is shown is what was run. */
 const updateStatement = ({ trace_id, step_index, from, to }: ChangeParams): string =>
   `update aos_trace_steps
-   set params = replace(params, ${literal(from)}, ${literal(to)})
- where trace_id = ${literal(trace_id)} and step_index = ${step_index}
+   set params = replace(params, ${literal(from)},
+                                ${literal(to)})
+ where trace_id = ${literal(trace_id)}
+   and step_index = ${step_index}
 returning params`;
 
 /** `O`, `D`, `R` and `A` are how PostgreSQL's catalog says when a trigger fires. */

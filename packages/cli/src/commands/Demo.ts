@@ -17,7 +17,7 @@ import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
-import { tone } from "../Screen.ts";
+import { tone, wrap } from "../Screen.ts";
 import * as Verdict from "../Verdict.ts";
 import { renderOutcome, stepLines } from "./Run.ts";
 import { renderRun } from "./Traces.ts";
@@ -165,13 +165,14 @@ const isAsTold = (story: Story): boolean =>
 
 const nextCommands = (story: Story): string => {
   const program = Invocation.program();
-  const where = `--tenant-id ${TENANT} --home ${Invocation.quote(story.home)}`;
+  const { run_id } = story.run;
   return [
-    `${program} proof ${story.run.run_id} ${where}`,
-    `${program} traces list ${where}`,
-    `${program} traces show ${story.run.run_id} ${where} --json`,
+    `export RUNPROOF_HOME=${Invocation.quote(story.home)}`,
+    `${program} proof ${run_id} --tenant-id ${TENANT}`,
+    `${program} traces list --tenant-id ${TENANT}`,
+    `${program} traces show ${run_id} --tenant-id ${TENANT} --json`,
     `${program} verify ${Invocation.quote(story.bundle)}`,
-    `${program} run --plan plan.json --tenant-id my-team`,
+    `${program} run --help`,
   ].join("\n");
 };
 
@@ -180,11 +181,11 @@ export const command = Command.make(
   { home: Options.database.home },
   Effect.fnUntraced(function* (input) {
     const { json } = yield* root;
+    const { stdout } = yield* Output;
     const { say } = yield* narrator;
     const home = yield* chooseHome(input.home);
-    yield* say(
-      `An embedded PostgreSQL in ${home}: no server needed, and all of this demonstration is there.`,
-    );
+    const opening = `An embedded PostgreSQL in ${home}: no server needed, and all of this demonstration is there.`;
+    yield* say(wrap(opening, stdout.columns));
     const story = yield* withRunproof({ home }, Effect.scoped(tell(home)));
     if (json) yield* printJson(story);
     yield* say("\nTry next:\n");

@@ -43,6 +43,12 @@ export const command = Command.make(
     tenant_id: Options.tenantId,
     agent_id: Options.id("agent-id", "A", "Agent, where the file names none"),
     origin_system_id: Options.id("origin-system-id", "S", "System, where the file names none"),
+    run_ids: Flag.Literals("run-ids", ["content", "random"]).pipe(
+      Flag.withDescription(
+        "Ids where the file names none: of the content, which refuses a second import",
+      ),
+      Flag.withDefault("content" as const),
+    ),
     ...Options.database,
   },
   Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
