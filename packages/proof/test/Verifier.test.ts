@@ -292,7 +292,7 @@ describe.each(kinds)("a %s is never VERIFIED", (_, text, options) => {
           "VERIFIED",
         );
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 });

@@ -72,7 +72,9 @@ const checkSignature = (
   }
 };
 
-/** The signatures of a proof's checkpoint by the key that made them. Ed25519 makes one signature of one text. */
+const ED25519_SIGNATURE_BYTES = 64;
+
+/** The signatures of a proof's checkpoint, in hex, by the key that made them. */
 const signaturesOf = (proof: string): ReadonlyMap<string, string> =>
   new Map(
     parseNote(parseTlogProof(proof).checkpoint).signatures.map(({ name, key_id, signature }) => [
@@ -80,6 +82,24 @@ const signaturesOf = (proof: string): ReadonlyMap<string, string> =>
       signature.toString("hex"),
     ]),
   );
+
+/**
+ * What the signatures on two copies of one tree head say against each other, if anything. A log signs both, and Ed25519
+ * makes one signature of one text; a witness's cosignature is longer, holds a time and may differ.
+ */
+const signatureConflict = (log: LogProofs): string | null => {
+  const [opened, sealed] = [signaturesOf(log.opened), signaturesOf(log.sealed)];
+  const shared = [...opened.keys()].filter((key) => sealed.has(key));
+  if (shared.length === 0) return "no key signed both copies of its one tree head";
+  const hexLength = 2 * ED25519_SIGNATURE_BYTES;
+  const differing = shared.find((key) => {
+    const [first, second] = [opened.get(key)!, sealed.get(key)!];
+    return first !== second && (first.length === hexLength || second.length === hexLength);
+  });
+  return differing === undefined
+    ? null
+    : `two signatures of ${differing} on one tree head differ, so one of them does not hold`;
+};
 
 /** Finds what the two checkpoints say against each other: that needs no key. */
 const compareCheckpoints = (
@@ -94,13 +114,8 @@ const compareCheckpoints = (
   } else if ((first.tree_size === second.tree_size) !== (first.root_hash === second.root_hash)) {
     findings.add("LOG_FORKED", null, "the log: the two checkpoints contradict each other");
   } else if (first.tree_size === second.tree_size) {
-    const others = signaturesOf(log.sealed);
-    for (const [key, signature] of signaturesOf(log.opened)) {
-      if ((others.get(key) ?? signature) !== signature) {
-        const what = `the log: two signatures of ${key} on one checkpoint differ, so one of them does not hold`;
-        findings.add("KEY_UNTRUSTED", null, what);
-      }
-    }
+    const conflict = signatureConflict(log);
+    if (conflict !== null) findings.add("KEY_UNTRUSTED", null, `the log: ${conflict}`);
   }
 };
 
