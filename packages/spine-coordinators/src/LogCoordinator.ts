@@ -1,5 +1,6 @@
 /** The signed log: checkpoints, proofs, and its publication. */
 import { LogEntryKind } from "@runproof/proof/LogEntry";
+import type { LogProofs } from "@runproof/schemas/Bundle";
 import {
   type DatabaseError,
   type FileFailed,
@@ -9,7 +10,7 @@ import {
   type LogForked,
   type LogShrunk,
   RunNotFound,
-  type StoredDataUnreadable,
+  StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -23,7 +24,7 @@ import {
   proveExtension,
   type TreeReference,
 } from "./internal/log/proveExtension.ts";
-import { LogBridge, type StoredLogEntry } from "./LogBridge.ts";
+import { LogBridge } from "./LogBridge.ts";
 import { LogsBridge } from "./LogsBridge.ts";
 import type { SignedCheckpoint, SignerBridge, SignError } from "./SignerBridge.ts";
 import type { TilesBridge } from "./TilesBridge.ts";
@@ -46,6 +47,13 @@ export interface RunEntry {
 
 /** An entry of the log: by its index, or by its run. */
 export type EntryReference = { readonly index: number } | RunEntry;
+
+/** A sealed trace with the digests that its two entries must hold: C_0 and the root. */
+export interface LoggedTrace {
+  readonly trace_id: string;
+  readonly opened: string;
+  readonly sealed: string;
+}
 
 /** What proving an entry may fail with. */
 export type ProveEntryError = DatabaseError | LogEntryNotFound | StoredDataUnreadable;
@@ -74,15 +82,8 @@ export class LogCoordinator extends Context.Service<
       ExtensionProof,
       DatabaseError | InvalidInput | LogEntryNotFound | LogForked | LogShrunk | StoredDataUnreadable
     >;
-    /** The proofs of a trace's two entries, which must hold these digests. */
-    readonly proveTrace: (trace: {
-      readonly trace_id: string;
-      readonly opened: string;
-      readonly sealed: string;
-    }) => Effect.Effect<
-      { readonly opened: EntryProof; readonly sealed: EntryProof },
-      ProveEntryError
-    >;
+    /** The proofs of a sealed trace's two entries, which must hold these digests. */
+    readonly proveTrace: (trace: LoggedTrace) => Effect.Effect<LogProofs, ProveEntryError>;
     /** Writes the latest checkpoint's tree into a folder for a static host, as far as it is not there yet. */
     readonly exportTiles: (
       input: ExportTiles,
@@ -158,32 +159,21 @@ const findByRun = Effect.fnUntraced(function* ({ tenant_id, run_id, entry }: Run
   });
 });
 
-const proveTrace = Effect.fnUntraced(function* (trace: {
-  readonly trace_id: string;
-  readonly opened: string;
-  readonly sealed: string;
-}) {
-  const entries = yield* Effect.flatMap(LogBridge, (log) => log.entries(trace));
-  const prove = (kind: number, digest: string) =>
-    Effect.flatMap(requireEntry(entries, kind, digest), proveEntry);
+const proveTrace = Effect.fnUntraced(function* ({ trace_id, opened, sealed }: LoggedTrace) {
+  yield* settleLog;
+  const log = yield* LogBridge;
+  const entries = yield* log.entries({ trace_id });
+  const prove = Effect.fnUntraced(function* (name: string, kind: number, digest: string) {
+    const found = entries.find((entry) => entry.kind === kind && entry.digest === digest);
+    if (found !== undefined) return (yield* proveEntry(found)).text;
+    const what = `the log holds no ${name} entry of trace ${trace_id}`;
+    const { pending } = yield* log.size;
+    return yield* pending > 0
+      ? new LogEntryNotFound({ what, remedy: "It may be queued still: try again." })
+      : new StoredDataUnreadable({ where: "the log", what: `${what}: it was removed` });
+  });
   return {
-    opened: yield* prove(LogEntryKind.OPENED, trace.opened),
-    sealed: yield* prove(LogEntryKind.SEALED, trace.sealed),
-  };
+    opened: yield* prove("OPENED", LogEntryKind.OPENED, opened),
+    sealed: yield* prove("SEALED", LogEntryKind.SEALED, sealed),
+  } satisfies LogProofs;
 });
-
-const requireEntry = (
-  entries: ReadonlyArray<StoredLogEntry>,
-  kind: number,
-  digest: string,
-): Effect.Effect<StoredLogEntry, LogEntryNotFound> => {
-  const found = entries.find((entry) => entry.kind === kind && entry.digest === digest);
-  if (found !== undefined) return Effect.succeed(found);
-  return Effect.fail(
-    new LogEntryNotFound({
-      what: `the log holds no ${kind === LogEntryKind.OPENED ? "OPENED" : "SEALED"} entry with the digest ${digest}`,
-      remedy:
-        "It may not be numbered yet: run `runproof checkpoint`. If that does not help, run `runproof audit`.",
-    }),
-  );
-};

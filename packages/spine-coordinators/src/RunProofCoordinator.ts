@@ -32,25 +32,59 @@ export interface GetRunProof {
   readonly include_payloads?: boolean | undefined;
 }
 
+/** A run of a tenant. */
+export interface RunReference {
+  readonly tenant_id: string;
+  readonly run_id: string;
+}
+
+/** A bundle's text, and what is to be known of it. */
+export interface BundleFile {
+  readonly text: string;
+  /** Why it holds no proof from the log, where it holds none. */
+  readonly notes: ReadonlyArray<string>;
+}
+
+/** What keeps a bundle from being made. */
+export type BundleError =
+  | DatabaseError
+  | RunNotFound
+  | InvalidInput
+  | StoredDataUnreadable
+  | LogForked
+  | LogShrunk;
+
 /** Verdicts and bundles. */
 export class RunProofCoordinator extends Context.Service<
   RunProofCoordinator,
   {
     /** A verdict on one run. A run that the tenant does not have is UNSUPPORTED, never another tenant's. */
     readonly getRunProof: (input: GetRunProof) => Effect.Effect<RunProofResult, DatabaseError>;
-    /** The run as a bundle's text, to verify offline. Refused where there is no seal, or the evidence contradicts. */
-    readonly getBundle: (input: {
-      readonly tenant_id: string;
-      readonly run_id: string;
-    }) => Effect.Effect<string, DatabaseError | RunNotFound | InvalidInput | StoredDataUnreadable>;
+    /**
+     * The run as a bundle, to verify offline. Refused where there is no seal, or the evidence contradicts. It holds the
+     * log's proofs where a checkpoint covers the run, or this process has the key to sign one.
+     */
+    readonly getBundle: (run: RunReference) => Effect.Effect<BundleFile, BundleError>;
+    /** One step as a bundle, with nothing of the other steps: the plan and what else the trace and seal commit to is withheld. */
+    readonly getStepBundle: (
+      step: RunReference & { readonly step_index: number },
+    ) => Effect.Effect<BundleFile, BundleError>;
   }
 >()("@runproof/spine-coordinators/RunProofCoordinator") {
-  static readonly layer: Layer.Layer<RunProofCoordinator, never, LogsBridge> = Layer.effect(
-    RunProofCoordinator,
-    Effect.map(LogsBridge, (logs) =>
-      RunProofCoordinator.of({ getRunProof: getRunProof(logs), getBundle: getBundle(logs) }),
-    ),
-  );
+  static readonly layer: Layer.Layer<RunProofCoordinator, never, LogsBridge | LogCoordinator> =
+    Layer.effect(
+      RunProofCoordinator,
+      Effect.gen(function* () {
+        const logs = yield* LogsBridge;
+        const log = yield* LogCoordinator;
+        const signed = Effect.provideService(LogCoordinator, log);
+        return RunProofCoordinator.of({
+          getRunProof: getRunProof(logs),
+          getBundle: (run) => signed(getBundle(logs)(run)),
+          getStepBundle: (step) => signed(getStepBundle(logs)(step)),
+        });
+      }),
+    );
 }
 
 type Logs = LogsBridge["Service"];
@@ -187,29 +221,71 @@ const shown = (
     return [value === undefined ? { of, name, text } : { of, name, value }];
   });
 
+/** Reads a run that a bundle may be made of: sealed, and not contradicted by its own rows. */
+const readSealed = Effect.fnUntraced(function* (logs: Logs, { tenant_id, run_id }: RunReference) {
+  const run = yield* logs.read({ tenant_id, run_id });
+  const where = `run ${run_id}`;
+  const { seal } = run;
+  if (seal === null) {
+    return yield* new InvalidInput({
+      what: REASON_OPEN,
+      where,
+      remedy: "Wait until the run ends; one whose process died is aborted when its lease is over.",
+    });
+  }
+  const { verification_status, failure_reason } = verdictOn(run, "HASH_CHAIN");
+  if (verification_status === "FAILED") {
+    return yield* new StoredDataUnreadable({
+      where,
+      what: failure_reason ?? "it does not verify",
+    });
+  }
+  return { ...run, seal, where };
+});
+
+/** Makes a bundle's text with what the log proves of the run. */
+const withProofs = Effect.fnUntraced(function* (
+  { trace, seal, where }: Effect.Success<ReturnType<typeof readSealed>>,
+  make: (options: { readonly log?: LogProofs }) => Bundle | StepBundle,
+) {
+  const { log, note } = yield* bundleProofs({
+    trace_id: String(trace.columns["trace_id"]),
+    opened: trace.link,
+    sealed: seal.root_hash,
+  });
+  const text = yield* refusable(() => bundleText(make(log === null ? {} : { log }))).pipe(
+    Effect.mapError(({ message }) => new StoredDataUnreadable({ where, what: message })),
+  );
+  return { text, notes: note === null ? [] : [note] } satisfies BundleFile;
+});
+
 const getBundle = (logs: Logs) =>
-  Effect.fn("RunProofCoordinator.getBundle")(function* (input: {
-    readonly tenant_id: string;
-    readonly run_id: string;
-  }) {
-    const run = yield* logs.read(input);
-    const where = `run ${input.run_id}`;
-    if (run.seal === null) {
+  Effect.fn("RunProofCoordinator.getBundle")(function* (reference: RunReference) {
+    const run = yield* readSealed(logs, reference);
+    return yield* withProofs(run, (options) => makeBundle(run, options));
+  });
+
+const getStepBundle = (logs: Logs) =>
+  Effect.fn("RunProofCoordinator.getStepBundle")(function* ({
+    step_index,
+    ...reference
+  }: RunReference & { readonly step_index: number }) {
+    const run = yield* readSealed(logs, reference);
+    const { trace, steps, seal } = run;
+    const step = steps[step_index];
+    if (step === undefined) {
       return yield* new InvalidInput({
-        what: REASON_OPEN,
-        where,
-        remedy:
-          "Wait until the run ends; one whose process died is aborted when its lease is over.",
+        what: `there is no step ${step_index}: the run has ${steps.length}, counted from 0`,
+        where: run.where,
+        remedy: "Name one of its steps; `runproof traces show` lists them.",
       });
     }
-    const { verification_status, failure_reason } = verdictOn(run, "HASH_CHAIN");
-    if (verification_status === "FAILED") {
-      return yield* new StoredDataUnreadable({
-        where,
-        what: failure_reason ?? "it does not verify",
-      });
-    }
-    return yield* refusable(() => bundleText(makeBundle(run))).pipe(
-      Effect.mapError(({ message }) => new StoredDataUnreadable({ where, what: message })),
+    const leaf_hashes = [trace, ...steps].map(({ leaf_hash }) => leaf_hash);
+    return yield* withProofs(run, (options) =>
+      makeStepBundle(
+        { trace, step, seal, leaf_hashes },
+        // The plan names every step, and the seal's metadata may too.
+        { ...options, discloses: (of) => typeof of === "number" },
+      ),
     );
   });

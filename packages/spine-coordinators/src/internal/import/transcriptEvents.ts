@@ -157,7 +157,9 @@ const messageSteps = (
     ([key, value]) => key !== "role" && value !== null && value !== "",
   );
   const isOnlyCalls = calls.length > 0 && !saysMore;
-  return [...(isOnlyCalls ? [] : [saidStep(said, message_index)]), ...calls.map(callStep)];
+  return isOnlyCalls
+    ? calls.map((call, index) => callStep(call, index === 0 ? { message: said } : {}))
+    : [saidStep(said, message_index), ...calls.map((call) => callStep(call, {}))];
 };
 
 const saidStep = (message: JsonObject, message_index: number): SourceStep => ({
@@ -177,11 +179,15 @@ const NO_RESULT = {
   outcome_code: "NO_RESULT",
 };
 
-const callStep = ({ message_index, call, name, arguments: text, result }: Call): SourceStep => {
+const callStep = (
+  { message_index, call, name, arguments: text, result }: Call,
+  of_message: JsonObject,
+): SourceStep => {
   const { params, kept } = readArguments(text);
   const content = result === null ? undefined : result.message["content"];
   const attributes: JsonObject = {
     message_index,
+    ...of_message,
     tool_call: withoutTold(call),
     ...kept,
     ...(result === null ? {} : { result_message_index: result.message_index }),
