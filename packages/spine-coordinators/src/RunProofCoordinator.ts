@@ -1,6 +1,6 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/TraceStore";
-import { bundleText, makeBundle } from "@runproof/proof/Bundle";
+import { bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
 import { type JsonObject, parseCanonical } from "@runproof/proof/CanonicalJson";
 import {
   noTraceVerdict,
@@ -8,9 +8,12 @@ import {
   type StoredRunVerdict,
   StoredRunVerifier,
 } from "@runproof/proof/StoredRun";
+import type { Bundle, LogProofs, StepBundle } from "@runproof/schemas/Bundle";
 import {
   type DatabaseError,
   InvalidInput,
+  type LogForked,
+  type LogShrunk,
   type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -18,8 +21,10 @@ import { REASON_OPEN, type RunProofResult } from "@runproof/schemas/RunProofResu
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import { bundleProofs } from "./internal/log/bundleProofs.ts";
 import { now } from "./internal/now.ts";
 import { refusable } from "./internal/refused.ts";
+import { LogCoordinator } from "./LogCoordinator.ts";
 import { LogsBridge } from "./LogsBridge.ts";
 
 /** Which run to prove, and how. */

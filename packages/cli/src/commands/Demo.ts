@@ -114,7 +114,7 @@ const tell = Effect.fnUntraced(function* (home: string) {
 
   yield* chapter("The evidence in a file, verified with no database and no network.");
   const bundle = join(home, `${run.run_id}.runproof.json`);
-  yield* File.write(bundle, yield* proofs.getBundle(id));
+  yield* File.write(bundle, (yield* proofs.getBundle(id)).text);
   const offline = yield* verifyFile(bundle);
   yield* say(indent(Verdict.render(narrow, bundle, offline)));
 

@@ -1,5 +1,7 @@
 /** `runproof proof RUN_ID`: the verdict on one stored run. */
+import { InvalidInput } from "@runproof/schemas/RunProofError";
 import { REASON_NO_TRACE } from "@runproof/schemas/RunProofResult";
+import { Count } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
@@ -32,11 +34,27 @@ export const command = Command.make(
         Flag.withDescription("Also write the run to FILE, for `verify` to check offline"),
       ),
     ),
+    step: Options.optional(
+      Flag.Int("step").pipe(
+        Flag.withMetavar("N"),
+        Flag.withDescription(
+          "With --bundle: only step N, counted from 0, and nothing of the others",
+        ),
+        Flag.withSchema(Count),
+      ),
+    ),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, bundle, ...input }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, bundle, step, ...input }) {
     const { json } = yield* root;
     const output = yield* Output;
+    if (step !== undefined && bundle === undefined) {
+      return yield* new InvalidInput({
+        what: "it is given without --bundle",
+        where: "--step",
+        remedy: "Add --bundle FILE: a step is shown alone in a bundle of its own.",
+      });
+    }
     const { RunProofCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/RunProofCoordinator"),
     );
@@ -48,8 +66,11 @@ export const command = Command.make(
           coordinator.getRunProof(input),
         );
         if (bundle !== undefined && proved.integrity.verification_status === "VERIFIED") {
-          yield* File.write(bundle, yield* coordinator.getBundle(input));
-          yield* output.note(`bundle written to ${bundle}`);
+          const { text, notes } = yield* step === undefined
+            ? coordinator.getBundle(input)
+            : coordinator.getStepBundle({ ...input, step_index: step });
+          yield* File.write(bundle, text);
+          yield* output.note([`bundle written to ${bundle}`, ...notes].join("\n"));
         }
         return proved;
       }),
