@@ -132,14 +132,19 @@ func readEntries(in input, tree tlog.Tree, reader tlog.HashReader) {
 		path := strings.Replace(tile.Path(), "tile/8/0/", "tile/entries/", 1)
 		bundle, err := os.ReadFile(filepath.Join(in.TilesFolder, path))
 		check(err, "entries %s", path)
-		for at := start; at < start+width; at++ {
+		indexes := make([]int64, width)
+		for i := range indexes {
+			indexes[i] = tlog.StoredHashIndex(0, start+int64(i))
+		}
+		leaves, err := reader.ReadHashes(indexes)
+		check(err, "leaves from %d", start)
+		for i, leaf := range leaves {
+			at := start + int64(i)
 			if len(bundle) < 2 || len(bundle) < 2+int(binary.BigEndian.Uint16(bundle)) {
 				fail("entries %s end at %d", path, at)
 			}
 			end := 2 + int(binary.BigEndian.Uint16(bundle))
-			stored, err := reader.ReadHashes([]int64{tlog.StoredHashIndex(0, at)})
-			check(err, "leaf %d", at)
-			if tlog.RecordHash(bundle[2:end]) != stored[0] {
+			if tlog.RecordHash(bundle[2:end]) != leaf {
 				fail("entry %d is not its leaf", at)
 			}
 			bundle = bundle[end:]
