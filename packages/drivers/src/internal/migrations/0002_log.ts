@@ -15,7 +15,7 @@ export const migration: Migration = {
   trace_id       text,
   event_record   text,
   queued_at      timestamptz not null default clock_timestamp(),
-  transaction_id xid8        not null default pg_current_xact_id()
+  transaction_id bigint      not null default pg_current_xact_id()::text::bigint
 )`,
     `create table aos_log_entries (
   log_index    bigint      primary key,

@@ -254,7 +254,7 @@ begin
   if not exists (
     select from aos_log_queue
     where trace_id = p_trace_id and kind = 4 and event_record::json ->> 'event' = p_event
-      and transaction_id = pg_current_xact_id()
+      and transaction_id = pg_current_xact_id()::text::bigint
   ) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: % of trace % without its event in the log', p_event, p_trace_id
       using errcode = 'S6001';

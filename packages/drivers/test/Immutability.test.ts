@@ -1,0 +1,767 @@
+/**
+ * "S6" as each who may try: the application's role, which may not write at all; the tables' owner, who is no superuser; and a
+ * superuser, whose triggers are on. Refusals are compared by SQLSTATE, so that none passes by a typing error in a statement.
+ */
+import { randomUUID } from "node:crypto";
+import { expect, layer, type Vitest } from "@effect/vitest";
+import { Database, migrateDatabase } from "@runproof/drivers/Database";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { canonicalize } from "@runproof/proof/CanonicalJson";
+import { leafHash } from "@runproof/proof/Chain";
+import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
+import { prepareStep, stepRecordText } from "@runproof/proof/StepRecord";
+import { prepareTrace } from "@runproof/proof/TraceRecord";
+import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { inject } from "vitest";
+import {
+  asApplication,
+  asSuperuser,
+  emptyDatabase,
+  literal,
+  onEachDatabase,
+  refusalOf,
+  serverConfig,
+  storesOn,
+  type Stores,
+  urlWith,
+} from "./Databases.ts";
+import {
+  freshIdentity,
+  type Identity,
+  openRun,
+  read,
+  record,
+  seal,
+  sealedRun,
+  sealInput,
+  stepInput,
+  traceInput,
+  verify,
+} from "./Evidence.ts";
+
+const WOULD_CHANGE = "S6001";
+const SEALED = "S6002";
+const NOT_NEXT = "S6003";
+const NOT_A_RECORD = "S6006";
+const PERMISSION_DENIED = "42501";
+const WRONG_ISOLATION = "25000";
+
+const VIOLATION = /^S6_IMMUTABILITY_VIOLATION: /u;
+
+/** The tables whose rows never change in place. */
+const TABLES = [
+  "aos_traces",
+  "aos_trace_steps",
+  "runs",
+  "aos_log_queue",
+  "aos_log_entries",
+  "aos_log_tiles",
+  "aos_checkpoints",
+];
+
+/** Another value for a column, by its type; `default` is all that an identity column may be set to. */
+const otherValue = (column: string, type: string, isIdentity: boolean): string => {
+  if (isIdentity) return "default";
+  switch (type) {
+    case "text":
+      return `coalesce(${column}, '') || 'x'`;
+    case "boolean":
+      return `not ${column}`;
+    case "bytea":
+      return `sha256(${column})`;
+    case "timestamp with time zone":
+      return `coalesce(${column} + interval '1 second', now())`;
+    default:
+      return `coalesce(${column}, 0) + 1`;
+  }
+};
+
+interface Column {
+  readonly table_name: string;
+  readonly column_name: string;
+  readonly data_type: string;
+  readonly is_identity: string;
+}
+
+const columnsOf = (tables: ReadonlyArray<string>) =>
+  Effect.map(
+    asApplication(`select table_name::text, column_name::text, data_type::text, is_identity::text
+      from information_schema.columns
+      where table_schema = current_schema() and table_name in (${tables.map(literal).join(", ")})
+      order by table_name, ordinal_position`),
+    (rows) => rows as unknown as ReadonlyArray<Column>,
+  );
+
+/** Statements that change each column of each row there is. */
+const updates = (columns: ReadonlyArray<Column>) =>
+  columns.map(({ table_name, column_name, data_type, is_identity }) => {
+    const column = `"${column_name}"`;
+    return `update ${table_name} set ${column} = ${otherValue(column, data_type, is_identity === "YES")}`;
+  });
+
+/** An event record of a trace. */
+const event = (trace_id: string, kind: string, detail: Record<string, string> = {}) =>
+  canonicalize({
+    type: "runproof/event@v1",
+    event: kind,
+    trace_id,
+    occurred_at: "2026-02-11T00:00:00.000000Z",
+    actor: "test",
+    reason: "test",
+    detail,
+  });
+
+const queueEvent = (trace_id: string, kind: string, detail?: Record<string, string>) =>
+  `select runproof_queue_event(${literal(event(trace_id, kind, detail))})`;
+
+/** A row in each table. Tiles hold 256 entries, so one is put where none ever comes. */
+const oneRowEach = Effect.gen(function* () {
+  const run = yield* sealedRun(2);
+  yield* asApplication("select runproof_sequence_log()");
+  yield* asApplication("select runproof_store_checkpoint('origin', 1, 'root', 'note')");
+  yield* asApplication(
+    `select runproof_store_run(${literal(run.tenant_id)}, ${literal(`stored ${run.run_id}`)}, 'a', 'o', 'g', '{}')`,
+  );
+  yield* asSuperuser(
+    "insert into aos_log_tiles (level, tile_index, hashes, root) values (7, 0, decode(repeat('00', 8192), 'hex'), '\\x00') on conflict do nothing",
+  );
+  yield* openRun(1);
+  return run;
+});
+
+type Run = (...statements: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Stores>;
+
+const refused = (run: Run, ...statements: ReadonlyArray<string>) =>
+  Effect.map(refusalOf(run(...statements)), (refusal) => ({
+    statement: statements.at(-1),
+    refusal,
+  }));
+
+/** What holds for the owner of the tables and for superusers. */
+const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
+  it.effect("completes a trace: what is allowed is allowed", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(2);
+      const sealed = yield* seal(identity.trace_id);
+      expect(sealed.step_count).toBe(2);
+      expect((yield* verify(identity)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses an UPDATE of every column of every table", () =>
+    Effect.gen(function* () {
+      yield* oneRowEach;
+      const columns = yield* columnsOf(TABLES);
+      expect(new Set(columns.map((column) => column.table_name))).toEqual(new Set(TABLES));
+      for (const statement of updates(columns)) {
+        const result = yield* refused(run, statement);
+        // On open traces a new seal is read as one, and is none.
+        const wanted = statement.includes('"seal_record"')
+          ? expect.stringMatching(/^(S6001|S6006|22P02)$/u)
+          : WOULD_CHANGE;
+        expect(result, statement).toMatchObject({ refusal: { code: wanted } });
+        if (wanted === WOULD_CHANGE) expect(result.refusal!.message).toMatch(VIOLATION);
+      }
+    }),
+  );
+
+  it.effect("refuses an UPDATE that sets a column to null, and one that changes nothing", () =>
+    Effect.gen(function* () {
+      yield* oneRowEach;
+      const columns = yield* columnsOf(TABLES);
+      for (const { table_name, column_name, is_identity } of columns) {
+        const column = `"${column_name}"`;
+        const filled = `${table_name} where ${column} is not null`;
+        const [row] = yield* asApplication(`select 1 from ${filled} limit 1`);
+        if (row === undefined || is_identity === "YES") continue;
+        for (const value of ["null", column])
+          expect(
+            yield* refused(
+              run,
+              `update ${filled.replace(" where", ` set ${column} = ${value} where`)}`,
+            ),
+          ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      }
+    }),
+  );
+
+  it.effect("refuses DELETE and TRUNCATE of every table", () =>
+    Effect.gen(function* () {
+      yield* oneRowEach;
+      for (const table of TABLES)
+        for (const statement of [
+          `delete from ${table}`,
+          `truncate ${table}`,
+          `truncate ${table} cascade`,
+        ])
+          expect(yield* refused(run, statement)).toMatchObject({
+            refusal: { code: WOULD_CHANGE, message: expect.stringMatching(VIOLATION) },
+          });
+      // Leases come and go, but not all at once.
+      expect(yield* refused(run, "truncate aos_trace_leases")).toMatchObject({
+        refusal: { code: WOULD_CHANGE },
+      });
+    }),
+  );
+
+  it.effect("refuses what a trigger that is not ALWAYS lets through", () =>
+    Effect.gen(function* () {
+      yield* oneRowEach;
+      if ((yield* refusalOf(run("set local session_replication_role = replica"))) !== null) return;
+      for (const table of TABLES)
+        for (const statement of [`delete from ${table}`, `truncate ${table}`])
+          expect(
+            yield* refused(run, "set local session_replication_role = replica", statement),
+          ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+    }),
+  );
+
+  it.effect("refuses a second completion", () =>
+    Effect.gen(function* () {
+      const identity = yield* sealedRun(1);
+      const { seal: stored } = yield* read(identity);
+      const other = sealRecordText(
+        prepareSeal(sealInput(identity.trace_id, { status: "failed" })),
+        JSON.parse(stored!.record),
+      );
+      expect(
+        yield* refused(
+          run,
+          `update aos_traces set seal_record = ${literal(other)}, metadata = null, metadata_salt = null where trace_id = ${literal(identity.trace_id)}`,
+        ),
+      ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      expect(
+        yield* refused(
+          run,
+          `update aos_traces set seal_record = null where trace_id = ${literal(identity.trace_id)}`,
+        ),
+      ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+    }),
+  );
+
+  it.effect("refuses a seal with another count, head or root, of another trace, or of no end", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(2);
+      const facts = yield* Effect.map(sealedRun(2), ({ sealed }) => sealed);
+      const [mine] = yield* asSuperuser(
+        `select link as chain_head, runproof_trace_tree(trace_id) as merkle_root, 2 as step_count
+         from aos_trace_steps where trace_id = ${literal(identity.trace_id)} and step_index = 1`,
+      );
+      const right = mine as unknown as Parameters<typeof sealRecordText>[1];
+      const prepared = prepareSeal(sealInput(identity.trace_id, { metadata: undefined }));
+      const text = sealRecordText(prepared, right);
+      const forgeries: ReadonlyArray<readonly [string, string]> = [
+        [sealRecordText(prepared, { ...right, step_count: 1 }), NOT_NEXT],
+        [sealRecordText(prepared, { ...right, step_count: 3 }), NOT_NEXT],
+        [sealRecordText(prepared, { ...right, chain_head: facts.chain_head }), NOT_NEXT],
+        [sealRecordText(prepared, { ...right, merkle_root: facts.merkle_root }), NOT_NEXT],
+        [text.replaceAll(identity.trace_id, "another trace"), NOT_NEXT],
+        [text.replace('"completed"', '"running"'), NOT_A_RECORD],
+        [text.replace('"completed"', "null"), NOT_A_RECORD],
+        [text.replace(',"status"', ', "status"'), NOT_A_RECORD],
+        [text.replace('"step_count":2', '"step_count":2,"step_count":2'), NOT_A_RECORD],
+        [text.replace('"step_count":2,', ""), NOT_A_RECORD],
+      ];
+      const sealing = (seal_record: string) =>
+        `update aos_traces set seal_record = ${literal(seal_record)} where trace_id = ${literal(identity.trace_id)}`;
+      for (const [forged, code] of forgeries) {
+        expect(forged).not.toBe(text);
+        expect(yield* refused(run, sealing(forged))).toMatchObject({ refusal: { code } });
+      }
+      // Nothing else may come with the seal.
+      expect(
+        yield* refused(
+          run,
+          sealing(text).replace(" where", ", plan = null, plan_salt = null where"),
+        ),
+      ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      expect(yield* refused(run, sealing(text))).toMatchObject({ refusal: null });
+      expect((yield* verify(identity)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses a step put in by hand that is not the next one", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(2);
+      const closed = yield* sealedRun(2);
+      const stepAt = (trace_id: string, index: number) =>
+        stepRecordText(
+          prepareStep(
+            stepInput(trace_id, {
+              params: undefined,
+              outcome_data: undefined,
+              attributes: undefined,
+            }),
+          ),
+          index,
+        );
+      const inserting = (text: string, link: string | null = null) =>
+        `insert into aos_trace_steps (record, link) values (${literal(text)}, ${link === null ? "null" : literal(link)})`;
+      const next = stepAt(identity.trace_id, 2);
+      const attempts: ReadonlyArray<readonly [string, string]> = [
+        [inserting(stepAt(identity.trace_id, 1)), NOT_NEXT],
+        [inserting(stepAt(identity.trace_id, 3)), NOT_NEXT],
+        [inserting(next.replace('"step_index":2', '"step_index":-1')), NOT_NEXT],
+        [inserting(next.replace('"step_index":2', '"step_index":null')), NOT_NEXT],
+        [inserting(next, "0".repeat(64)), NOT_NEXT],
+        [inserting(next, leafHash(next)), NOT_NEXT],
+        [inserting(stepAt(closed.trace_id, 2)), SEALED],
+        [inserting(stepAt("no such trace", 0)), "S6004"],
+        [inserting(next.replace("{", "{ ")), NOT_A_RECORD],
+        [inserting(next.replace('"type"', '"x":1,"type"')), NOT_A_RECORD],
+        [inserting(next.replace("runproof/step@v1", "runproof/trace@v1")), NOT_A_RECORD],
+        [
+          `insert into aos_trace_steps (record, params) values (${literal(next)}, '1')`,
+          NOT_A_RECORD,
+        ],
+      ];
+      for (const [statement, code] of attempts)
+        expect(yield* refused(run, statement)).toMatchObject({ refusal: { code } });
+      // A lease put beside a sealed trace opens it no more.
+      expect(
+        yield* refused(
+          run,
+          `insert into aos_trace_leases (trace_id, holder, expires_at) values (${literal(closed.trace_id)}, 'x', now() + interval '1 hour')`,
+          inserting(stepAt(closed.trace_id, 2)),
+        ),
+      ).toMatchObject({ refusal: { code: SEALED } });
+      // The right one passes, whatever else is said of it.
+      expect(
+        yield* refusalOf(
+          run(`insert into aos_trace_steps (record, run_id, tenant_id, status, step_index, leaf_hash, skill_id, erased_at)
+            values (${literal(next)}, 'x', 'x', 'failure', 77, 'x', 'x', now())`),
+        ),
+      ).toBeNull();
+      yield* seal(identity.trace_id);
+      expect(yield* verify(identity)).toMatchObject({
+        verification_status: "VERIFIED",
+        findings: [],
+      });
+      expect((yield* verify(closed)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses a trace put in by hand that does not start open", () =>
+    Effect.gen(function* () {
+      const identity = freshIdentity();
+      const { record: text } = prepareTrace(
+        traceInput(identity, { plan: undefined, attributes: undefined }),
+      );
+      const { sealed } = yield* sealedRun(1);
+      for (const [columns, values, code] of [
+        ["record, seal_record", [text, sealed.seal_record], WOULD_CHANGE],
+        ["record, root_hash", [text, sealed.root_hash], WOULD_CHANGE],
+        ["record, archived_at", [text, "2026-01-01T00:00:00Z"], WOULD_CHANGE],
+        ["record, metadata", [text, "1"], WOULD_CHANGE],
+        ["record, plan", [text, "1"], NOT_A_RECORD],
+        ["record", [text.replace("{", "{ ")], NOT_A_RECORD],
+      ] as const)
+        expect(
+          yield* refused(
+            run,
+            `insert into aos_traces (${columns}) values (${values.map(literal).join(", ")})`,
+          ),
+        ).toMatchObject({ refusal: { code } });
+      expect(
+        yield* refusalOf(
+          run(
+            `insert into aos_traces (record, status, completed_at, step_count) values (${literal(text)}, 'completed', now(), 5)`,
+          ),
+        ),
+      ).toBeNull();
+      expect((yield* verify(identity)).lifecycle).toBe("OPEN");
+      // It brought no lease, so it is aborted by the next sweep and can't stay open for ever.
+      const aborted = yield* Effect.flatMap(TraceStore, (store) => store.abortExpired());
+      expect(aborted.map((trace) => trace.trace_id)).toContain(identity.trace_id);
+    }),
+  );
+
+  it.effect("archives with its EVENT only, once, and deletes only what is archived", () =>
+    Effect.gen(function* () {
+      const [identity, open] = [yield* sealedRun(2), yield* openRun(1)];
+      const id = literal(identity.trace_id);
+      const archiving = (trace_id: string, kind = "archival", of = trace_id) =>
+        `select runproof_archive_trace(${literal(trace_id)}, ${literal(event(of, kind))})`;
+      const setting = (time: string) =>
+        `update aos_traces set archived_at = ${time} where trace_id = ${id}`;
+      for (const statements of [
+        [setting("now()")],
+        [queueEvent(identity.trace_id, "erasure"), setting("now()")],
+        [queueEvent(open.trace_id, "archival"), setting("now()")],
+        [archiving(identity.trace_id, "erasure")],
+        [archiving(identity.trace_id, "archival", open.trace_id)],
+        [archiving(open.trace_id)],
+        [`delete from aos_trace_steps where trace_id = ${id}`],
+        [`delete from aos_traces where trace_id = ${id}`],
+      ])
+        expect(yield* refused(run, ...statements)).toMatchObject({
+          refusal: { code: WOULD_CHANGE },
+        });
+      // An event of an earlier transaction is none of this one.
+      yield* run(queueEvent(identity.trace_id, "archival"));
+      expect(yield* refused(run, setting("now()"))).toMatchObject({
+        refusal: { code: WOULD_CHANGE },
+      });
+
+      // A client that makes savepoints for itself may archive.
+      yield* run("savepoint before", archiving(identity.trace_id));
+      expect(yield* verify(identity)).toMatchObject({
+        verification_status: "VERIFIED",
+        findings: [],
+      });
+      for (const statement of [
+        setting("null"),
+        setting("now()"),
+        archiving(identity.trace_id),
+        `update aos_traces set status = 'failed' where trace_id = ${id}`,
+      ])
+        expect(yield* refused(run, statement)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      expect(
+        yield* refusalOf(
+          run(
+            `delete from aos_trace_steps where trace_id = ${id}`,
+            `delete from aos_traces where trace_id = ${id}`,
+          ),
+        ),
+      ).toBeNull();
+    }),
+  );
+
+  it.effect("erases a payload with its salt and its EVENT only, and each once", () =>
+    Effect.gen(function* () {
+      const identity = yield* sealedRun(2);
+      const trace = `where trace_id = ${literal(identity.trace_id)}`;
+      const step = `${trace} and step_index = 1`;
+      const erasure = (payloads: string) => queueEvent(identity.trace_id, "erasure", { payloads });
+      const params = `update aos_trace_steps set params = null, params_salt = null ${step}`;
+      for (const statements of [
+        [params],
+        [queueEvent(identity.trace_id, "archival"), params],
+        [erasure("step 1:params"), `update aos_trace_steps set params = null ${step}`],
+        [erasure("step 1:params"), `update aos_trace_steps set params_salt = null ${step}`],
+        [erasure("step 1:params"), `update aos_trace_steps set erased_at = now() ${step}`],
+        [erasure("step 1:params"), params.replace(" where", ", status = 'failure' where")],
+        [erasure("step 1:params"), params.replace(" where", ", outcome_data = '2' where")],
+        [erasure("trace:plan"), `update aos_traces set plan = null ${trace}`],
+        [`update aos_traces set plan = null, plan_salt = null ${trace}`],
+        [
+          erasure("seal:metadata"),
+          `update aos_traces set metadata = null, seal_record = null ${trace}`,
+        ],
+      ])
+        expect(yield* refused(run, ...statements)).toMatchObject({
+          refusal: { code: WOULD_CHANGE },
+        });
+
+      yield* run(erasure("step 1:params"), params);
+      const [first] = yield* asApplication(
+        `select erased_at::text as at from aos_trace_steps ${step}`,
+      );
+      expect(yield* verify(identity)).toMatchObject({
+        verification_status: "VERIFIED",
+        findings: [{ code: "PAYLOAD_ERASED", step_index: 1 }],
+      });
+      // Another payload of the same row later; the time stays that of the first.
+      yield* run(
+        erasure("step 1:attributes,trace:plan,seal:metadata"),
+        `update aos_trace_steps set attributes = null, attributes_salt = null ${step}`,
+        `update aos_traces set plan = null, plan_salt = null, metadata = null, metadata_salt = null ${trace}`,
+      );
+      expect(
+        yield* asApplication(`select erased_at::text as at from aos_trace_steps ${step}`),
+      ).toEqual([first]);
+      const verdict = yield* verify(identity);
+      expect(verdict.verification_status).toBe("VERIFIED");
+      expect(verdict.findings.map(({ code }) => code)).toEqual(Array(4).fill("PAYLOAD_ERASED"));
+      for (const statement of [
+        `update aos_trace_steps set params = '1', params_salt = 'x' ${step}`,
+        `update aos_trace_steps set erased_at = null ${step}`,
+        `update aos_trace_steps set erased_at = now() ${step}`,
+        `update aos_traces set erased_at = null ${trace}`,
+      ])
+        expect(yield* refused(run, erasure("step 1:params"), statement)).toMatchObject({
+          refusal: { code: WOULD_CHANGE },
+        });
+    }),
+  );
+
+  it.effect("lets a run go forward only", () =>
+    Effect.gen(function* () {
+      const statuses = ["queued", "running", "succeeded", "failed", "aborted"];
+      const forward = new Set([
+        "queued running",
+        "running succeeded",
+        "running failed",
+        "running aborted",
+      ]);
+      const passed = new Set<string>();
+      for (const from of statuses)
+        for (const to of statuses) {
+          const id = literal(randomUUID());
+          yield* run(
+            `insert into runs (tenant_id, run_id, status) values ('runs', ${id}, '${from}')`,
+          );
+          const update = `update runs set status = '${to}' where run_id = ${id}`;
+          const { refusal } = yield* refused(run, update);
+          if (refusal === null) passed.add(`${from} ${to}`);
+          else expect(refusal).toMatchObject({ code: WOULD_CHANGE });
+          // Nothing else changes on the way.
+          const other = update.replace(" where", ", plan = '{}' where");
+          expect(yield* refused(run, other)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+        }
+      expect(passed).toEqual(forward);
+    }),
+  );
+
+  it.effect("lets an entry leave the queue for the log only", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(0);
+      const mine = `where trace_id = ${literal(identity.trace_id)}`;
+      expect(yield* refused(run, `delete from aos_log_queue ${mine}`)).toMatchObject({
+        refusal: { code: WOULD_CHANGE },
+      });
+      yield* asApplication("select runproof_sequence_log()");
+      expect(yield* asApplication(`select kind from aos_log_queue ${mine}`)).toEqual([]);
+      expect(yield* asApplication(`select kind::int as kind from aos_log_entries ${mine}`)).toEqual(
+        [{ kind: 1 }],
+      );
+    }),
+  );
+
+  it.effect("takes no evidence from a transaction that may see an old state", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(1);
+      const text = stepRecordText(
+        prepareStep(
+          stepInput(identity.trace_id, {
+            params: undefined,
+            outcome_data: undefined,
+            attributes: undefined,
+          }),
+        ),
+        1,
+      );
+      const id = literal(identity.trace_id);
+      for (const level of ["repeatable read", "serializable"])
+        for (const statement of [
+          `insert into aos_trace_steps (record) values (${literal(text)})`,
+          `select runproof_append_steps(${id}, array[${literal(text)}], array[''], null, null, null, null, null, null, null, null)`,
+          `select runproof_seal_trace(${id}, array['', '', '', ''], null, null, null, null, false)`,
+          `update aos_traces set seal_record = '{}' where trace_id = ${id}`,
+        ])
+          expect(
+            yield* refused(run, `set transaction isolation level ${level}`, statement),
+          ).toMatchObject({ refusal: { code: WRONG_ISOLATION } });
+    }),
+  );
+};
+
+onEachDatabase("S6 for a superuser with triggers on", (it) => ownersSuite(it, asSuperuser));
+
+/** A login that owns the database and its tables, and is no superuser. */
+const ownerStores = Layer.unwrap(
+  Effect.gen(function* () {
+    const role = `t_owner_${randomUUID().slice(0, 8)}`;
+    yield* Effect.acquireRelease(
+      Effect.promise(() =>
+        queryDatabase(
+          inject("postgresUrl"),
+          `create role ${role} login createrole password 'secret'`,
+        ),
+      ),
+      () =>
+        Effect.promise(() => queryDatabase(inject("postgresUrl"), `drop role if exists ${role}`)),
+    );
+    const database = yield* emptyDatabase;
+    yield* Effect.promise(() =>
+      queryDatabase(
+        database.url,
+        `alter database ${database.name} owner to ${role}`,
+        // Before PostgreSQL 15 a database's owner did not own its "public".
+        `alter schema public owner to ${role}`,
+        // Who may not give a role that another made.
+        `do $$ begin create role runproof_app nologin; exception when duplicate_object then null; end $$`,
+        `grant runproof_app to ${role}`,
+      ),
+    );
+    const config = serverConfig(urlWith(database.url, { username: role, password: "secret" }));
+    yield* migrateDatabase(config);
+    return storesOn(config);
+  }),
+);
+
+layer(ownerStores, { excludeTestServices: true, timeout: "2 minutes" })(
+  "S6 for the tables' owner, who is no superuser",
+  (it) => {
+    it.effect("is no superuser, and owns the tables", () =>
+      Effect.gen(function* () {
+        const { asOwner, sql } = yield* Database;
+        const who = sql<{ is_superuser: boolean; owner: string; login: string }>`
+          select current_setting('is_superuser')::boolean as is_superuser, session_user::text as login,
+                 (select tableowner::text from pg_tables where tablename = 'aos_traces') as owner`;
+        const [row] = yield* asOwner(who);
+        expect(row).toEqual({ is_superuser: false, login: row!.owner, owner: row!.owner });
+      }),
+    );
+    ownersSuite(it, asSuperuser);
+  },
+);
+
+onEachDatabase("S6 for the application's role", (it) => {
+  it.effect("acts as that role, and owns nothing", () =>
+    Effect.gen(function* () {
+      const [who] = yield* asApplication(
+        `select current_user::text as role, current_setting('is_superuser') as is_superuser,
+                (select count(*)::int from pg_class where relowner = 'runproof_app'::regrole) as owned`,
+      );
+      expect(who).toEqual({ role: "runproof_app", is_superuser: "off", owned: 0 });
+    }),
+  );
+
+  it.effect("may read every table, and write none", () =>
+    Effect.gen(function* () {
+      const run = yield* oneRowEach;
+      const tables = [...TABLES, "aos_trace_leases", "aos_schema_migrations"];
+      const columns = yield* columnsOf(tables);
+      expect(new Set(columns.map((column) => column.table_name))).toEqual(new Set(tables));
+      for (const statement of [
+        ...updates(columns),
+        ...tables.flatMap((table) => [
+          `delete from ${table}`,
+          `truncate ${table}`,
+          `insert into ${table} default values`,
+        ]),
+        ...tables.flatMap((table) => [
+          `alter table ${table} disable trigger all`,
+          `drop table ${table}`,
+          `create trigger x before insert on ${table} for each row execute function runproof_refuse()`,
+          `create rule x as on insert to ${table} do instead nothing`,
+          `alter table ${table} add column x text`,
+          `select 1 from ${table} for update`,
+        ]),
+        "set session_replication_role = replica",
+        "create table public.x (a int)",
+        "create function public.cardinality(text[]) returns int language sql as 'select 1'",
+        "create or replace function runproof_refuse() returns trigger language plpgsql as 'begin return new; end'",
+        `select runproof_archive_trace(${literal(run.trace_id)}, ${literal(event(run.trace_id, "archival"))})`,
+        queueEvent(run.trace_id, "erasure"),
+        `select runproof_trace_tree(${literal(run.trace_id)})`,
+      ])
+        expect(yield* refused(asApplication, statement)).toMatchObject({
+          refusal: { code: PERMISSION_DENIED },
+        });
+      for (const table of tables) yield* asApplication(`select * from ${table} limit 1`);
+    }),
+  );
+
+  it.effect("may not log an operation on evidence that did not happen", () =>
+    Effect.gen(function* () {
+      const run = yield* sealedRun(1);
+      for (const kind of ["erasure", "archival", "deletion", "anything"])
+        expect(
+          yield* refused(
+            asApplication,
+            `select runproof_log_event(${literal(event(run.trace_id, kind, { payloads: "step 0:params" }))})`,
+          ),
+        ).toMatchObject({
+          refusal: { code: WOULD_CHANGE, message: expect.stringMatching(VIOLATION) },
+        });
+      expect(yield* verify(run)).toMatchObject({ verification_status: "VERIFIED", findings: [] });
+    }),
+  );
+
+  it.effect("can't append past its functions' checks, however it cuts its texts", () =>
+    Effect.gen(function* () {
+      const [open, closed] = [yield* openRun(2), yield* sealedRun(2)];
+      const plain = prepareStep(
+        stepInput(open.trace_id, {
+          params: undefined,
+          outcome_data: undefined,
+          attributes: undefined,
+        }),
+      );
+      const append = (trace_id: string, before: string, after: string, expected = "null, null") =>
+        `select * from runproof_append_steps(${literal(trace_id)}, array[${literal(before)}], array[${literal(after)}],
+           array[null]::text[], array[null]::text[], array[null]::text[], array[null]::text[],
+           array[null]::text[], array[null]::text[], ${expected})`;
+      const whole = stepRecordText(plain, 7);
+      // The index that the database gives goes where the caller put it: here into a string.
+      const [before, after] = whole.split('key-1"') as [string, string];
+      for (const [statement, code] of [
+        [append(open.trace_id, plain.before_index, plain.after_index, "1, null"), NOT_NEXT],
+        [
+          append(open.trace_id, plain.before_index, plain.after_index, `null, '${"0".repeat(64)}'`),
+          NOT_NEXT,
+        ],
+        [append(open.trace_id, `${before}key-`, `"${after}`), NOT_NEXT],
+        [append(closed.trace_id, plain.before_index, plain.after_index), SEALED],
+        // Another trace's record under this trace's lock.
+        [
+          append(
+            open.trace_id,
+            plain.before_index,
+            plain.after_index.replace(open.trace_id, closed.trace_id),
+          ),
+          SEALED,
+        ],
+      ] as const)
+        expect(yield* refused(asApplication, statement)).toMatchObject({ refusal: { code } });
+
+      const prepared = prepareSeal(sealInput(open.trace_id, { metadata: undefined }));
+      const forged = sealRecordText(prepared, {
+        chain_head: closed.sealed.chain_head,
+        merkle_root: closed.sealed.merkle_root,
+        step_count: 1,
+      });
+      const [head, tail] = forged.split("all steps") as [string, string];
+      const sealing = (trace_id: string, parts: ReadonlyArray<string>, expected = "null, null") =>
+        `select * from runproof_seal_trace(${literal(trace_id)}, array[${parts.map(literal).join(", ")}], null, null, ${expected}, false)`;
+      for (const [statement, code] of [
+        [sealing(open.trace_id, [head, " ", " ", tail]), NOT_NEXT],
+        [sealing(open.trace_id, prepared.parts, "1, null"), NOT_NEXT],
+        [sealing(open.trace_id, prepared.parts, `null, '${"0".repeat(64)}'`), NOT_NEXT],
+        [sealing(closed.trace_id, prepared.parts), SEALED],
+      ] as const)
+        expect(yield* refused(asApplication, statement)).toMatchObject({ refusal: { code } });
+      yield* record(open.trace_id);
+      yield* seal(open.trace_id);
+      expect(yield* verify(open)).toMatchObject({
+        verification_status: "VERIFIED",
+        chain_length: 3,
+      });
+    }),
+  );
+
+  it.effect(
+    "can't put a temporary table or a setting in the place of what its functions read",
+    () =>
+      Effect.gen(function* () {
+        const { sql } = yield* Database;
+        const closed: Identity = yield* sealedRun(1);
+        const shadowed = Effect.gen(function* () {
+          for (const table of [
+            "aos_trace_leases",
+            "aos_traces",
+            "aos_trace_steps",
+            "aos_log_queue",
+          ])
+            yield* sql.unsafe(
+              `create temporary table ${table} (like public.${table} including all)`,
+            );
+          yield* sql.unsafe(
+            `insert into pg_temp.aos_trace_leases (trace_id, holder, expires_at) values (${literal(closed.trace_id)}, 'x', now() + interval '1 hour')`,
+          );
+          yield* sql.unsafe("set local search_path = pg_temp, public");
+          const sealing = sql.unsafe(
+            `select public.runproof_seal_trace(${literal(closed.trace_id)}, array['', '', '', ''], null, null, null, null, false)`,
+          );
+          // A failure, so that the tables go with the transaction.
+          return yield* Effect.fail(yield* refusalOf(sealing));
+        });
+        const refusal = yield* Effect.flip(sql.withTransaction(shadowed));
+        expect(refusal).toMatchObject({ code: SEALED });
+      }),
+  );
+});
