@@ -5,7 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
-import { Database } from "@runproof/drivers/Database";
+import type { Database } from "@runproof/drivers/Database";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
 import { LogsBridge } from "@runproof/spine-coordinators/LogsBridge";
@@ -14,53 +14,22 @@ import {
   RunCoordinator,
   type StepEvent,
 } from "@runproof/spine-coordinators/RunCoordinator";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+import type { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import type { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
 import * as Cause from "effect/Cause";
-import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import type * as Schema from "effect/Schema";
-import * as SqlClient from "effect/sql/SqlClient";
 import * as fc from "fast-check";
 import { act, actSkill, failure, success } from "./Act.ts";
+import { asOwner, gate, rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";
-
-const tenant_id = "tenant-of-runs";
 
 const stepOf = (params: Schema.Json, more: object = {}) => ({ skill: "act", params, ...more });
 
 const execute = (steps: ReadonlyArray<unknown>, more: Partial<ExecuteRun> = {}) =>
   Effect.flatMap(RunCoordinator, (runs) => runs.execute({ plan: { steps }, tenant_id, ...more }));
-
-const show = (run_id: string) =>
-  Effect.flatMap(TraceCoordinator, (traces) => traces.show({ tenant_id, run_id }));
-
-const verdict = (run_id: string) =>
-  Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getRunProof({ tenant_id, run_id }));
-
-const runId = () => `run-${crypto.randomUUID()}`;
-
-/** Runs a statement as the owner of the database. */
-const asOwner = (statement: string) =>
-  Effect.flatMap(Database, ({ asOwner }) =>
-    asOwner(Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement))),
-  );
-
-const rows = <Row extends object>(statement: string) =>
-  Effect.flatMap(Database, ({ sql }) => sql.unsafe<Row>(statement));
-
-/** Says that it began, then waits to be let go. */
-const gate = Effect.gen(function* () {
-  const began = yield* Deferred.make<void>();
-  const release = yield* Deferred.make<void>();
-  return {
-    began: Deferred.await(began),
-    release: Deferred.succeed(release, undefined),
-    pass: Effect.andThen(Deferred.succeed(began, undefined), Deferred.await(release)),
-  };
-});
 
 for (const [name, config] of databases) {
   const Live = runproof(config, [actSkill]);

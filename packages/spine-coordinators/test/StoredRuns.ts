@@ -1,0 +1,44 @@
+/** What tests read of stored runs, and do to a database as its owner. */
+import { Database } from "@runproof/drivers/Database";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+import * as Deferred from "effect/Deferred";
+import * as Effect from "effect/Effect";
+import * as SqlClient from "effect/sql/SqlClient";
+
+/** The tenant of the tests' runs. */
+export const tenant_id = "tenant-of-runs";
+
+/** A run id of its own. */
+export const runId = () => `run-${crypto.randomUUID()}`;
+
+export const show = (run_id: string) =>
+  Effect.flatMap(TraceCoordinator, (traces) => traces.show({ tenant_id, run_id }));
+
+export const verdict = (run_id: string) =>
+  Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getRunProof({ tenant_id, run_id }));
+
+/** Rows of a query with the application's rights. */
+export const rows = <Row extends object>(statement: string) =>
+  Effect.flatMap(Database, ({ sql }) => sql.unsafe<Row>(statement));
+
+/** Runs statements in one transaction as the owner of the database. */
+export const asOwner = (...statements: ReadonlyArray<string>) =>
+  Effect.flatMap(Database, ({ asOwner: run }) =>
+    run(
+      Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true }),
+      ),
+    ),
+  );
+
+/** Says that it began, then waits to be let go. */
+export const gate = Effect.gen(function* () {
+  const began = yield* Deferred.make<void>();
+  const release = yield* Deferred.make<void>();
+  return {
+    began: Deferred.await(began),
+    release: Deferred.succeed(release, undefined),
+    pass: Effect.andThen(Deferred.succeed(began, undefined), Deferred.await(release)),
+  };
+});

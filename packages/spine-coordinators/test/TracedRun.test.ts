@@ -1,0 +1,337 @@
+/** Goal: a program that is recorded behaves as it would without, and what it did is in its trace. */
+import { assert, layer } from "@effect/vitest";
+import type { Database } from "@runproof/drivers/Database";
+import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
+import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import * as Cause from "effect/Cause";
+import * as Data from "effect/Data";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import { asOwner, gate, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
+import { databases, runproof } from "./TestDatabase.ts";
+
+class OutOfStock extends Data.TaggedError("OutOfStock")<{ readonly message: string }> {}
+
+const outOfStock = new OutOfStock({ message: "no more of order 7" });
+
+const fieldsOf = (
+  steps: ReadonlyArray<{ readonly record: Readonly<Record<string, unknown>> }>,
+  ...names: ReadonlyArray<string>
+) => steps.map(({ record }) => names.map((name) => record[name]));
+
+for (const [name, config] of databases) {
+  layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
+    `a traced program on ${name}`,
+    (it) => {
+      it.effect("gives its result, and its trace is completed and VERIFIED", () =>
+        Effect.gen(function* () {
+          const outcomes: Array<RunOutcome> = [];
+          const total = yield* TracedRun.run(
+            {
+              tenant_id,
+              agent_id: "buyer",
+              plan: { buy: 3 },
+              attributes: { service: "shop" },
+              onSealed: (outcome) => Effect.sync(() => outcomes.push(outcome)),
+            },
+            Effect.gen(function* () {
+              const price = yield* TracedRun.step(
+                { skill_id: "price", skill_name: "Look up price", params: { item: "tea" } },
+                Effect.succeed(4),
+              );
+              yield* TracedRun.step({ skill_id: "log" }, Effect.void);
+              return price * 3;
+            }),
+          );
+          assert.strictEqual(total, 12);
+          assert.lengthOf(outcomes, 1);
+          const { run_id, root_hash, status, step_count } = outcomes[0]!;
+          assert.deepStrictEqual([status, step_count], ["completed", 2]);
+          const { integrity } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "VERIFIED");
+          assert.strictEqual(integrity.root_hash, root_hash);
+          const run = yield* show(run_id);
+          assert.deepStrictEqual(
+            fieldsOf(run.steps, "skill_id", "skill_name", "source", "status"),
+            [
+              ["price", "Look up price", "engine", "success"],
+              ["log", "log", "engine", "success"],
+            ],
+          );
+          assert.deepStrictEqual(run.steps[0]?.payloads, {
+            params: { state: "present", value: { item: "tea" } },
+            outcome_data: { state: "present", value: 4 },
+            attributes: { state: "absent" },
+          });
+          assert.strictEqual(run.steps[1]?.payloads.outcome_data.state, "absent");
+          assert.deepStrictEqual(run.payloads.plan, { state: "present", value: { buy: 3 } });
+        }),
+      );
+
+      it.effect("has each step durable before what comes after it", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          yield* TracedRun.run(
+            { tenant_id, run_id },
+            Effect.gen(function* () {
+              yield* TracedRun.step({ skill_id: "first" }, Effect.succeed(1));
+              assert.lengthOf((yield* show(run_id)).steps, 1);
+            }),
+          );
+        }),
+      );
+
+      it.effect("fails as it would, and its trace is failed with the step that did", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const error = yield* Effect.flip(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step({ skill_id: "buy", retry_count: 1 }, Effect.fail(outOfStock)),
+            ),
+          );
+          assert.strictEqual(error, outOfStock);
+          const run = yield* show(run_id);
+          assert.strictEqual(run.seal?.["status"], "failed");
+          assert.strictEqual(run.seal?.["reason"], "OutOfStock: no more of order 7");
+          assert.deepStrictEqual(
+            fieldsOf(run.steps, "status", "level", "outcome_code", "retry_count"),
+            [["failure", "ERROR", "OutOfStock", 1]],
+          );
+          assert.deepStrictEqual(run.steps[0]?.payloads.outcome_data, {
+            state: "present",
+            value: { error: "OutOfStock: no more of order 7" },
+          });
+        }),
+      );
+
+      it.effect("may handle a step's failure, and is completed then", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const answer = yield* TracedRun.run(
+            { tenant_id, run_id },
+            TracedRun.step(
+              { skill_id: "buy", failure: ({ message }: OutOfStock) => ({ message }) },
+              Effect.fail(outOfStock),
+            ).pipe(Effect.catchTag("OutOfStock", () => Effect.succeed("tea instead"))),
+          );
+          assert.strictEqual(answer, "tea instead");
+          const run = yield* show(run_id);
+          assert.strictEqual(run.status, "completed");
+          assert.deepStrictEqual(run.steps[0]?.payloads.outcome_data, {
+            state: "present",
+            value: { message: "no more of order 7" },
+          });
+        }),
+      );
+
+      it.effect("that dies is aborted, and dies as it would", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const exit = yield* Effect.exit(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step({ skill_id: "buy" }, Effect.die(new Error("a bug"))),
+            ),
+          );
+          assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause));
+          const run = yield* show(run_id);
+          assert.strictEqual(run.seal?.["status"], "aborted");
+          assert.strictEqual(run.seal?.["reason"], "the run died: a bug");
+          assert.deepStrictEqual(fieldsOf(run.steps, "status", "outcome_code"), [
+            ["failure", "DEFECT"],
+          ]);
+        }),
+      );
+
+      it.effect("that is interrupted is aborted, and keeps the step it was in", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const { began, pass } = yield* gate;
+          const fiber = yield* Effect.forkChild(
+            TracedRun.run({ tenant_id, run_id }, TracedRun.step({ skill_id: "wait" }, pass)),
+          );
+          yield* began;
+          yield* Fiber.interrupt(fiber);
+          const run = yield* show(run_id);
+          assert.strictEqual(run.seal?.["status"], "aborted");
+          assert.strictEqual(run.seal?.["reason"], "the run was interrupted");
+          assert.deepStrictEqual(fieldsOf(run.steps, "status", "outcome_code"), [
+            ["failure", "INTERRUPTED"],
+          ]);
+        }),
+      );
+
+      it.effect("may take many steps at once: each is recorded once, without a gap", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const results = yield* TracedRun.run(
+            { tenant_id, run_id },
+            Effect.forEach(
+              Array.from({ length: 40 }, (_, index) => index),
+              (index) =>
+                TracedRun.step({ skill_id: "work", params: index }, Effect.succeed(index * 2)),
+              { concurrency: "unbounded" },
+            ),
+          );
+          assert.deepStrictEqual(
+            results,
+            Array.from({ length: 40 }, (_, index) => index * 2),
+          );
+          const run = yield* show(run_id);
+          const params = run.steps.map(({ payloads }) =>
+            payloads.params.state === "present" ? payloads.params.value : null,
+          );
+          assert.sameMembers(
+            params,
+            Array.from({ length: 40 }, (_, index) => index),
+          );
+          assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "VERIFIED");
+        }),
+      );
+
+      it.effect("records a step inside another first, and both tell which is whose", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const inner = (skill_id: string) => TracedRun.step({ skill_id }, Effect.void);
+          yield* TracedRun.run(
+            { tenant_id, run_id },
+            Effect.andThen(
+              TracedRun.step(
+                { skill_id: "outer", attributes: { mine: 1 } },
+                Effect.andThen(inner("one"), inner("two")),
+              ),
+              inner("alone"),
+            ),
+          );
+          const { steps } = yield* show(run_id);
+          assert.deepStrictEqual(fieldsOf(steps, "skill_id", "parent_step_index"), [
+            ["one", null],
+            ["two", null],
+            ["outer", null],
+            ["alone", null],
+          ]);
+          const [one, two, outer, alone] = steps.map(({ payloads }) =>
+            payloads.attributes.state === "present"
+              ? (payloads.attributes.value as Record<string, unknown>)
+              : null,
+          );
+          assert.match(String(outer?.["span_id"]), /^[0-9a-f]{16}$/u);
+          assert.deepStrictEqual(outer?.["attributes"], { mine: 1 });
+          assert.strictEqual(one?.["parent_span_id"], outer?.["span_id"]);
+          assert.strictEqual(two?.["parent_span_id"], outer?.["span_id"]);
+          assert.notStrictEqual(one?.["span_id"], two?.["span_id"]);
+          assert.strictEqual(alone, null);
+        }),
+      );
+
+      it.effect("does not run a step whose params JSON can't say, and says where", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          let ran = false;
+          const params = { when: new Date(0) } as never;
+          const error = yield* Effect.flip(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step(
+                { skill_id: "buy", params },
+                Effect.sync(() => (ran = true)),
+              ),
+            ),
+          );
+          assert.strictEqual(error._tag, "InvalidInput");
+          assert.strictEqual("where" in error ? error.where : "", "step.params.when");
+          assert.isFalse(ran);
+          assert.lengthOf((yield* show(run_id)).steps, 0);
+        }),
+      );
+
+      it.effect("keeps a step whose result JSON can't say, as a failure that says so", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const error = yield* Effect.flip(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step({ skill_id: "buy" }, Effect.succeed(new Map())),
+            ),
+          );
+          assert.strictEqual(error._tag, "InvalidInput");
+          const { steps } = yield* show(run_id);
+          assert.deepStrictEqual(fieldsOf(steps, "status", "outcome_code"), [
+            ["failure", "OUTCOME_NOT_RECORDABLE"],
+          ]);
+          const named = yield* TracedRun.run(
+            { tenant_id },
+            TracedRun.step(
+              { skill_id: "buy", outcome: (bought) => [...bought.keys()] },
+              Effect.succeed(new Map([["tea", 1]])),
+            ),
+          );
+          assert.strictEqual(named.size, 1);
+        }),
+      );
+
+      it.effect("keeps a step whose outcome function throws", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const outcome = () => {
+            throw new Error("a bug in it");
+          };
+          const error = yield* Effect.flip(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step({ skill_id: "buy", outcome }, Effect.succeed(1)),
+            ),
+          );
+          assert.include(error.message, "a bug in it");
+          const { steps } = yield* show(run_id);
+          assert.deepStrictEqual(fieldsOf(steps, "outcome_code"), [["OUTCOME_NOT_RECORDABLE"]]);
+        }),
+      );
+
+      it.effect("is stopped by a step that can't be recorded, even if it handles the error", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const context = yield* Effect.context<Database>();
+          const sweptAway = asOwner(
+            `update aos_trace_leases set holder = 'thief', expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
+            `delete from aos_trace_leases where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
+          ).pipe(Effect.provideContext(context), Effect.orDie);
+          const error = yield* Effect.flip(
+            TracedRun.run(
+              { tenant_id, run_id },
+              TracedRun.step({ skill_id: "lose" }, sweptAway).pipe(
+                Effect.ignore,
+                Effect.andThen(Effect.never),
+              ),
+            ),
+          );
+          assert.strictEqual(error._tag, "TraceSealed");
+          const { lifecycle, integrity } = yield* verdict(run_id);
+          assert.strictEqual(lifecycle, "OPEN");
+          assert.notStrictEqual(integrity.verification_status, "VERIFIED");
+        }),
+      );
+
+      for (const [what, input, where] of [
+        ["an empty tenant", { tenant_id: "" }, "run.tenant_id"],
+        ["a plan that JSON can't say", { tenant_id, plan: [1n] as never }, "run.plan[0]"],
+      ] as const) {
+        it.effect(`is refused for ${what}, and not run`, () =>
+          Effect.gen(function* () {
+            let ran = false;
+            const error = yield* Effect.flip(
+              TracedRun.run(
+                input,
+                Effect.sync(() => (ran = true)),
+              ),
+            );
+            assert.deepInclude(error, { _tag: "InvalidInput", where });
+            assert.isFalse(ran);
+          }),
+        );
+      }
+    },
+  );
+}
