@@ -115,6 +115,11 @@ export class AuditStore extends Context.Service<
       range: TraceRange,
       use: UsePage<AuditedEntry, E, R>,
     ) => Effect.Effect<void, E | AuditReadError, R>;
+    /** Entries that name some traces, in no order. */
+    readonly forEachEntryPageOf: <E, R>(
+      trace_ids: ReadonlyArray<string>,
+      use: UsePage<AuditedEntry, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
     /** Numbered entries, in order. */
     readonly forEachEntryPage: <E, R>(
       range: { readonly from: number; readonly before: number },

@@ -8,6 +8,7 @@ import { catalogDrift } from "./CatalogDrift.ts";
 import { Database } from "./Database.ts";
 import {
   readAuditedEntries,
+  readEntriesOf,
   readEntriesOfTraces,
   readEntryEnd,
   readEntryTraces,
@@ -63,6 +64,8 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
         readWith("readAuditedSteps", readAuditedSteps(sql, range, use)),
       forEachTraceEntryPage: (range, use) =>
         readWith("readEntriesOfTraces", readEntriesOfTraces(sql, range, use)),
+      forEachEntryPageOf: (trace_ids, use) =>
+        readWith("readEntriesOf", readEntriesOf(sql, trace_ids, use)),
       forEachEntryPage: (range, use) =>
         readWith("readAuditedEntries", readAuditedEntries(sql, range, use)),
       entryEnd: (input) => read("readEntryEnd", readEntryEnd(sql, input)),

@@ -58,6 +58,24 @@ export const readEntriesOfTraces = <E, R>(
   );
 };
 
+/** Reads the entries that name some traces. */
+export const readEntriesOf = <E, R>(
+  sql: SqlClient,
+  trace_ids: ReadonlyArray<string>,
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> => {
+  const isNamed = sql`trace_id = any(${textArray(trace_ids)})`;
+  return forEachEntryPage(
+    sql,
+    {
+      name: "entries_of",
+      source: sql`(${sql.literal(NUMBERED)} where ${isNamed} union all ${sql.literal(QUEUED)} where ${isNamed}) as entries`,
+      order: "log_index, queue_id",
+    },
+    use,
+  );
+};
+
 /** Reads the numbered entries from one index to before another, in order. */
 export const readAuditedEntries = <E, R>(
   sql: SqlClient,

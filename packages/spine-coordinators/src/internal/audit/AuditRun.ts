@@ -21,7 +21,11 @@ export const orUnreadable =
   ): Effect.Effect<A | B, DatabaseError, R> =>
     Effect.catchTag(effect, "StoredDataUnreadable", ({ what }) =>
       Effect.sync(() => {
-        run.tally.find({ code: "UNREADABLE", object, message: `${object}: can't be read: ${what}` });
+        run.tally.find({
+          code: "UNREADABLE",
+          object,
+          message: `${object}: can't be read: ${what}`,
+        });
         return otherwise;
       }),
     );

@@ -86,7 +86,10 @@ export class TraceAudit {
     }
     if (lease === null) {
       return [
-        { code: "UNSEALED_PAST_LEASE", message: "the trace: it is open, and nothing holds a lease on it" },
+        {
+          code: "UNSEALED_PAST_LEASE",
+          message: "the trace: it is open, and nothing holds a lease on it",
+        },
       ];
     }
     if (lease.over_ms <= LEASE_GRACE_MS) return [];

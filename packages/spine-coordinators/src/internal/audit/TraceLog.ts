@@ -97,7 +97,10 @@ export class TraceLog {
     return [
       ...missing,
       ...others.map((entry) =>
-        orphan(entry, `${kind} ${named(entry)} ${whatOfOther(kind, own !== undefined, isExpected)}`),
+        orphan(
+          entry,
+          `${kind} ${named(entry)} ${whatOfOther(kind, own !== undefined, isExpected)}`,
+        ),
       ),
     ];
   }
@@ -133,11 +136,7 @@ const orphan = ({ log_index }: Placed, what: string): FoundHere => ({
 const holds = (kind: "OPENED" | "SEALED"): string =>
   kind === "OPENED" ? "the hash of the trace's start" : "the root of the trace's seal";
 
-const whatOfOther = (
-  kind: "OPENED" | "SEALED",
-  hasOwn: boolean,
-  isExpected: boolean,
-): string => {
+const whatOfOther = (kind: "OPENED" | "SEALED", hasOwn: boolean, isExpected: boolean): string => {
   if (hasOwn) return `is one too many: the trace has one ${kind} entry`;
   return isExpected
     ? "holds another hash than the trace's: it was rewritten after the log recorded it"

@@ -13,6 +13,9 @@ const WINDOW_ENTRIES = 5000;
 /** Traces that are remembered as missing, so that each is said once. */
 const MISSING_MAX = 100_000;
 
+/** Where no entry may be. */
+const BELOW_THE_FIRST = { from: Number.MIN_SAFE_INTEGER, before: 0, count: 1 };
+
 /** What an audit of the log is given. */
 export interface LogAudit {
   readonly walk: LogWalk;
@@ -48,9 +51,7 @@ class MissingTraces {
       }
       if (first.size === 0) return new Set();
       const named = [...first.keys()];
-      const there = new Set(
-        (yield* reads.entryTraces(named)).map((trace) => trace.trace_id),
-      );
+      const there = new Set((yield* reads.entryTraces(named)).map((trace) => trace.trace_id));
       const gone = named.filter((trace_id) => !there.has(trace_id) && !this.#said.has(trace_id));
       if (gone.length > 0) {
         const deleted = yield* readDeletions(reads, gone);
@@ -118,9 +119,8 @@ const compareTiles = Effect.fnUntraced(function* (
   }
 });
 
-const isNumbered = (
-  entry: AuditedEntry,
-): entry is AuditedEntry & { readonly log_index: number } => entry.log_index !== null;
+const isNumbered = (entry: AuditedEntry): entry is AuditedEntry & { readonly log_index: number } =>
+  entry.log_index !== null;
 
 /** Checks the log in both directions but one: what of it a stored trace must match is checked with that trace. */
 export const auditLog = Effect.fnUntraced(function* (
@@ -150,15 +150,14 @@ export const auditLog = Effect.fnUntraced(function* (
 
   while (walk.next < size) {
     const end = yield* run
-      .snapshot((reads) =>
-        reads.entryEnd({ from: walk.next, before: size, count: WINDOW_ENTRIES }),
-      )
+      .snapshot((reads) => reads.entryEnd({ from: walk.next, before: size, count: WINDOW_ENTRIES }))
       .pipe(orUnreadable(run, "aos_log_entries", null));
     if (end === null) break;
-    yield* run
+    const isRead = yield* run
       .snapshot((reads) => walkTo(reads, end))
-      .pipe(orUnreadable(run, `aos_log_entries below ${end}`, undefined));
-    if (walk.next < end) walk.breakOff(end);
+      .pipe(Effect.as(true), orUnreadable(run, `aos_log_entries below ${end}`, false));
+    if (!isRead) walk.breakOff(end);
+    for (const found of walk.finish(end)) tally.find(found);
   }
 
   const checkQueued = (reads: AuditReads) => (entries: ReadonlyArray<AuditedEntry>) =>
@@ -176,6 +175,10 @@ export const auditLog = Effect.fnUntraced(function* (
         yield* walkTo(reads, now.size);
         for (const found of walk.finish(Math.max(size, now.size))) tally.find(found);
         yield* reads.forEachQueuedPage(checkQueued(reads));
+        if ((yield* reads.entryEnd(BELOW_THE_FIRST)) !== null) {
+          const message = "the log: it has entries with a negative index";
+          tally.find({ code: "FOREIGN_RECORD", object: "aos_log_entries", message });
+        }
         for (const { level, tile_index } of yield* reads.strayTiles) {
           tally.find({
             code: "TILE_MISMATCH",

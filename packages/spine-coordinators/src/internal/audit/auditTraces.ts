@@ -35,8 +35,7 @@ class Batch {
 
   #begin(): void {
     const trace = this.#traces[this.#at];
-    this.#audit =
-      trace === undefined ? null : new TraceAudit(trace, this.#logs.get(idOf(trace))!);
+    this.#audit = trace === undefined ? null : new TraceAudit(trace, this.#logs.get(idOf(trace))!);
   }
 
   #end(): void {
@@ -83,10 +82,7 @@ const readBatch = Effect.fnUntraced(function* (
 });
 
 /** Checks the traces of a range from one snapshot, or none of them where anything can't be read. */
-const auditRange = (
-  run: AuditRun,
-  range: TraceRange,
-): Effect.Effect<void, AuditReadError> =>
+const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, AuditReadError> =>
   Effect.gen(function* () {
     const { steps } = run.tally.checked;
     const results = yield* run

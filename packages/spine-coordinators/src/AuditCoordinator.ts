@@ -1,0 +1,411 @@
+/** Checks everything that a database holds, from the rows, against itself, its log, and checkpoints kept elsewhere. */
+import { planRoot } from "@runproof/proof/ProofPlan";
+import { parseVerifierKey, type VerifierKey } from "@runproof/proof/NoteKey";
+import { NoteInvalid } from "@runproof/proof/SignedNote";
+import { TILE_WIDTH } from "@runproof/proof/Tile";
+import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
+import type { DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
+import * as Clock from "effect/Clock";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { AuditBridge, type AuditReads } from "./AuditBridge.ts";
+import { type AuditNeeds, notesOf } from "./internal/audit/AuditNotes.ts";
+import { type AuditRun, orUnreadable } from "./internal/audit/AuditRun.ts";
+import { AuditTally } from "./internal/audit/AuditTally.ts";
+import { auditLog, isDeletionRecorded } from "./internal/audit/auditLog.ts";
+import { auditTrace, auditTraces } from "./internal/audit/auditTraces.ts";
+import {
+  type CheckpointNote,
+  compareCheckpoint,
+  type ReadCheckpoint,
+  readCheckpoint,
+  STORED_SOURCE,
+  storedCheckpointFaults,
+} from "./internal/audit/CheckpointCheck.ts";
+import { FROM_THE_FIRST, LogWalk, type WalkStart } from "./internal/audit/LogWalk.ts";
+import { now } from "./internal/now.ts";
+import { invalidInput, refusable } from "./internal/refused.ts";
+
+export type { AuditFinding, AuditReport, CheckpointNote };
+
+/** Fibers that read traces: one checks while the others wait for the database. */
+export const WORKERS_DEFAULT = 4;
+
+/** Beyond this many new entries, their traces are not remembered one by one any more, and everything is checked. */
+export const SINCE_ENTRIES_MAX = 500_000;
+
+/** How far an audit is. */
+export interface AuditProgress {
+  readonly traces: number;
+  readonly steps: number;
+  readonly entries: number;
+  /** What was there when it began; null where only what is new is checked. */
+  readonly total: {
+    readonly traces: number;
+    readonly steps: number;
+    readonly entries: number;
+  } | null;
+  readonly elapsed_ms: number;
+  /** Rows checked in a second. */
+  readonly rate_per_s: number;
+  /** Null where it can't be told. */
+  readonly left_ms: number | null;
+}
+
+/** What to compare the log with, and how much to check. */
+export interface AuditOptions {
+  /** Checkpoints that were kept outside the database. */
+  readonly checkpoints?: ReadonlyArray<CheckpointNote> | undefined;
+  /** Verifier keys, `name+hash+base64`. Given, a checkpoint must be there that one of them signed. */
+  readonly verifier_keys?: ReadonlyArray<string> | undefined;
+  /** A checkpoint of which the caller knows that all up to it was audited: only what is new since is checked. */
+  readonly since?: CheckpointNote | undefined;
+  readonly workers?: number | undefined;
+  readonly onProgress?: ((progress: AuditProgress) => Effect.Effect<void>) | undefined;
+}
+
+/** An audit's report, and where the next one may go on. */
+export interface AuditOutcome {
+  readonly report: AuditReport;
+  /** The note of the largest checkpoint that held, after an audit without findings: a `since` for the next one. */
+  readonly resume_from: string | null;
+}
+
+/** Audits a database. */
+export class AuditCoordinator extends Context.Service<
+  AuditCoordinator,
+  {
+    /**
+     * Checks everything, or what is new. What can't be read is a finding; a database that is away is an error, and
+     * nothing was found out.
+     */
+    readonly audit: (
+      options?: AuditOptions,
+    ) => Effect.Effect<AuditOutcome, DatabaseError | InvalidInput>;
+  }
+>()("@runproof/spine-coordinators/AuditCoordinator") {
+  static readonly layer: Layer.Layer<AuditCoordinator, never, AuditBridge> = Layer.effect(
+    AuditCoordinator,
+    Effect.map(AuditBridge, (bridge) => AuditCoordinator.of({ audit: audit(bridge) })),
+  );
+}
+
+type Bridge = AuditBridge["Service"];
+
+const audit = (bridge: Bridge) =>
+  Effect.fn("AuditCoordinator.audit")(function* (options: AuditOptions = {}) {
+    const started_at = yield* now;
+    const given = yield* readGiven(options);
+    const tally = new AuditTally();
+    const survey = yield* readSurvey(bridge, tally, given);
+    const scope = scopeOf(given, survey.log.size);
+    const checkpoints = [...given.checkpoints, ...survey.stored];
+    const run: AuditRun = {
+      snapshot: bridge.snapshot,
+      tally,
+      signed_size: signedSize(checkpoints),
+      tell: yield* teller(tally, scope.since === null ? survey.size : null, options.onProgress),
+    };
+    yield* auditDefences(run);
+    yield* auditOrphans(run);
+    const walk = yield* auditEvidence(run, options.workers ?? WORKERS_DEFAULT, {
+      check_from: scope.since?.tree_size ?? 0,
+      size: survey.log.size,
+      wanted: checkpoints.map((checkpoint) => checkpoint.tree_size),
+    });
+    const compared = compareAll(tally, checkpoints, walk);
+    demandTrusted(tally, given.keys, checkpoints, walk.head.size);
+    const report = reportOf({ started_at, finished_at: yield* now, scope, tally, walk, compared });
+    return { report, resume_from: resumeFrom(report, checkpoints) };
+  });
+
+interface Given {
+  readonly keys: ReadonlyArray<VerifierKey>;
+  readonly checkpoints: ReadonlyArray<ReadCheckpoint>;
+  readonly since: ReadCheckpoint | null;
+}
+
+const readGiven = Effect.fnUntraced(function* ({
+  verifier_keys = [],
+  checkpoints = [],
+  since,
+}: AuditOptions): Effect.fn.Return<Given, InvalidInput> {
+  const read = (note: CheckpointNote, keys: ReadonlyArray<VerifierKey>) =>
+    Effect.suspend(() => {
+      const checkpoint = readCheckpoint(note, keys);
+      return checkpoint instanceof NoteInvalid
+        ? Effect.fail(invalidInput(checkpoint, note.source))
+        : Effect.succeed(checkpoint);
+    });
+  const keys = yield* Effect.forEach(verifier_keys, (text) =>
+    Effect.mapError(
+      refusable(() => parseVerifierKey(text)),
+      (refusal) => invalidInput(refusal),
+    ),
+  );
+  const kept = yield* Effect.forEach(checkpoints, (note) => read(note, keys));
+  const from = since === undefined ? null : yield* read(since, keys);
+  return { keys, checkpoints: from === null ? kept : [...kept, from], since: from };
+});
+
+/** What there is before anything is checked, from one snapshot: a checkpoint is never newer than the log it is of. */
+const readSurvey = Effect.fnUntraced(function* (bridge: Bridge, tally: AuditTally, given: Given) {
+  const none = { traces: 0, steps: 0, entries: 0 };
+  const started: AuditRun = {
+    snapshot: bridge.snapshot,
+    tally,
+    signed_size: 0,
+    tell: Effect.void,
+  };
+  const survey = yield* bridge
+    .snapshot((reads) =>
+      Effect.all({ size: reads.size, log: reads.logSize, checkpoint: reads.latestCheckpoint }),
+    )
+    .pipe(
+      orUnreadable(started, "the evidence tables", {
+        size: none,
+        log: { size: 0, pending: 0 },
+        checkpoint: null,
+      }),
+    );
+  const { checkpoint } = survey;
+  if (checkpoint === null) return { ...survey, stored: [] };
+  const read = readCheckpoint({ source: STORED_SOURCE, note: checkpoint.note }, given.keys);
+  for (const found of storedCheckpointFaults(checkpoint, read)) tally.find(found);
+  return { ...survey, stored: read instanceof NoteInvalid ? [] : [read] };
+});
+
+interface Scope {
+  readonly since: ReadCheckpoint | null;
+  /** Why everything was checked though only what is new was asked for. */
+  readonly widened: AuditNeeds["widened"];
+}
+
+const scopeOf = ({ since }: Given, size: number): Scope => {
+  if (since === null) return { since: null, widened: null };
+  if (since.signature === "untrusted") return { since: null, widened: "untrusted" };
+  if (since.tree_size > size) return { since: null, widened: "shrunk" };
+  if (size - since.tree_size > SINCE_ENTRIES_MAX) return { since: null, widened: "too much" };
+  return { since, widened: null };
+};
+
+const signedSize = (checkpoints: ReadonlyArray<ReadCheckpoint>): number =>
+  Math.max(
+    0,
+    ...checkpoints
+      .filter(({ signature }) => signature === "trusted")
+      .map(({ tree_size }) => tree_size),
+  );
+
+const teller = Effect.fnUntraced(function* (
+  { checked }: AuditTally,
+  total: AuditProgress["total"],
+  onProgress: AuditOptions["onProgress"],
+) {
+  const started_ms = yield* Clock.currentTimeMillis;
+  if (onProgress === undefined) return Effect.void;
+  return Effect.gen(function* () {
+    const elapsed_ms = (yield* Clock.currentTimeMillis) - started_ms;
+    const { traces, steps, entries } = checked;
+    const done = traces + steps + entries;
+    const rows = total === null ? null : total.traces + total.steps + total.entries;
+    yield* onProgress({
+      traces,
+      steps,
+      entries,
+      total,
+      elapsed_ms,
+      rate_per_s: elapsed_ms === 0 ? 0 : (done / elapsed_ms) * 1000,
+      left_ms: rows === null || done === 0 ? null : (Math.max(0, rows - done) * elapsed_ms) / done,
+    });
+  });
+});
+
+const auditDefences = Effect.fnUntraced(function* (run: AuditRun) {
+  const drift = yield* run
+    .snapshot((reads) => reads.drift)
+    .pipe(orUnreadable(run, "the database's catalog", []));
+  for (const { object, what } of drift) {
+    run.tally.find({ code: "CATALOG_DRIFT", object, message: `${object}: ${what}` });
+  }
+});
+
+const ROWS = {
+  steps: "steps are there",
+  lease: "a lease is there",
+  run: "the run says that it began",
+  trace: "its row is there",
+} as const;
+
+const readOrphans = Effect.fnUntraced(function* (reads: AuditReads) {
+  const orphans = yield* reads.orphans;
+  return yield* Effect.filter(orphans, ({ rows, trace_id }) =>
+    // Of a run that was deleted as recorded, the row of its plan stays.
+    rows === "run" && trace_id !== null
+      ? Effect.map(isDeletionRecorded(reads, trace_id), (isRecorded) => !isRecorded)
+      : Effect.succeed(true),
+  );
+});
+
+const auditOrphans = Effect.fnUntraced(function* (run: AuditRun) {
+  const orphans = yield* run
+    .snapshot(readOrphans)
+    .pipe(orUnreadable(run, "rows without a trace", []));
+  for (const { rows, trace_id } of orphans) {
+    const message =
+      trace_id === null
+        ? `${rows}: rows have no trace id`
+        : `trace ${trace_id}: ${ROWS[rows]}, and the trace is not`;
+    run.tally.find({ code: "ORPHAN_ROWS", trace_id, message });
+  }
+});
+
+/** Where to begin so that the tree is whole: at the first entry, or at the last full tile before what is new. */
+const walkStart = Effect.fnUntraced(function* (
+  run: AuditRun,
+  check_from: number,
+): Effect.fn.Return<WalkStart, DatabaseError> {
+  const size = check_from - (check_from % TILE_WIDTH);
+  const { nodes } = planRoot(size);
+  if (nodes.length === 0) return FROM_THE_FIRST;
+  return yield* run
+    .snapshot((reads) => reads.nodes(nodes))
+    .pipe(
+      Effect.map((peaks) => ({ size, peaks })),
+      orUnreadable(run, "aos_log_tiles", FROM_THE_FIRST),
+    );
+});
+
+const auditEvidence = Effect.fnUntraced(function* (
+  run: AuditRun,
+  workers: number,
+  log: {
+    readonly check_from: number;
+    readonly size: number;
+    readonly wanted: ReadonlyArray<number>;
+  },
+) {
+  const walk = new LogWalk(yield* walkStart(run, log.check_from), log.wanted);
+  if (log.check_from === 0) {
+    yield* Effect.all(
+      [auditLog(run, { ...log, walk, onTraceIds: () => undefined }), auditAllTraces(run, workers)],
+      { concurrency: 2 },
+    );
+    return walk;
+  }
+  const trace_ids = new Set<string>();
+  const onTraceIds = (ids: Iterable<string>) => {
+    for (const id of ids) trace_ids.add(id);
+  };
+  yield* auditLog(run, { ...log, walk, onTraceIds });
+  yield* readOpenTraces(run, onTraceIds);
+  yield* Effect.forEach(trace_ids, (trace_id) => auditTrace(run, trace_id), {
+    concurrency: workers,
+    discard: true,
+  });
+  return walk;
+});
+
+const auditAllTraces = Effect.fnUntraced(function* (run: AuditRun, workers: number) {
+  const boundaries = yield* run
+    .snapshot((reads) => reads.traceBoundaries(workers))
+    .pipe(orUnreadable(run, "aos_traces", []));
+  const parts = [null, ...boundaries].map((above, at) => ({
+    above,
+    through: boundaries[at] ?? null,
+  }));
+  yield* Effect.forEach(parts, (part) => auditTraces(run, part), {
+    concurrency: workers,
+    discard: true,
+  });
+});
+
+const OPEN_PAGE = 1000;
+
+/** Open traces may have grown without an entry. */
+const readOpenTraces = Effect.fnUntraced(function* (
+  run: AuditRun,
+  onTraceIds: (trace_ids: ReadonlyArray<string>) => void,
+) {
+  let above: string | null = null;
+  for (;;) {
+    const from: string | null = above;
+    const page: ReadonlyArray<string> = yield* run
+      .snapshot((reads) => reads.openTraceIds({ above: from, limit: OPEN_PAGE }))
+      .pipe(orUnreadable(run, "aos_traces", []));
+    onTraceIds(page);
+    above = page.at(-1) ?? null;
+    if (above === null) return;
+  }
+});
+
+const compareAll = (
+  tally: AuditTally,
+  checkpoints: ReadonlyArray<ReadCheckpoint>,
+  walk: LogWalk,
+): AuditReport["checkpoints"] =>
+  checkpoints.map((checkpoint) => {
+    const { compared, found } = compareCheckpoint(checkpoint, {
+      size: walk.head.size,
+      root_hash: walk.rootAt(checkpoint.tree_size),
+    });
+    for (const each of found) tally.find(each);
+    return compared;
+  });
+
+/** Keys were given to be relied on: a log with no checkpoint that one of them signed is not what was asked for. */
+const demandTrusted = (
+  tally: AuditTally,
+  keys: ReadonlyArray<VerifierKey>,
+  checkpoints: ReadonlyArray<ReadCheckpoint>,
+  size: number,
+): void => {
+  if (keys.length === 0 || size === 0 || checkpoints.length > 0) return;
+  tally.find({
+    code: "KEY_UNTRUSTED",
+    message: "the log: keys were given, and there is no checkpoint that one of them signed",
+  });
+};
+
+interface Concluded {
+  readonly started_at: string;
+  readonly finished_at: string;
+  readonly scope: Scope;
+  readonly tally: AuditTally;
+  readonly walk: LogWalk;
+  readonly compared: AuditReport["checkpoints"];
+}
+
+const reportOf = ({ scope, tally, walk, compared, ...times }: Concluded): AuditReport => {
+  const isSigned = compared.every(({ holds, signature }) => holds || signature !== "trusted");
+  const SIGNED = isSigned ? tally.verified_below : 0;
+  const since =
+    scope.since === null
+      ? null
+      : { tree_size: scope.since.tree_size, root_hash: scope.since.root_hash };
+  return {
+    verdict: tally.isClean ? "CLEAN" : "FINDINGS",
+    ...times,
+    since,
+    checked: tally.checked,
+    traces: tally.traces,
+    levels: { SELF: tally.traces.verified - SIGNED, SIGNED },
+    payloads_erased: tally.payloads_erased,
+    tree: walk.head,
+    checkpoints: compared,
+    findings: tally.findings,
+    findings_omitted: tally.omitted,
+    findings_by_code: Object.fromEntries(tally.byCode),
+    notes: notesOf({ since, widened: scope.widened, tally, compared }),
+  };
+};
+
+const resumeFrom = (
+  report: AuditReport,
+  checkpoints: ReadonlyArray<ReadCheckpoint>,
+): string | null => {
+  if (report.verdict !== "CLEAN") return null;
+  const [largest] = checkpoints.toSorted((a, b) => b.tree_size - a.tree_size);
+  return largest?.note ?? null;
+};
