@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer";
 import * as Logger from "effect/Logger";
 import * as References from "effect/References";
 import { readFileSync } from "node:fs";
+import * as Audit from "./commands/Audit.ts";
 import * as Demo from "./commands/Demo.ts";
 import * as Doctor from "./commands/Doctor.ts";
 import * as Import from "./commands/Import.ts";
@@ -38,7 +39,7 @@ export const command = root.pipe(
     { group: "Record", commands: [Run.command, Import.command] },
     { group: "Look", commands: [Traces.command] },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
-    { group: "Operate", commands: [Migrate.command, Doctor.command] },
+    { group: "Operate", commands: [Migrate.command, Doctor.command, Audit.command] },
   ]),
 );
 

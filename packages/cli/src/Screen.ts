@@ -84,10 +84,10 @@ export const printable = (text: string): string =>
 /** The number of terminal cells that text takes. */
 export const width = (text: string): number => CliOutput.displayWidth(text);
 
-/** Text filled up with spaces to a number of cells. */
-export const pad = (text: string, cells: number, side: "left" | "right" = "left"): string => {
+/** Text filled up with spaces to a number of cells, set to one side. */
+export const pad = (text: string, cells: number, align: "left" | "right" = "left"): string => {
   const fill = " ".repeat(Math.max(0, cells - width(text)));
-  return side === "left" ? text + fill : fill + text;
+  return align === "left" ? text + fill : fill + text;
 };
 
 /** Plain text cut to a number of cells, its end replaced by an ellipsis. */

@@ -7,6 +7,8 @@ export interface Column {
   readonly align?: "left" | "right" | undefined;
   /** The column that gives way where the screen is too narrow, down to this many cells. Without it a cell is never cut. */
   readonly shrinks_to?: number | undefined;
+  /** The column is left out where the screen is still too narrow, the last such column first. */
+  readonly optional?: boolean | undefined;
 }
 
 /** A cell's plain text, and how it is coloured once it has its width. */
@@ -15,76 +17,71 @@ export interface Cell {
   readonly paint?: ((text: string) => string) | undefined;
 }
 
+type Rows = ReadonlyArray<ReadonlyArray<Cell>>;
+
+/** A column with its cells and the width that it gets. */
+interface Fitted {
+  readonly column: Column;
+  readonly cells: ReadonlyArray<Cell>;
+  readonly cells_wide: number;
+}
+
 const GAP = "  ";
 
-const longest = (column: Column, cells: ReadonlyArray<Cell | undefined>): number =>
-  Math.max(width(column.heading), ...cells.map((cell) => width(cell?.text ?? "")));
+const measured = (columns: ReadonlyArray<Column>, rows: Rows): ReadonlyArray<Fitted> =>
+  columns.map((column, index) => {
+    const cells = rows.map((row) => row[index] ?? { text: "" });
+    const widths = cells.map((cell) => width(cell.text));
+    return { column, cells, cells_wide: Math.max(width(column.heading), ...widths) };
+  });
+
+const total = (fitted: ReadonlyArray<Fitted>): number =>
+  fitted.reduce((sum, { cells_wide }) => sum + cells_wide + GAP.length, -GAP.length);
 
 /** How wide a table is where nothing shrinks, the gap to a further column included. */
-export const widthOf = (
-  columns: ReadonlyArray<Column>,
-  rows: ReadonlyArray<ReadonlyArray<Cell>>,
-): number =>
-  columns.reduce(
-    (sum, column, index) =>
-      sum +
-      longest(
-        column,
-        rows.map((row) => row[index]),
-      ) +
-      GAP.length,
-    0,
-  );
+export const widthOf = (columns: ReadonlyArray<Column>, rows: Rows): number =>
+  total(measured(columns, rows)) + GAP.length;
 
-/** The widths of the columns: those of the longest cell, with what is too much taken from the columns that may shrink. */
-const fit = (
-  columns: ReadonlyArray<Column>,
-  rows: ReadonlyArray<ReadonlyArray<Cell>>,
-  available: number,
-): ReadonlyArray<number> => {
-  const widths = columns.map((column, index) =>
-    longest(
-      column,
-      rows.map((row) => row[index]),
-    ),
-  );
-  let excess =
-    widths.reduce((sum, each) => sum + each, GAP.length * (columns.length - 1)) - available;
-  columns.forEach((column, index) => {
-    if (excess <= 0 || column.shrinks_to === undefined) return;
-    const full = widths[index] ?? 0;
-    const narrow = Math.max(Math.min(full, column.shrinks_to), full - excess);
-    excess -= full - narrow;
-    widths[index] = narrow;
+/** Takes what is too much from the columns that may shrink, in their order. */
+const shrink = (fitted: ReadonlyArray<Fitted>, available: number): ReadonlyArray<Fitted> => {
+  let excess = total(fitted) - available;
+  return fitted.map((each) => {
+    const { shrinks_to } = each.column;
+    if (excess <= 0 || shrinks_to === undefined) return each;
+    const least = Math.min(each.cells_wide, shrinks_to);
+    const cells_wide = Math.max(least, each.cells_wide - excess);
+    excess -= each.cells_wide - cells_wide;
+    return { ...each, cells_wide };
   });
-  return widths;
+};
+
+const fit = (fitted: ReadonlyArray<Fitted>, available: number): ReadonlyArray<Fitted> => {
+  const shrunk = shrink(fitted, available);
+  const last = fitted.findLastIndex(({ column }) => column.optional === true);
+  if (total(shrunk) <= available || last === -1) return shrunk;
+  return fit(fitted.toSpliced(last, 1), available);
 };
 
 /** Draws a table, one line a row under a line of headings. Cells are plain text: see `printable`. */
-export const render = (
-  screen: Screen,
-  columns: ReadonlyArray<Column>,
-  rows: ReadonlyArray<ReadonlyArray<Cell>>,
-): string => {
+export const render = (screen: Screen, columns: ReadonlyArray<Column>, rows: Rows): string => {
   // Off a terminal nothing is cut: what reads it may want the whole.
-  const widths = fit(columns, rows, screen.live ? screen.columns : Infinity);
-  const line = (cells: ReadonlyArray<Cell>): string =>
-    columns
-      .map((column, index) => {
-        const cell = cells[index] ?? { text: "" };
-        const cells_wide = widths[index] ?? 0;
-        const clipped = clip(screen, cell.text, cells_wide);
-        const painted = cell.paint === undefined ? clipped : cell.paint(clipped);
-        const last = index === columns.length - 1 && column.align !== "right";
-        return last
-          ? painted
-          : pad(painted, cells_wide, column.align === "right" ? "right" : "left");
+  const fitted = fit(measured(columns, rows), screen.live ? screen.columns : Infinity);
+  const line = (cellOf: (each: Fitted) => Cell): string =>
+    fitted
+      .map((each, index) => {
+        const { text, paint = (plain: string) => plain } = cellOf(each);
+        const { align = "left" } = each.column;
+        const painted = paint(clip(screen, text, each.cells_wide));
+        const isLast = index === fitted.length - 1 && align === "left";
+        return isLast ? painted : pad(painted, each.cells_wide, align);
       })
       .join(GAP)
       .trimEnd();
-  const head = columns.map((column) => ({
+  const head = line(({ column }) => ({
     text: column.heading,
-    paint: (text: string) => tone(screen, "quiet", text),
+    paint: (text) => tone(screen, "quiet", text),
   }));
-  return [head, ...rows].map(line).join("\n");
+  return [head, ...rows.map((_, row) => line(({ cells }) => cells[row] ?? { text: "" }))].join(
+    "\n",
+  );
 };

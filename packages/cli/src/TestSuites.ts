@@ -3,6 +3,8 @@ import type { TestSuite } from "@runproof/spine-coordinators/ValidationCoordinat
 import * as Effect from "effect/Effect";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { load } from "./Runproof.ts";
@@ -27,43 +29,54 @@ interface VitestReport {
   readonly numFailedTests: number;
 }
 
-const runVitest = (folder: string) =>
-  Effect.callback<{ readonly exit_code: number | null; readonly stdout: string }>((resume) => {
+/** Runs the tests in a process of their own; answers its exit code. */
+const runVitest = (folder: string, report: string) =>
+  Effect.callback<number | null>((resume) => {
     const env = Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !hidden.includes(name)),
     );
-    const child = spawn(process.execPath, [VITEST, "run", COORDINATOR_TESTS, "--reporter=json"], {
-      cwd: folder,
-      env,
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    let stdout = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
-    child.on("error", (error) =>
-      resume(Effect.succeed({ exit_code: null, stdout: error.message })),
+    const child = spawn(
+      process.execPath,
+      [VITEST, "run", COORDINATOR_TESTS, "--reporter=json", `--outputFile=${report}`],
+      { cwd: folder, env, stdio: "ignore" },
     );
-    child.on("close", (exit_code) => resume(Effect.succeed({ exit_code, stdout })));
+    child.on("error", () => resume(Effect.succeed(null)));
+    child.on("close", (exit_code) => resume(Effect.succeed(exit_code)));
     return Effect.sync(() => child.kill());
   });
 
-const conclude = (ended: { readonly exit_code: number | null; readonly stdout: string }) => {
-  try {
-    const report = JSON.parse(ended.stdout.slice(ended.stdout.indexOf("{"))) as VitestReport;
-    const passed = ended.exit_code === 0 && report.success && report.numPassedTests > 0;
-    const others = report.numTotalTests - report.numPassedTests - report.numFailedTests;
-    const skipped = others === 0 ? "" : `, ${others} skipped`;
-    return {
-      passed,
-      detail: `${report.numPassedTests} passed, ${report.numFailedTests} failed${skipped}`,
-    };
-  } catch {
-    return { passed: false, detail: `vitest ended with code ${ended.exit_code} and no report` };
+/** Null where vitest ended before it had written one. */
+const readReport = (path: string): Promise<VitestReport | null> =>
+  readFile(path, "utf8").then(
+    (text) => JSON.parse(text) as VitestReport,
+    () => null,
+  );
+
+const conclude = (exit_code: number | null, report: VitestReport | null) => {
+  if (report === null) {
+    return { passed: false, detail: `vitest ended with code ${exit_code} and no report` };
   }
+  const { numTotalTests, numPassedTests, numFailedTests } = report;
+  const others = numTotalTests - numPassedTests - numFailedTests;
+  const skipped = others === 0 ? "" : `, ${others} skipped`;
+  return {
+    passed: exit_code === 0 && report.success && numPassedTests > 0,
+    detail: `${numPassedTests} passed, ${numFailedTests} failed${skipped}`,
+  };
 };
+
+const reportFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-validate-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true })),
+);
 
 const coordinatorTests = (folder: string): TestSuite => ({
   name: "coordinator tests",
-  run: Effect.map(runVitest(folder), conclude),
+  run: Effect.gen(function* () {
+    const report = join(yield* reportFolder, "report.json");
+    const exit_code = yield* runVitest(folder, report);
+    return conclude(exit_code, yield* Effect.promise(() => readReport(report)));
+  }).pipe(Effect.scoped),
 });
 
 const formatVectors: TestSuite = {

@@ -229,7 +229,12 @@ describe("proof and verify", () => {
 
 describe("validate", () => {
   it("stops without a trace, passes on a run, and fails once the run is tampered with", async () => {
-    const production = { ...env, USE_POSTGRES_TRACES: "true" };
+    const production = {
+      ...env,
+      USE_POSTGRES_TRACES: "true",
+      // The tests of step 5 then need not start a server of their own.
+      RUNPROOF_TEST_DATABASE_URL: inject("postgresUrl"),
+    };
     const report = join(here.path, "report.md");
     const validate = ["validate", "--tenant-id", "v", "--report", report];
     const careless = await runproof(validate, env);

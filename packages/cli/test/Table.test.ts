@@ -39,6 +39,17 @@ describe("Table", () => {
     expect(Table.render(terminal(10), columns, rows)).toContain("suppo…");
   });
 
+  it("leaves out what is optional before it is wider than the screen", () => {
+    const some = columns.map((column) => ({ ...column, optional: column.heading === "agent" }));
+    expect(Table.render(terminal(16), some, rows)).toBe(
+      drawn(`
+        run_id  steps
+        r-1        12
+        r-20        3
+      `),
+    );
+  });
+
   it("cuts nothing off a terminal", () => {
     expect(Table.render(screen(24), columns, rows)).toContain("support-agent");
   });

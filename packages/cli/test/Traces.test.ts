@@ -75,6 +75,12 @@ describe("traces show", () => {
     expect(text).not.toContain("root ");
   });
 
+  it("calls a run with a status that the format does not know neither complete nor aborted", () => {
+    expect(renderRun(screen(80), { ...shown, status: "great" })).toContain(
+      "seal     UNKNOWN (great)",
+    );
+  });
+
   it("gives the reason of a run that was aborted", () => {
     const seal = { status: "aborted", reason: "lease expired", completed_at: null };
     expect(renderRun(screen(80), { ...shown, status: "aborted", seal })).toContain(

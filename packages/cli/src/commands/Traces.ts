@@ -23,17 +23,21 @@ const tones: Readonly<Record<string, Tone>> = {
 
 const statusTone = (status: string): Tone => tones[status] ?? "bad";
 
+/** Narrower terminals see times to the minute. */
+const COLUMNS_FOR_SECONDS = 100;
+
 /** A page of traces, newest first. */
-export const renderPage = (screen: Screen, page: TracePage): string =>
-  Table.render(
+export const renderPage = (screen: Screen, page: TracePage): string => {
+  const time_cells = screen.live && screen.columns < COLUMNS_FOR_SECONDS ? 16 : 19;
+  return Table.render(
     screen,
     [
       { heading: "run_id" },
       { heading: "status" },
       { heading: "started (UTC)" },
-      { heading: "took", align: "right" },
+      { heading: "took", align: "right", optional: true },
       { heading: "steps", align: "right" },
-      { heading: "agent", shrinks_to: 8 },
+      { heading: "agent", shrinks_to: 8, optional: true },
     ],
     page.traces.map((trace) => {
       const from = Duration.epochMs(trace.started_at);
@@ -44,13 +48,14 @@ export const renderPage = (screen: Screen, page: TracePage): string =>
           text: printable(trace.status),
           paint: (text) => tone(screen, statusTone(trace.status), text),
         },
-        { text: Duration.clock(trace.started_at).slice(0, 19) },
+        { text: Duration.clock(trace.started_at).slice(0, time_cells) },
         { text: from === null || to === null ? "-" : Duration.format(to - from) },
         { text: String(trace.step_count) },
         { text: printable(trace.agent_id ?? "-") },
       ];
     }),
   );
+};
 
 type StoredRecord = ShownRun["trace"];
 
@@ -84,10 +89,17 @@ const timelineStep = (
   cost_cents: numberOf(record, "cost_cents"),
 });
 
+/** Nothing infers COMPLETE: a status that no seal may have is said to be none. */
+const lifecycles: Readonly<Record<string, string>> = {
+  completed: "COMPLETE",
+  failed: "COMPLETE",
+  aborted: "ABORTED",
+};
+
 const lifecycle = (run: ShownRun): string => {
   if (run.seal === null) return "OPEN: no seal yet, so no proof either";
   const reason = textOf(run.seal, "reason");
-  const state = run.status === "aborted" ? "ABORTED" : "COMPLETE";
+  const state = lifecycles[run.status] ?? "UNKNOWN";
   return `${state} (${run.status})${reason === null ? "" : `: ${reason}`}`;
 };
 

@@ -1,0 +1,312 @@
+/** `runproof audit`: everything that a database holds, checked from the rows. */
+import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
+import type {
+  AuditOptions,
+  AuditOutcome,
+  AuditProgress,
+} from "@runproof/spine-coordinators/AuditCoordinator";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Cause from "effect/Cause";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as Schedule from "effect/Schedule";
+import * as Duration from "../Duration.ts";
+import * as ExitCode from "../ExitCode.ts";
+import * as File from "../File.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
+import { root } from "../Root.ts";
+import { load, type Location } from "../Runproof.ts";
+import { printable, type Screen, tone, wrap } from "../Screen.ts";
+import * as Table from "../Table.ts";
+
+const grouped = new Intl.NumberFormat("en");
+const number = (n: number): string => grouped.format(n);
+const counted = (n: number, one: string, many = `${one}s`): string =>
+  `${number(n)} ${n === 1 ? one : many}`;
+
+const placeOf = (finding: AuditFinding): string =>
+  finding.run_id ?? finding.trace_id ?? finding.object ?? "the log";
+
+const indexOf = ({ step_index, log_index }: AuditFinding): string => {
+  if (step_index !== null) return `step ${step_index}`;
+  return log_index === null ? "" : `entry ${log_index}`;
+};
+
+/** The findings, one line each. */
+export const renderFindings = (screen: Screen, findings: ReadonlyArray<AuditFinding>): string =>
+  Table.render(
+    screen,
+    [
+      { heading: "finding" },
+      { heading: "tenant_id", optional: true },
+      { heading: "where", shrinks_to: 12 },
+      { heading: "at" },
+      { heading: "what", shrinks_to: 20 },
+    ],
+    findings.map((finding) => [
+      { text: finding.code, paint: (text) => tone(screen, "bad", text) },
+      { text: printable(finding.tenant_id ?? "") },
+      { text: printable(placeOf(finding)) },
+      { text: indexOf(finding) },
+      { text: printable(finding.message) },
+    ]),
+  );
+
+const traceLine = ({ traces, levels }: AuditReport): string =>
+  [
+    `${number(traces.verified)} verified (${number(levels.SIGNED)} SIGNED, ${number(levels.SELF)} SELF)`,
+    `${number(traces.open)} open`,
+    ...(traces.open_past_lease === 0
+      ? []
+      : [`${number(traces.open_past_lease)} open past their lease`]),
+    ...(traces.empty === 0 ? [] : [`${number(traces.empty)} without steps`]),
+    `${number(traces.failed)} failed`,
+  ].join(", ");
+
+const logLine = ({ tree, checked }: AuditReport): string =>
+  [
+    `${counted(tree.size, "entry", "entries")}, root ${tree.root_hash ?? "unknown: entries are missing or unreadable"}`,
+    ...(checked.entries_pending === 0
+      ? []
+      : [`${number(checked.entries_pending)} wait for their index`]),
+  ].join(", ");
+
+const checkpointLine = ({
+  source,
+  tree_size,
+  signature,
+  holds,
+}: AuditReport["checkpoints"][number]): string =>
+  `${printable(source)}: ${counted(tree_size, "entry", "entries")}, signature ${signature}, ${holds ? "the log extends it" : "the log does not extend it"}`;
+
+const LABEL_CELLS = 12;
+
+const field = (screen: Screen, label: string, value: string): string =>
+  wrap(value, screen.columns, `  ${label.padEnd(LABEL_CELLS)}`);
+
+/** What was checked, and what it came to. */
+export const renderReport = (screen: Screen, report: AuditReport): string => {
+  const { checked, findings, findings_omitted, verdict } = report;
+  const isClean = verdict === "CLEAN";
+  const took_ms =
+    (Duration.epochMs(report.finished_at) ?? 0) - (Duration.epochMs(report.started_at) ?? 0);
+  const total = findings.length + findings_omitted;
+  const title = isClean ? "CLEAN" : counted(total, "FINDING");
+  const scope = report.since === null ? "" : "what is new: ";
+  const what = `${scope}${counted(checked.traces, "trace")}, ${counted(checked.steps, "step")} and ${counted(checked.entries, "log entry", "log entries")} in ${Duration.format(took_ms)}`;
+  return [
+    ...(findings.length === 0 ? [] : [renderFindings(screen, findings), ""]),
+    ...(findings_omitted === 0 ? [] : [`${number(findings_omitted)} more findings are not listed`]),
+    `${tone(screen, isClean ? "good" : "bad", tone(screen, "strong", title))}  ${what}`,
+    field(screen, "traces", traceLine(report)),
+    ...(report.payloads_erased === 0
+      ? []
+      : [field(screen, "erased", counted(report.payloads_erased, "payload"))]),
+    field(screen, "log", logLine(report)),
+    ...report.checkpoints.map((checkpoint) =>
+      field(screen, "checkpoint", checkpointLine(checkpoint)),
+    ),
+    ...report.notes.map((note) => field(screen, "note", printable(note))),
+  ].join("\n");
+};
+
+const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** A duration such as `90s`, `15m`, `1h` or `1d` in milliseconds; null for anything else. */
+export const parseEvery = (text: string): number | null => {
+  const parts = /^(?<count>[1-9]\d{0,5})(?<unit>[smhd])$/u.exec(text)?.groups;
+  if (parts === undefined) return null;
+  return Number(parts["count"]) * UNITS_MS[parts["unit"] as keyof typeof UNITS_MS];
+};
+
+/** What the flags ask for. */
+interface Asked {
+  readonly checkpoints: ReadonlyArray<string>;
+  readonly verifier_keys: ReadonlyArray<string>;
+  readonly since: string | undefined;
+  readonly save: string | undefined;
+  readonly workers: number | undefined;
+  readonly location: Location;
+}
+
+const readNote = (source: string) => Effect.map(File.read(source), (note) => ({ source, note }));
+
+const readOptions = Effect.fnUntraced(function* (asked: Asked) {
+  return {
+    checkpoints: yield* Effect.forEach(asked.checkpoints, readNote),
+    verifier_keys: asked.verifier_keys,
+    since: asked.since === undefined ? undefined : yield* readNote(asked.since),
+    workers: asked.workers,
+  } satisfies AuditOptions;
+});
+
+const rowsOf = ({ traces, steps, entries }: Pick<AuditProgress, "traces" | "steps" | "entries">) =>
+  traces + steps + entries;
+
+/** One audit from opening the database to closing it. */
+const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
+  const options = yield* readOptions(asked);
+  const { fromEnvironment } = yield* load(() => import("@runproof/spine-coordinators/AuditLayer"));
+  const { AuditCoordinator } = yield* load(
+    () => import("@runproof/spine-coordinators/AuditCoordinator"),
+  );
+  const context = yield* Progress.during("opening the database", null, () =>
+    Layer.build(fromEnvironment(asked.location)),
+  );
+  const audit = Effect.flatMap(AuditCoordinator, (coordinator) =>
+    Progress.during("auditing", null, (report) =>
+      coordinator.audit({
+        ...options,
+        onProgress: (progress) =>
+          report({
+            done: rowsOf(progress),
+            total: progress.total === null ? null : rowsOf(progress.total),
+            detail: `${number(Math.round(progress.rate_per_s))} rows/s`,
+          }),
+      }),
+    ),
+  );
+  return yield* Effect.provideContext(audit, context);
+}, Effect.scoped);
+
+const saveCheckpoint = Effect.fnUntraced(function* (
+  path: string | undefined,
+  { report, resume_from }: AuditOutcome,
+) {
+  if (path === undefined) return;
+  const output = yield* Output;
+  if (report.verdict !== "CLEAN") {
+    return yield* output.note(`${path} was not written: there are findings`);
+  }
+  if (resume_from === null) {
+    return yield* output.note(
+      `${path} was not written: no checkpoint covers the log; sign it with \`runproof checkpoint\``,
+    );
+  }
+  yield* File.write(path, resume_from);
+  yield* output.note(`${path}: what it covers was audited; go on with --since-checkpoint`);
+});
+
+const show = Effect.fnUntraced(function* (report: AuditReport) {
+  const { json } = yield* root;
+  const output = yield* Output;
+  if (json) yield* printJson(report);
+  else yield* output.data(renderReport(output.stdout, report));
+});
+
+const pass = Effect.fnUntraced(function* (asked: Asked) {
+  const outcome = yield* auditOnce(asked);
+  yield* show(outcome.report);
+  yield* saveCheckpoint(asked.save, outcome);
+  return outcome.report.verdict;
+});
+
+/** Says that a pass could not be made: never that nothing was found. */
+const sayUnchecked = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+  const { json } = yield* root;
+  const output = yield* Output;
+  const { code, tag, message, remedy } = ExitCode.ofCause(cause);
+  const at = new Date().toISOString();
+  if (json) {
+    return yield* printJson({
+      verdict: "NOT_CHECKED",
+      finished_at: at,
+      error: { code, tag, message, remedy },
+    });
+  }
+  const title = tone(output.stdout, "caution", tone(output.stdout, "strong", "NOT CHECKED"));
+  yield* output.data(
+    `${title}  ${Duration.clock(at)} UTC: ${printable(message ?? tag)}${remedy === null ? "" : `\n  try: ${printable(remedy)}`}`,
+  );
+});
+
+/** Audits again and again; ends only by a signal. */
+const passes = (asked: Asked, every_ms: number) =>
+  pass(asked).pipe(
+    Effect.asVoid,
+    Effect.catchCause((cause) =>
+      Cause.hasInterrupts(cause) ? Effect.failCause(cause) : sayUnchecked(cause),
+    ),
+    Effect.repeat(Schedule.fixed(every_ms)),
+  );
+
+const files = (name: string, description: string) =>
+  Flag.File(name).pipe(
+    Flag.withMetavar("FILE"),
+    Flag.withDescription(description),
+    Flag.atLeast(0),
+  );
+
+export const command = Command.make(
+  "audit",
+  {
+    checkpoints: files(
+      "checkpoint",
+      "Checkpoint kept elsewhere that the log must extend; repeatable",
+    ),
+    verifier_keys: Flag.String("vkey").pipe(
+      Flag.withMetavar("KEY"),
+      Flag.withDescription("Verifier key that must have signed the checkpoints; repeatable"),
+      Flag.atLeast(0),
+    ),
+    since: Options.optional(
+      Flag.File("since-checkpoint").pipe(
+        Flag.withMetavar("FILE"),
+        Flag.withDescription("Check only what is new since this checkpoint, which was audited"),
+      ),
+    ),
+    save: Options.optional(
+      Flag.Path("save-checkpoint").pipe(
+        Flag.withMetavar("FILE"),
+        Flag.withDescription("After an audit without findings, write the checkpoint it reached"),
+      ),
+    ),
+    every_ms: Options.optional(
+      Flag.String("every").pipe(
+        Flag.withMetavar("TIME"),
+        Flag.withDescription("Audit again and again, such as every 15m, 1h or 1d"),
+        Flag.mapTryCatch(
+          (text) => {
+            const every_ms = parseEvery(text);
+            if (every_ms === null) throw new Error(`${JSON.stringify(text)} is no time`);
+            return every_ms;
+          },
+          () => "expected a number and s, m, h or d, such as 15m",
+        ),
+      ),
+    ),
+    workers: Options.optional(
+      Flag.Int("workers").pipe(
+        Flag.withDescription("Readers at a time [4]"),
+        Flag.filter(
+          (workers) => workers >= 1 && workers <= 32,
+          () => "expected 1 to 32 workers",
+        ),
+      ),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, every_ms, ...flags }) {
+    const asked: Asked = { ...flags, location: { databaseUrl, home } };
+    if (every_ms !== undefined) return yield* passes(asked, every_ms);
+    const verdict = yield* pass(asked);
+    if (verdict !== "CLEAN") return yield* new ExitCode.Concluded({ code: 6 });
+  }),
+).pipe(
+  Command.withDescription("Check everything in the database, its log and its defences"),
+  Command.withExamples([
+    { command: "runproof audit" },
+    {
+      command: "runproof audit --checkpoint kept-elsewhere.txt --vkey example.com/log+…",
+      description: "Compare with a checkpoint that the database's owner can't change",
+    },
+    {
+      command: "runproof audit --since-checkpoint last.txt --save-checkpoint last.txt",
+      description: "Check what is new since the last audit without findings",
+    },
+    { command: "runproof audit --every 1h --json >> audits.ndjson" },
+  ]),
+);
