@@ -189,6 +189,12 @@ describe("malformed proofs", () => {
     expect(verifyInclusion({ ...good, ...change } as Inclusion)).toBe(false);
   });
 
+  it("an index beyond a tree of one leaf", () => {
+    const alone = { leaf_hash: tree[0]!, index: 0, size: 1, path: [], root: tree[0]! };
+    expect(verifyInclusion(alone)).toBe(true);
+    expect(verifyInclusion({ ...alone, index: 1 })).toBe(false);
+  });
+
   it("any change of one digit", () => {
     fc.assert(
       fc.property(

@@ -147,6 +147,26 @@ describe("never SIGNED", () => {
     }
   });
 
+  it("with one of the two proofs under a checkpoint that no trusted key signed", () => {
+    const older = log.checkpoint(ORIGIN, [stranger], 12);
+    failed({ opened: log.proof(at.opened, older, 12) }, "KEY_UNTRUSTED");
+    failed({ sealed: log.proof(at.sealed, older, 12) }, "KEY_UNTRUSTED");
+  });
+
+  it("with a broken signature by one trusted key beside a good one by another", () => {
+    const [good, bad] = [key, stranger].map((signer) => log.checkpoint(ORIGIN, [signer]));
+    const other = signCheckpoint({ origin: ORIGIN, tree_size: 20, root_hash: log.root(20) }, [
+      stranger,
+    ]);
+    const lineOf = (note: string) => note.slice(note.indexOf("\u2014"));
+    expect(lineOf(other)).not.toBe(lineOf(bad!));
+    const mixed = good! + lineOf(other);
+    const both = { opened: log.proof(at.opened, mixed), sealed: log.proof(at.sealed, mixed) };
+    failed(both, "KEY_UNTRUSTED", trusting(key, stranger));
+    // For whom does not know the other key, its line is none of their concern.
+    expect(codesOf(textWith(both), trusting(key))).toEqual(["VERIFIED", "SIGNED"]);
+  });
+
   it("with any character of either proof changed, put in or taken out; nor VERIFIED without a key", () => {
     for (const name of ["opened", "sealed"] as const) {
       const units = [...proofs[name]];
