@@ -1,0 +1,108 @@
+/**
+ * Goal: never two holders, and no lock that outlives its process. Method: real processes, some of them killed while
+ * they hold it.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lockFile, tryLock, unlock } from "../src/internal/file/LockFile.ts";
+
+const machine = hostname().replace(/[^A-Za-z0-9.-]/gu, "-");
+const HOLDER = join(import.meta.dirname, "LockHolder.ts");
+
+describe("a lock file", () => {
+  let folder: string;
+  let lock: string;
+  const children: Array<ChildProcess> = [];
+
+  const holder = (rounds: number) => {
+    const args = [HOLDER, lock, join(folder, "marker"), String(rounds)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+    children.push(child);
+    const held = once(child.stdout, "data");
+    const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+    return { child, held, ended };
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "runproof-lock-"));
+    lock = join(folder, "lock");
+  });
+  afterEach(() => {
+    for (const child of children.splice(0)) child.kill("SIGKILL");
+    unlock(lock);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("names the process that holds it, and is free once that was killed", async () => {
+    const { child, held, ended } = holder(1);
+    await held;
+    expect(tryLock(lock)).toMatchObject({ is_taken: false, pid: child.pid });
+    child.kill("SIGKILL");
+    await ended;
+    expect(tryLock(lock)).toEqual({ is_taken: true });
+    expect(tryLock(lock)).toMatchObject({ is_taken: false, pid: process.pid });
+    unlock(lock);
+    expect(readdirSync(folder)).toEqual(["marker"]);
+  });
+
+  it("is taken over from a process that had this pid before", () => {
+    const stale = `${lock}.${process.pid}-1-00000000@${machine}`;
+    writeFileSync(stale, "");
+    expect(tryLock(lock)).toEqual({ is_taken: true });
+    expect(existsSync(stale)).toBe(false);
+  });
+
+  it("is left alone where a process of another machine holds it", () => {
+    const foreign = `${lock}.2147483646-1-00000000@another-machine`;
+    writeFileSync(foreign, "");
+    expect(tryLock(lock)).toEqual({ is_taken: false, pid: 2_147_483_646, file: foreign });
+    expect(readdirSync(folder)).toEqual([basename(foreign)]);
+  });
+
+  it("is never held twice by processes of which some are killed anywhere", async () => {
+    const holders = Array.from({ length: 6 }, () => holder(100));
+    for (const { child, held } of holders.slice(0, 3)) {
+      await held;
+      child.kill("SIGKILL");
+    }
+    const codes = await Promise.all(holders.slice(3).map(({ ended }) => ended));
+    expect(codes.map(([code]) => code)).toEqual([0, 0, 0]);
+  });
+
+  it("is waited for, and given to the next when it is free", async () => {
+    const order: Array<string> = [];
+    const first = Effect.runFork(
+      Effect.scoped(
+        Effect.gen(function* () {
+          yield* lockFile(lock);
+          order.push("first has it");
+          yield* Effect.sleep(50);
+          order.push("first gives it up");
+        }),
+      ),
+    );
+    const second = Effect.runFork(
+      Effect.scoped(
+        Effect.andThen(
+          lockFile(lock),
+          Effect.sync(() => order.push("second has it")),
+        ),
+      ),
+    );
+    await Effect.runPromise(Fiber.joinAll([first, second]));
+    expect(order).toEqual(["first has it", "first gives it up", "second has it"]);
+  });
+
+  it("says where it can't be made", async () => {
+    const error = await Effect.runPromise(
+      Effect.flip(Effect.scoped(lockFile(join(folder, "missing", "lock")))),
+    );
+    expect(error).toMatchObject({ _tag: "FileFailed", what: "no such file or folder" });
+  });
+});
