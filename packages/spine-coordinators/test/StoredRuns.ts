@@ -42,3 +42,19 @@ export const gate = Effect.gen(function* () {
     pass: Effect.andThen(Deferred.succeed(began, undefined), Deferred.await(release)),
   };
 });
+
+/** Changes a table's rows past its triggers, as an attacker who owns the database, and leaves the triggers as they were. */
+export const tamper = (table: "aos_traces" | "aos_trace_steps", statement: string) =>
+  asOwner(
+    `alter table ${table} disable trigger user`,
+    statement,
+    `do $$
+declare
+  trigger_name text;
+begin
+  for trigger_name in select tgname from pg_trigger where tgrelid = '${table}'::regclass and not tgisinternal loop
+    execute format('alter table ${table} enable always trigger %I', trigger_name);
+  end loop;
+end
+$$`,
+  );

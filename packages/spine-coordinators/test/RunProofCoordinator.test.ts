@@ -1,0 +1,231 @@
+/** Goal: every verdict that a stored run can get is the right one, on both databases and with no part of ours replaced. */
+import { assert, layer } from "@effect/vitest";
+import { verifyBundle } from "@runproof/proof/Verifier";
+import { legacyRoot } from "@runproof/proof/LegacyRoot";
+import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import * as Effect from "effect/Effect";
+import { asOwner, rows, runId, tamper, tenant_id, verdict } from "./StoredRuns.ts";
+import { databases, runproof } from "./TestDatabase.ts";
+
+/** A sealed run of as many steps as there are params. */
+const record = Effect.fnUntraced(function* (...params: ReadonlyArray<string>) {
+  let sealed: RunOutcome | undefined;
+  yield* TracedRun.run(
+    { tenant_id, onSealed: (outcome) => Effect.sync(() => (sealed = outcome)) },
+    Effect.forEach(params, (each) =>
+      TracedRun.step({ skill_id: "look_up", params: each }, Effect.succeed(`found ${each}`)),
+    ),
+  );
+  return sealed!;
+});
+
+const getRunProof = (...input: Parameters<RunProofCoordinator["Service"]["getRunProof"]>) =>
+  Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getRunProof(...input));
+
+const getBundle = (run_id: string, tenant = tenant_id) =>
+  Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getBundle({ tenant_id: tenant, run_id }));
+
+for (const [name, config] of databases) {
+  layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
+    `a proof on ${name}`,
+    (it) => {
+      it.effect("valid chain: VERIFIED with its length and root", () =>
+        Effect.gen(function* () {
+          const { run_id, root_hash } = yield* record("a", "b", "c");
+          const proof = yield* verdict(run_id);
+          assert.deepStrictEqual(proof.integrity, {
+            model: "HASH_CHAIN",
+            verification_status: "VERIFIED",
+            chain_length: 3,
+            root_hash,
+            failure_reason: null,
+          });
+          assert.strictEqual(proof.run_id, run_id);
+          assert.strictEqual(proof.lifecycle, "COMPLETE");
+          assert.strictEqual(proof.assurance, "SELF");
+          assert.lengthOf(proof.findings, 0);
+          assert.lengthOf(proof.aos_traces, 1);
+          assert.lengthOf(proof.aos_trace_steps, 3);
+          assert.strictEqual(proof.aos_traces[0]?.["status"], "completed");
+          assert.strictEqual(
+            proof.legacy_root_hash,
+            legacyRoot(
+              run_id,
+              [0, 1, 2].map((step_index) => ({
+                step_index,
+                skill_name: "look_up",
+                status: "success",
+              })),
+            ),
+          );
+        }),
+      );
+
+      it.effect('no trace: UNSUPPORTED "No trace found for run"', () =>
+        Effect.gen(function* () {
+          const { integrity, lifecycle, assurance, aos_traces } = yield* verdict("no-such-run");
+          assert.deepStrictEqual(integrity, {
+            model: "NONE",
+            verification_status: "UNSUPPORTED",
+            chain_length: 0,
+            root_hash: null,
+            failure_reason: "No trace found for run",
+          });
+          assert.deepStrictEqual([lifecycle, assurance, aos_traces.length], [null, null, 0]);
+        }),
+      );
+
+      it.effect('no steps: UNSUPPORTED "No steps to verify"', () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record();
+          const { integrity, assurance } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "UNSUPPORTED");
+          assert.strictEqual(integrity.failure_reason, "No steps to verify");
+          assert.strictEqual(integrity.chain_length, 0);
+          assert.strictEqual(assurance, null);
+        }),
+      );
+
+      it.effect("open: UNSUPPORTED, and never COMPLETE", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          yield* TracedRun.run(
+            { tenant_id, run_id },
+            Effect.gen(function* () {
+              yield* TracedRun.step({ skill_id: "look_up" }, Effect.succeed(1));
+              const { integrity, lifecycle, assurance } = yield* verdict(run_id);
+              assert.strictEqual(integrity.verification_status, "UNSUPPORTED");
+              assert.include(integrity.failure_reason, "OPEN");
+              assert.deepStrictEqual([lifecycle, assurance], ["OPEN", null]);
+              const refusal = yield* Effect.flip(getBundle(run_id));
+              assert.strictEqual(refusal._tag, "InvalidInput");
+            }),
+          );
+        }),
+      );
+
+      it.effect("tenant: always passed on, and another tenant's run is not found", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a");
+          const proof = yield* getRunProof({ tenant_id: "another-tenant", run_id });
+          assert.strictEqual(proof.integrity.verification_status, "UNSUPPORTED");
+          assert.strictEqual(proof.integrity.failure_reason, "No trace found for run");
+          assert.lengthOf(proof.aos_traces, 0);
+          assert.lengthOf(proof.aos_trace_steps, 0);
+          const refusal = yield* Effect.flip(getBundle(run_id, "another-tenant"));
+          assert.strictEqual(refusal._tag, "RunNotFound");
+        }),
+      );
+
+      it.effect("unknown stored step status: a finding, never success", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a", "b");
+          yield* tamper(
+            "aos_trace_steps",
+            `update aos_trace_steps set status = 'splendid' where run_id = '${run_id}' and step_index = 1`,
+          );
+          const { integrity, findings } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "FAILED");
+          assert.deepStrictEqual(
+            findings.map(({ code, step_index }) => [code, step_index]),
+            [["COLUMN_MISMATCH", 1]],
+          );
+        }),
+      );
+
+      it.effect("unknown stored trace status: a finding, never COMPLETE", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a");
+          yield* asOwner("alter table aos_traces drop constraint aos_traces_status_known");
+          yield* tamper(
+            "aos_traces",
+            `update aos_traces set status = 'splendid' where run_id = '${run_id}'`,
+          );
+          const { integrity, findings } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "FAILED");
+          assert.strictEqual(findings[0]?.code, "COLUMN_MISMATCH");
+        }),
+      );
+
+      it.effect("a changed payload: FAILED naming the step, and its neighbour VERIFIED", () =>
+        Effect.gen(function* () {
+          const changed = yield* record("a", "b", "c");
+          const neighbour = yield* record("a", "b", "c");
+          yield* tamper(
+            "aos_trace_steps",
+            `update aos_trace_steps set outcome_data = '"found nothing"' where run_id = '${changed.run_id}' and step_index = 2`,
+          );
+          const proof = yield* verdict(changed.run_id);
+          assert.strictEqual(proof.integrity.verification_status, "FAILED");
+          assert.deepStrictEqual(
+            proof.findings.map(({ code, step_index }) => [code, step_index]),
+            [["PAYLOAD_MISMATCH", 2]],
+          );
+          assert.strictEqual(proof.assurance, null);
+          const untouched = yield* verdict(neighbour.run_id);
+          assert.strictEqual(untouched.integrity.verification_status, "VERIFIED");
+          const refusal = yield* Effect.flip(getBundle(changed.run_id));
+          assert.strictEqual(refusal._tag, "StoredDataUnreadable");
+        }),
+      );
+
+      it.effect("a trace row that is gone while its steps are there: FAILED, not missing", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a");
+          yield* tamper("aos_traces", `delete from aos_traces where run_id = '${run_id}'`);
+          const { integrity, findings } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "FAILED");
+          assert.lengthOf(findings, 1);
+        }),
+      );
+
+      it.effect("the model MERKLE_TREE: VERIFIED too", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a", "b");
+          const { integrity } = yield* getRunProof({ tenant_id, run_id, model: "MERKLE_TREE" });
+          assert.strictEqual(integrity.model, "MERKLE_TREE");
+          assert.strictEqual(integrity.verification_status, "VERIFIED");
+        }),
+      );
+
+      it.effect("payloads are in raw_logs where they are asked for, and only there", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("secret-param");
+          const without = yield* verdict(run_id);
+          assert.notInclude(JSON.stringify(without), "secret-param");
+          const proof = yield* getRunProof({ tenant_id, run_id, include_payloads: true });
+          assert.deepStrictEqual(proof.raw_logs, [
+            { of: "step 0", name: "params", value: "secret-param" },
+            { of: "step 0", name: "outcome_data", value: "found secret-param" },
+          ]);
+        }),
+      );
+
+      it.effect("a bundle verifies offline, with the root that the database sealed", () =>
+        Effect.gen(function* () {
+          const { run_id, root_hash } = yield* record("a", "b");
+          const { text } = yield* getBundle(run_id);
+          const { integrity } = verifyBundle(text);
+          assert.strictEqual(integrity.verification_status, "VERIFIED");
+          assert.strictEqual(integrity.root_hash, root_hash);
+        }),
+      );
+
+      it.effect("a database that is gone: an error, never a verdict", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a");
+          yield* asOwner("alter table aos_trace_steps rename to elsewhere");
+          const error = yield* Effect.flip(verdict(run_id)).pipe(
+            Effect.ensuring(
+              Effect.orDie(asOwner("alter table elsewhere rename to aos_trace_steps")),
+            ),
+          );
+          assert.strictEqual(error._tag, "SchemaMismatch");
+          assert.lengthOf(yield* rows(`select 1 from aos_trace_steps limit 1`), 1);
+        }),
+      );
+    },
+  );
+}
