@@ -138,9 +138,11 @@ export const recordRun = <A, E, R>(
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
       const keeper = yield* Effect.forkChild(keepLease(writer));
-      const exit = yield* restore(
-        Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped)),
-      ).pipe(Effect.exit);
+      const work =
+        writer.stop_reason === null
+          ? Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped))
+          : Effect.fail(writer.stop_reason);
+      const exit = yield* Effect.exit(restore(work));
       const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
         Effect.onExit(() => Fiber.interrupt(keeper)),
       );
