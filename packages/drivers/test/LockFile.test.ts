@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import * as Effect from "effect/Effect";
@@ -57,6 +57,25 @@ describe("a lock file", () => {
     expect(tryLock(lock)).toEqual({ is_taken: true });
     expect(existsSync(stale)).toBe(false);
   });
+
+  it.skipIf(!existsSync("/proc/self/stat"))(
+    "is free once its process was killed, even if nobody asks how that ended",
+    async () => {
+      // `sleep` becomes the holder's parent, and never waits for it.
+      const args = ["-c", '"$0" "$@" & exec sleep 60', process.execPath];
+      const parent = spawn("sh", [...args, HOLDER, lock, join(folder, "marker"), "1"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      children.push(parent);
+      await once(parent.stdout, "data");
+      const attempt = tryLock(lock);
+      const pid = attempt.is_taken ? 0 : attempt.pid;
+      expect(pid).toBeGreaterThan(0);
+      process.kill(pid, "SIGKILL");
+      await expect.poll(() => readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
+      expect(tryLock(lock)).toEqual({ is_taken: true });
+    },
+  );
 
   it("is left alone where a process of another machine holds it", () => {
     const foreign = `${lock}.2147483646-1-00000000@another-machine`;

@@ -304,18 +304,18 @@ export class SignerStateInvalid extends Schema.TaggedError<SignerStateInvalid>()
   }
 }
 
-/** A lock file that another process holds, longer than is waited for. */
+/** A lock that another process holds, longer than is waited for. */
 export class LockHeld extends Schema.TaggedError<LockHeld>()(
   "LockHeld",
   {
-    /** The lock file. */
+    /** The file by which it is held. */
     path: Schema.String,
-    pid: Schema.NullOr(Schema.Int),
+    pid: Schema.Int,
   },
   { httpApiStatus: 503 },
 ) {
   override get message(): string {
-    return `${this.path} is held${this.pid === null ? "" : ` by process ${this.pid}`}`;
+    return `the lock ${this.path} is held by process ${this.pid}`;
   }
   get remedy(): string {
     return "Wait for that process or end it; where no such process is left on any machine that shares the folder, remove the file.";

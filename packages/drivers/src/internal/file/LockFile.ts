@@ -1,10 +1,8 @@
-/**
- * Lock files: who made one holds it. One whose process is gone is taken over; one made on another machine, or that can't
- * be read, never is.
- */
+/** Locks between processes, by files that say whose they are. One of another machine is never taken to be free. */
 import { randomBytes } from "node:crypto";
-import { linkSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, unlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
 import { type FileFailed, LockHeld } from "@runproof/schemas/RunProofError";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
@@ -17,46 +15,54 @@ export const LOCK_WAIT_MS = 10_000;
 /** How often a lock that is held is tried again: a person does not notice, and a core does not mind. */
 const LOCK_RETRY_MS = 20;
 
-/** Whether the lock is ours now, and else the process that holds it: null where the file does not say. */
+/** Whether the lock is ours now, and else the process that holds it and the file by which it does. */
 export type LockAttempt =
   | { readonly is_taken: true }
-  | { readonly is_taken: false; readonly pid: number | null };
+  | { readonly is_taken: false; readonly pid: number; readonly file: string };
 
-/** Locks of this thread, which look alive and are not to be taken twice. */
-const held = new Set<string>();
+/** The files by which this thread holds locks, by the lock. */
+const held = new Map<string, string>();
 
 interface Holder {
+  readonly file: string;
   readonly pid: number;
+  /** When that process started, in the system's own count; 0 where the system does not tell. */
+  readonly started: number;
   readonly host: string;
-  /** When that process started, in the system's own count; "-" where the system does not tell. */
-  readonly started: string;
 }
 
 /** What stands for the start of a process that ended and whose parent has not asked how: it holds nothing any more. */
-const ZOMBIE = "Z";
+const ZOMBIE = -1;
 
 /** A pid is given again: it and the time of its start name one process. Linux tells it in field 22. */
-const startOf = (pid: number): string => {
+const startOf = (pid: number): number => {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name in parentheses, with any character in it.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === ZOMBIE ? ZOMBIE : (fields[19] ?? "-");
+    return fields[0] === "Z" ? ZOMBIE : Number(fields[19] ?? 0);
   } catch {
-    return "-";
+    return 0;
   }
 };
 
-const ownText = () => `${process.pid} ${hostname()} ${startOf(process.pid)}\n`;
+/** This machine, as far as a file's name can say it. */
+const host = hostname().replace(/[^A-Za-z0-9.-]/gu, "-");
 
-/** Null where the file is there and does not say who holds it; undefined where it is gone. */
-const readHolder = (path: string): Holder | null | undefined => {
-  try {
-    const match = /^([1-9][0-9]*) (\S+) (\S+)\n$/u.exec(readFileSync(path, "utf8"));
-    return match === null ? null : { pid: Number(match[1]), host: match[2]!, started: match[3]! };
-  } catch (error) {
-    return codeOf(error) === "ENOENT" ? undefined : null;
-  }
+/** The name says who made the file, so that it is never there without saying so. */
+const ownFile = (path: string) =>
+  `${path}.${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}@${host}`;
+
+const HOLDER = /^\.(?<pid>[1-9][0-9]*)-(?<started>[0-9]+)-[0-9a-f]{8}@(?<host>.+)$/u;
+
+const readHolders = (path: string): ReadonlyArray<Holder> => {
+  const name = basename(path);
+  return readdirSync(dirname(path)).flatMap((file) => {
+    const parts = file.startsWith(name) ? HOLDER.exec(file.slice(name.length))?.groups : undefined;
+    if (parts === undefined) return [];
+    const [pid, started] = [Number(parts["pid"]), Number(parts["started"])];
+    return [{ file: join(dirname(path), file), pid, started, host: parts["host"]! }];
+  });
 };
 
 const isRunning = (pid: number): boolean => {
@@ -68,69 +74,66 @@ const isRunning = (pid: number): boolean => {
   }
 };
 
-const isGone = ({ pid, host, started }: Holder): boolean => {
-  if (host !== hostname()) return false;
-  if (!isRunning(pid)) return true;
-  const running = startOf(pid);
-  if (started !== "-" && running !== "-") return started !== running;
+const isGone = (holder: Holder): boolean => {
+  if (holder.host !== host) return false;
+  if (!isRunning(holder.pid)) return true;
+  const running = startOf(holder.pid);
+  if (running !== 0 && holder.started !== 0) return running !== holder.started;
   // Without start times, a pid that is ours again is that of a process before this one.
-  return pid === process.pid;
+  return holder.pid === process.pid && ![...held.values()].includes(holder.file);
 };
 
-/** Makes the file, unless it is there. Written whole under another name and linked: nobody reads a lock that is not. */
-const make = (path: string): boolean => {
-  const mine = `${path}.${randomBytes(8).toString("hex")}`;
-  writeFileSync(mine, ownText());
-  try {
-    linkSync(mine, path);
-    return true;
-  } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error;
-    return false;
-  } finally {
-    unlinkSync(mine);
-  }
+const livingHolder = (path: string, own: string | null): Holder | undefined =>
+  readHolders(path).find((holder) => holder.file !== own && !isGone(holder));
+
+/** Times that two which meet give way to each other before one says that it is held. */
+const MEETINGS_MAX = 10;
+const MEETING_MS_MAX = 10;
+
+const pause = (): void => {
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  Atomics.wait(cell, 0, 0, Math.random() * MEETING_MS_MAX);
 };
 
 /**
- * Removes a lock whose process is gone. Only who holds the second lock may, so that none removes a lock that was made
- * since it looked; where such a one died at that, a person has to.
+ * Takes a lock, or says who holds it. Whoever wants it looks for others, makes its file, and looks again: of two that
+ * do so at once at least one sees the other, and who sees another gives way. A file whose process is gone binds nobody.
+ * Throws the system's error where the folder can't be written.
  */
-const removeStale = (path: string): void => {
-  const breaking = `${path}.break`;
-  if (!make(breaking)) return;
-  try {
-    const holder = readHolder(path);
-    if (holder !== null && holder !== undefined && isGone(holder)) unlinkSync(path);
-  } finally {
-    unlinkSync(breaking);
-  }
-};
-
-/** Takes a lock file, or says who holds it. Throws the system's error where the folder can't be written. */
 export const tryLock = (path: string): LockAttempt => {
-  if (held.has(path)) return { is_taken: false, pid: process.pid };
-  let isMade = make(path);
-  const holder = isMade ? undefined : readHolder(path);
-  if (!isMade && holder !== null && (holder === undefined || isGone(holder))) {
-    if (holder !== undefined) removeStale(path);
-    isMade = make(path);
+  const mine = held.get(path);
+  if (mine !== undefined) return { is_taken: false, pid: process.pid, file: mine };
+  for (let meetings = 0; ; meetings += 1) {
+    const before = livingHolder(path, null);
+    if (before !== undefined && (meetings === 0 || meetings === MEETINGS_MAX)) {
+      return { is_taken: false, pid: before.pid, file: before.file };
+    }
+    if (before === undefined) {
+      const own = ownFile(path);
+      closeSync(openSync(own, "wx"));
+      if (livingHolder(path, own) === undefined) {
+        for (const holder of readHolders(path))
+          if (isGone(holder)) rmSync(holder.file, { force: true });
+        held.set(path, own);
+        return { is_taken: true };
+      }
+      unlinkSync(own);
+    }
+    pause();
   }
-  if (!isMade) return { is_taken: false, pid: holder?.pid ?? null };
-  held.add(path);
-  return { is_taken: true };
 };
 
 /** Gives up a lock that `tryLock` took. */
 export const unlock = (path: string): void => {
-  if (!held.delete(path)) return;
-  // One that a person removed may be another's by now.
-  if (readHolder(path)?.pid === process.pid) unlinkSync(path);
+  const own = held.get(path);
+  if (own === undefined) return;
+  rmSync(own, { force: true });
+  held.delete(path);
 };
 
 const LOCK_REMEDY = "Make the folder writable for this process: it holds its lock files there.";
 
-/** Holds a lock file until the scope closes; `LockHeld` where another has it for all of `LOCK_WAIT_MS`. */
+/** Holds a lock until the scope closes; `LockHeld` where another has it for all of `LOCK_WAIT_MS`. */
 export const lockFile = (path: string): Effect.Effect<void, LockHeld | FileFailed, Scope.Scope> => {
   const acquire = Effect.gen(function* () {
     for (let waited_ms = 0; ; waited_ms += LOCK_RETRY_MS) {
@@ -139,7 +142,8 @@ export const lockFile = (path: string): Effect.Effect<void, LockHeld | FileFaile
         catch: fileFailed(path, LOCK_REMEDY),
       });
       if (attempt.is_taken) return;
-      if (waited_ms >= LOCK_WAIT_MS) return yield* new LockHeld({ path, pid: attempt.pid });
+      if (waited_ms >= LOCK_WAIT_MS)
+        return yield* new LockHeld({ path: attempt.file, pid: attempt.pid });
       yield* Effect.interruptible(Effect.sleep(Duration.millis(LOCK_RETRY_MS)));
     }
   });
