@@ -3,6 +3,7 @@
  * done and no other; an honest run is VERIFIED. Method: rows of an honest run, one attack each, all indexes.
  */
 import type { Finding, FindingCode } from "@runproof/schemas/Finding";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalize } from "../src/CanonicalJson.ts";
 import { noTraceVerdict, type StoredRunOptions, StoredRunVerifier } from "../src/StoredRun.ts";
@@ -810,3 +811,76 @@ describe("garbage", () => {
     expect(firstLink(verdict.first_link!)).not.toBe("");
   });
 });
+
+describe("any attack", () => {
+  const place = fc.record({
+    row: fc.nat(5),
+    key: fc.nat(200),
+    value: fc.constantFrom("1", "x", "", null, 0, 7, true),
+  });
+  const attack = fc.oneof(
+    place.map(({ row, key, value }) => (run: StoredRun) => {
+      const rows = [run.trace, run.seal, ...run.steps].filter((each) => each !== null);
+      const holders = holdersOf(rows[row % rows.length]);
+      const [holder, name] = holders[key % holders.length]!;
+      holder[name] = value;
+    }),
+    fc.tuple(fc.nat(5), fc.nat(5)).map(([a, b]) => ({ steps }: StoredRun) => {
+      if (a < steps.length && b < steps.length) [steps[a], steps[b]] = [steps[b]!, steps[a]!];
+    }),
+    fc
+      .tuple(
+        fc.nat(5),
+        fc.nat(5),
+        fc.constantFrom("record", "leaf_hash", "link", "payloads", "columns"),
+      )
+      .map(([a, b, field]) => ({ steps }: StoredRun) => {
+        if (a < steps.length && b < steps.length)
+          Object.assign(steps[a]!, { [field]: structuredClone(steps[b]![field]) });
+      }),
+    fc.nat(5).map(
+      (at) =>
+        ({ steps }: StoredRun) =>
+          void steps.splice(at, 1),
+    ),
+    fc.nat(5).map(
+      (at) =>
+        ({ steps }: StoredRun) =>
+          void (at < steps.length && steps.push(structuredClone(steps[at]!))),
+    ),
+    fc.constant((run: StoredRun) => void (run.seal = null)),
+  );
+
+  it("on rows, several at once, is never VERIFIED, and never an exception", () => {
+    const honest = storedRun(4);
+    let changedCount = 0;
+    fc.assert(
+      fc.property(fc.array(attack, { minLength: 1, maxLength: 3 }), (attacks) => {
+        const run = structuredClone(honest);
+        for (const change of attacks) change(run);
+        const verifier = new StoredRunVerifier(run.trace);
+        for (const step of run.steps) verifier.addStep(step);
+        const { verification_status, failure_reason } = verifier.finish(run.seal);
+        if (JSON.stringify(run) === JSON.stringify(honest)) {
+          expect(verification_status).toBe("VERIFIED");
+        } else {
+          changedCount += 1;
+          expect(verification_status).not.toBe("VERIFIED");
+          expect(failure_reason).not.toBeNull();
+        }
+      }),
+      { numRuns: 1500 },
+    );
+    expect(changedCount).toBeGreaterThan(1000);
+  });
+});
+
+/** Every place of a row that holds no object itself. */
+function holdersOf(row: unknown): Array<[Record<string, unknown>, string]> {
+  const holder = row as Record<string, unknown>;
+  return Object.keys(holder ?? {}).flatMap((key): Array<[Record<string, unknown>, string]> =>
+    typeof holder[key] === "object" && holder[key] !== null
+      ? holdersOf(holder[key])
+      : [[holder, key]],
+  );
+}

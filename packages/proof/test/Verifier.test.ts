@@ -2,6 +2,8 @@
  * Goal: a bundle that was made of an honest run is VERIFIED; with any key, value or digit changed, anything added or left
  * out, it never is. Method: every place of a bundle in turn, then random changes of its text.
  */
+import { RunProofResult } from "@runproof/schemas/RunProofResult";
+import * as Schema from "effect/Schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bundleText, BundleUnmakeable, makeBundle, makeStepBundle } from "../src/Bundle.ts";
@@ -164,6 +166,17 @@ describe("an honest run", () => {
     expect(answerOf(other)).toBe("UNSUPPORTED");
     expect(answerOf(other, { model: "MERKLE_TREE" })).toBe("VERIFIED");
     expect(answerOf(runText, { model: "MERKLE_TREE" })).toBe("UNSUPPORTED");
+  });
+
+  it("or a changed one has a result as its schema says", () => {
+    const decode = Schema.decodeUnknownSync(RunProofResult);
+    const texts = [runText, runText.replace('"cost_cents":0.25', '"cost_cents":0.5'), stepText];
+    const statuses = texts.map((text) => {
+      const result = verifyBundle(text);
+      expect(decode(result)).toEqual(result);
+      return result.integrity.verification_status;
+    });
+    expect(statuses).toEqual(["VERIFIED", "FAILED", "UNSUPPORTED"]);
   });
 
   it("is FAILED against another root than the one known, and against any key where it has no proof", () => {
