@@ -86,7 +86,10 @@ export interface TraceSummary {
   readonly is_synthetic: boolean;
 }
 
-/** What a listing is narrowed to. Times are RFC 3339; `text` is looked for, without case, in records and payloads. */
+/**
+ * What a listing is narrowed to. Times are RFC 3339. `text` is looked for in records and payloads, without case as far as
+ * the database's locale knows one.
+ */
 export interface TraceFilter {
   readonly tenant_id: string;
   readonly run_id?: string | undefined;

@@ -348,6 +348,7 @@ onEachDatabase("the trace store", (it) => {
         step_count: 2,
       });
       expect(yield* store.probe({ tenant_id: "another", run_id: older.run_id })).toBeNull();
+      expect(yield* store.probe({ tenant_id, run_id: "U+0000: \u0000" })).toBeNull();
     }),
   );
 

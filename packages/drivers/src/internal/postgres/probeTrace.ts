@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { TraceProbe } from "../../TraceStore.ts";
 import { databaseError } from "./sqlReason.ts";
+import { isStorable } from "./storableText.ts";
 import { timeText } from "./timeText.ts";
 
 /** Reads the tenant's newest trace, or the one of a run, and counts the steps that carry its run id. */
@@ -12,7 +13,9 @@ export const probeTrace =
     readonly tenant_id: string;
     readonly run_id?: string | undefined;
   }): Effect.Effect<TraceProbe | null, DatabaseError> =>
-    sql<Omit<TraceProbe, "step_count"> & { readonly step_count: bigint }>`
+    !isStorable(input.run_id ?? "") || !isStorable(input.tenant_id)
+      ? Effect.succeed(null)
+      : sql<Omit<TraceProbe, "step_count"> & { readonly step_count: bigint }>`
       select t.run_id, t.tenant_id,
              ${sql.literal(timeText("t.started_at"))} as started_at,
              t.status,
@@ -22,8 +25,8 @@ export const probeTrace =
         and (${input.run_id ?? null}::text is null or t.run_id = ${input.run_id ?? null})
       order by t.started_at desc, t.trace_id desc
       limit 1`.pipe(
-      Effect.map(([row]) =>
-        row === undefined ? null : { ...row, step_count: Number(row.step_count) },
-      ),
-      Effect.mapError(databaseError("probeTrace", description)),
-    );
+          Effect.map(([row]) =>
+            row === undefined ? null : { ...row, step_count: Number(row.step_count) },
+          ),
+          Effect.mapError(databaseError("probeTrace", description)),
+        );

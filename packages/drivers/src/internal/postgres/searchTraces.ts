@@ -1,5 +1,6 @@
 import { normaliseTimestamp, type TimestampInvalid } from "@runproof/proof/Timestamp";
 import { InvalidInput, type DatabaseError } from "@runproof/schemas/RunProofError";
+import { isTimestamp } from "@runproof/schemas/Timestamp";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
 import type { TraceFilter, TracePage, TraceSummary } from "../../TraceStore.ts";
@@ -27,12 +28,16 @@ const foreignCursor = () =>
     remedy: "Pass next_cursor of the page before as it is, or leave it out to start at the newest.",
   });
 
+/** A start as a listing gives it: a record's, or what a row was edited to. */
+const isStart = (value: unknown): value is string =>
+  isStorable(value) && (isTimestamp(value) || /^-?infinity$| BC$/u.test(value));
+
 const decodeCursor = (cursor: string): Position | InvalidInput => {
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
     if (Array.isArray(value) && value.length === 2) {
       const [started_at, trace_id] = value as ReadonlyArray<unknown>;
-      if (isStorable(started_at) && isStorable(trace_id)) return [started_at, trace_id];
+      if (isStart(started_at) && isStorable(trace_id)) return [started_at, trace_id];
     }
   } catch {
     // Told below.
