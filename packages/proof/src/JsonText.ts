@@ -15,6 +15,8 @@ export const TEXT_DEPTH_MAX: number = DEPTH_MAX + 8;
 export interface TextLimits {
   readonly depth_max?: number;
   readonly units_max?: number;
+  /** `canonical` refuses a number or string that RFC 8785 spells in another way; `any` is the default. */
+  readonly spelling?: "any" | "canonical";
 }
 
 /** A text that is not JSON, or says something that would be lost. */
@@ -58,13 +60,15 @@ const isExact = (literal: string, value: number): boolean => {
 class Reader {
   readonly #text: string;
   readonly #depthMax: number;
+  readonly #isSpellingFree: boolean;
   /** Where in the value the reader is, for a refusal to say. */
   readonly #path: Array<JsonPathPart> = [];
   #at = 0;
 
-  constructor(text: string, depthMax: number) {
+  constructor(text: string, limits: TextLimits) {
     this.#text = text;
-    this.#depthMax = depthMax;
+    this.#depthMax = limits.depth_max ?? TEXT_DEPTH_MAX;
+    this.#isSpellingFree = limits.spelling !== "canonical";
   }
 
   read(): JsonValue {
@@ -84,6 +88,15 @@ class Reader {
     const found =
       this.#at < this.#text.length ? JSON.stringify(this.#text[this.#at]) : "the end of the text";
     return this.#refuse(`expected ${expected}, found ${found}`, "Give valid JSON (RFC 8259).");
+  }
+
+  #demandSpelling(token: string, canonical: string): void {
+    if (this.#isSpellingFree || token === canonical) return;
+    const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
+    this.#refuse(
+      `${shown} is not spelled as it was written`,
+      "Use the text as it was written: only white space may differ.",
+    );
   }
 
   #skipSpace(): void {
@@ -131,6 +144,7 @@ class Reader {
         "Write it as a string.",
       );
     }
+    this.#demandSpelling(literal, String(value));
     this.#at += literal.length;
     return value;
   }
@@ -163,6 +177,7 @@ class Reader {
     }
     if (!text.isWellFormed())
       this.#refuse("a string with a lone surrogate is not valid Unicode", "Use U+FFFD.");
+    this.#demandSpelling(token, JSON.stringify(text));
     this.#at = end;
     return text;
   }
@@ -260,5 +275,5 @@ export const parseJson = (text: string, limits: TextLimits = {}): JsonValue => {
       unitsMax,
     );
   }
-  return new Reader(text, limits.depth_max ?? TEXT_DEPTH_MAX).read();
+  return new Reader(text, limits).read();
 };

@@ -433,8 +433,8 @@ const verifyStep = (
 const FORMATS = [BUNDLE_FORMAT, STEP_BUNDLE_FORMAT] as const;
 
 /**
- * Verifies a bundle of a run or of one step. Everything in the text counts but white space between tokens, the order of
- * keys, and the spelling of a number or string that says the same. Throws `BundleUnreadable` for what is no bundle, and
+ * Verifies a bundle of a run or of one step. Everything in the text counts but white space between tokens and the order
+ * of keys. Throws `BundleUnreadable` for what is no bundle, and
  * `KeyInvalid` for a trusted key that is none.
  */
 export const verifyBundle = (text: string, options: VerifyOptions = {}): RunProofResult => {
@@ -448,7 +448,7 @@ export const verifyBundle = (text: string, options: VerifyOptions = {}): RunProo
 
 const readText = (text: string) => {
   try {
-    return parseJson(text);
+    return parseJson(text, { spelling: "canonical" });
   } catch (error) {
     if (error instanceof Refusal) throw new BundleUnreadable(error.path, error.what, error.remedy);
     throw error;
