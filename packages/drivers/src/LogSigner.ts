@@ -115,7 +115,7 @@ export class LogSigner extends Context.Service<
     readonly generate: (input: {
       readonly origin: string;
       readonly path: string;
-    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed>;
+    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed | LockHeld>;
   }
 >()("@runproof/drivers/LogSigner") {
   /** Reads no file before it is asked to: what is wrong with the configuration is every operation's error. */

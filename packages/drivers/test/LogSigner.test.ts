@@ -76,7 +76,9 @@ describe("the signer", () => {
     const verifier = parseVerifierKey(vkey);
     expect(verifyNote(parseNote(first.note), [verifier]).verified_by).toEqual([verifier]);
     expect(parseCheckpoint(first.note)).toMatchObject({ origin: ORIGIN, tree_size: 3 });
+    const { ino } = statSync(state);
     expect(await run(sign(leavesOf(3)))).toEqual(first);
+    expect(statSync(state).ino).toBe(ino);
     expect(await run(sign(leavesOf(8)))).toMatchObject({ tree_size: 8 });
     expect((await run(status)).last).toMatchObject({ tree_size: 8 });
   });
@@ -247,7 +249,12 @@ describe("a key's file", () => {
     const before = readFileSync(key, "utf8");
     expect(await refused(generate)).toMatchObject({ _tag: "FileFailed" });
     expect(readFileSync(key, "utf8")).toBe(before);
+    const text = readFileSync(state);
+    rmSync(state);
+    expect(await refused(generate)).toMatchObject({ _tag: "FileFailed", path: key });
+    expect(existsSync(state)).toBe(false);
     rmSync(key);
+    writeFileSync(state, text);
     expect(await refused(generate)).toMatchObject({ _tag: "FileFailed", path: state });
   });
 

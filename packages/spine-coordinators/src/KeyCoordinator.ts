@@ -6,6 +6,7 @@ import {
   type DatabaseError,
   type FileFailed,
   InvalidInput,
+  type LockHeld,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -40,7 +41,7 @@ export class KeyCoordinator extends Context.Service<
     readonly generate: (input: {
       readonly origin: string;
       readonly path: string;
-    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed>;
+    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed | LockHeld>;
     readonly status: () => Effect.Effect<SignerStatus, SignerError>;
     /**
      * Puts a new key in the old one's place: an EVENT that it was added under a checkpoint that both sign, an EVENT that

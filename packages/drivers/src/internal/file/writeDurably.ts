@@ -21,17 +21,18 @@ const syncFolder = async (folder: string): Promise<void> => {
 };
 
 /**
- * Writes a file whole or not at all, and on the disk when this returns: beside it first, then in its place. Rejects with
- * the system's error.
+ * Writes a file whole or not at all, and on the disk when this returns: beside it first, then in its place. One writer
+ * of a file at a time. Rejects with the system's error.
  */
 export const writeDurably = async (
   path: string,
   content: string | Uint8Array,
   { mode, replaces }: WriteOptions,
 ): Promise<void> => {
-  const beside = `${path}.${process.pid}.part`;
+  // Writers of one file hold a lock over it, so that one name will do: what a killed one left is not left for ever.
+  const beside = `${path}.part`;
   try {
-    // One left by a process that died keeps its permissions when it is written again.
+    // One that is left keeps its permissions when it is written again.
     await rm(beside, { force: true });
     const handle = await open(beside, "wx", mode);
     try {

@@ -31,7 +31,7 @@ export const freshState = (vkey: string): SignerState => ({ vkey, last: null, ro
 
 /** Holds the lock over the signer's files for as long as `use` runs. */
 export const withSignerLock = <A, E, R>(
-  { state_path }: LogSignerConfig,
+  { state_path }: Pick<LogSignerConfig, "state_path">,
   use: Effect.Effect<A, E, R>,
 ) => Effect.scoped(Effect.andThen(lockFile(`${state_path}.lock`), use));
 

@@ -1,9 +1,9 @@
 import { access } from "node:fs/promises";
 import { generateSignerKey, KeyInvalid } from "@runproof/proof/NoteKey";
-import { FileFailed, InvalidInput } from "@runproof/schemas/RunProofError";
+import { FileFailed, InvalidInput, type LockHeld } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import { writeKeys } from "./KeyFile.ts";
-import { freshState } from "./OpenSigner.ts";
+import { freshState, withSignerLock } from "./OpenSigner.ts";
 import { statePathOf } from "./SignerConfig.ts";
 import { writeState } from "./SignerState.ts";
 
@@ -48,13 +48,18 @@ export const generateKey = ({
 }: {
   readonly origin: string;
   readonly path: string;
-}): Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed> =>
+}): Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed | LockHeld> =>
   Effect.gen(function* () {
     const key = yield* makeKey(origin);
     const state_path = statePathOf(path);
-    yield* requireAbsent(path);
-    yield* requireAbsent(state_path);
-    yield* writeState(state_path, freshState(key.verifier.text));
-    yield* writeKeys(path, [key], { replaces: false });
-    return { vkey: key.verifier.text };
+    return yield* withSignerLock(
+      { state_path },
+      Effect.gen(function* () {
+        yield* requireAbsent(path);
+        yield* requireAbsent(state_path);
+        yield* writeState(state_path, freshState(key.verifier.text));
+        yield* writeKeys(path, [key], { replaces: false });
+        return { vkey: key.verifier.text };
+      }),
+    );
   });
