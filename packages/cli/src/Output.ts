@@ -21,8 +21,8 @@ export class Output extends Context.Service<
   }
 >()("@runproof/cli/Output") {
   static readonly layer = Layer.sync(Output, () => {
-    leaveQuietlyWhenClosed(process.stdout);
-    leaveQuietlyWhenClosed(process.stderr);
+    leaveErrorsToWrites(process.stdout);
+    leaveErrorsToWrites(process.stderr);
     return {
       stdout: detect(process.stdout, process.env),
       stderr: detect(process.stderr, process.env),
@@ -33,16 +33,21 @@ export class Output extends Context.Service<
   });
 }
 
+/** A reader such as `head` that has read enough is no error: the rest is thrown away and the command goes on to its end. */
+const isClosed = (error: NodeJS.ErrnoException): boolean =>
+  error.code === "EPIPE" || error.code === "ERR_STREAM_DESTROYED";
+
+/** Anything else that keeps output from being written, such as a full disk, ends the command: it must not end well. */
 const write = (stream: Writable, text: string): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    stream.write(text, () => resume(Effect.void));
+    stream.write(text, (error) => {
+      resume(error == null || isClosed(error) ? Effect.void : Effect.die(error));
+    });
   });
 
-/** A reader such as `head` that has read enough is no error: the rest is thrown away and the command goes on to its end. */
-const leaveQuietlyWhenClosed = (stream: Writable): void => {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+/** Without a listener a stream's error would end the process before the write that it belongs to could say so. */
+const leaveErrorsToWrites = (stream: Writable): void => {
+  stream.on("error", () => {});
 };
 
 /** Prints one JSON document on stdout. */

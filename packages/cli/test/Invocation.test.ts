@@ -2,7 +2,7 @@
  * Goal: how the command is called, and where its words go.
  * Method: the real process, with no database anywhere.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import * as ExitCode from "../src/ExitCode.ts";
@@ -79,6 +79,12 @@ describe("runproof", () => {
     expect(plain.stdout).not.toContain("\u001b[");
     expect(forced.stdout).toContain("\u001b[");
     expect(refused.stdout).toBe(plain.stdout);
+  });
+
+  it.runIf(existsSync("/dev/full"))("never ends well when its output was lost", async () => {
+    const { code, stderr } = await runproof(["--help"], {}, here.path, openSync("/dev/full", "w"));
+    expect(code).toBe(1);
+    expect(stderr).toContain("ENOSPC");
   });
 
   it("names a plan that is not there, not JSON, or would lose something", async () => {

@@ -26,24 +26,25 @@ export interface Started {
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** Starts `runproof` in `folder`. */
+/** Starts `runproof` in `folder`, its stdout on an open file where one is given. */
 export const start = (
   args: ReadonlyArray<string>,
   env: Environment = {},
   folder = tmpdir(),
+  stdout_fd?: number,
 ): Started => {
   const { PATH = "", NODE_COMPILE_CACHE = join(tmpdir(), "runproof-test-compile-cache") } =
     process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
     env: { PATH, NODE_COMPILE_CACHE, LANG: "C.UTF-8", TERM: "xterm-256color", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", stdout_fd ?? "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";
   const waiting = new Set<() => void>();
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
     for (const check of waiting) check();
   });
@@ -72,7 +73,8 @@ export const runproof = (
   args: ReadonlyArray<string>,
   env: Environment = {},
   folder?: string,
-): Promise<Ended> => start(args, env, folder).ended;
+  stdout_fd?: number,
+): Promise<Ended> => start(args, env, folder, stdout_fd).ended;
 
 /** A folder of its own, to write files in and to remove. */
 export const folder = () => {
