@@ -231,7 +231,7 @@ function bridgeViolations(program: Program): ReadonlyArray<string> {
     const methods = countMembers(serviceShape(bridge), interfaces);
     if (methods === undefined)
       problems.push(
-        `the methods of ${name} can't be counted: give its shape as a type literal or an interface of this file`,
+        `the methods of ${name} can't be counted: give its shape as a type literal, an interface of this file, or a Pick of names`,
       );
     else if (methods > bridgeMethodsMax)
       problems.push(`${name} has ${methods} methods; a bridge has at most ${bridgeMethodsMax}`);
@@ -245,12 +245,18 @@ function serviceShape(node: Class): TSType | undefined {
   return call?.type === "CallExpression" ? call.typeArguments?.params[1] : undefined;
 }
 
+/** The members of a type literal, of an interface of the same file, or those that a `Pick` names. */
 function countMembers(
   shape: TSType | undefined,
   interfaces: ReadonlyMap<string, number>,
 ): number | undefined {
   if (shape?.type === "TSTypeLiteral") return shape.members.length;
-  return shape?.type === "TSTypeReference" && shape.typeName.type === "Identifier"
-    ? interfaces.get(shape.typeName.name)
-    : undefined;
+  if (shape?.type !== "TSTypeReference" || shape.typeName.type !== "Identifier") return undefined;
+  const picked = shape.typeName.name === "Pick" ? shape.typeArguments?.params[1] : undefined;
+  if (picked?.type === "TSLiteralType") return 1;
+  if (picked?.type === "TSUnionType")
+    return picked.types.every(({ type }) => type === "TSLiteralType")
+      ? picked.types.length
+      : undefined;
+  return interfaces.get(shape.typeName.name);
 }

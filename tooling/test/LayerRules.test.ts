@@ -204,6 +204,18 @@ describe("the layer rules", () => {
         `interface S { a: 1; b: 1; c: 1; d: 1; e: 1; f: 1 } ${bridge("S")}`,
         /has 6 methods/u,
       ],
+      [
+        "picked methods count",
+        `${spine}/RunsBridge.ts`,
+        bridge('Pick<S, "a" | "b" | "c" | "d" | "e" | "f">'),
+        /has 6 methods/u,
+      ],
+      [
+        "no picking by a name that hides how many",
+        `${spine}/RunsBridge.ts`,
+        bridge('Pick<S, "a" | keyof T>'),
+        /can't be counted/u,
+      ],
       ["no uncounted bridge", `${spine}/RunsBridge.ts`, bridge("S & T"), /can't be counted/u],
       [
         "no inherited methods",
