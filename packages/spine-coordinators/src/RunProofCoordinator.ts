@@ -125,6 +125,7 @@ const verdictOn = (run: StoredRun, model: "HASH_CHAIN" | "MERKLE_TREE"): StoredR
         step_index !== null ? `step ${step_index}` : name === "metadata" ? "seal" : "trace";
       return run.erasures_recorded.has(`${owner}:${name}`);
     },
+    archival_recorded: () => run.archival_recorded,
   });
   for (const step of run.steps) verifier.addStep(step);
   return verifier.finish(run.seal);

@@ -181,6 +181,18 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("an archival that the log does not record: FAILED", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a");
+          yield* tamper(
+            "aos_traces",
+            `update aos_traces set archived_at = clock_timestamp() where run_id = '${run_id}'`,
+          );
+          const { integrity } = yield* verdict(run_id);
+          assert.strictEqual(integrity.verification_status, "FAILED");
+        }),
+      );
+
       it.effect("the model MERKLE_TREE: VERIFIED too", () =>
         Effect.gen(function* () {
           const { run_id } = yield* record("a", "b");

@@ -1,0 +1,546 @@
+/** Goal: what a source says is recorded whole and in its order, or nothing of it is and the error names the line. */
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, layer } from "@effect/vitest";
+import { parseJson } from "@runproof/proof/JsonText";
+import {
+  ImportCoordinator,
+  type ImportProgress,
+  type ImportSettings,
+} from "@runproof/spine-coordinators/ImportCoordinator";
+import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import { type ShownPayload, TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+import * as Effect from "effect/Effect";
+import * as fc from "fast-check";
+import { rows } from "./StoredRuns.ts";
+import { databases, runproof } from "./TestDatabase.ts";
+
+const tenantId = () => `tenant-${crypto.randomUUID()}`;
+
+const importText = (
+  format: ImportSettings["format"],
+  text: string,
+  more: Partial<ImportSettings> & { readonly tenant_id: string },
+) =>
+  Effect.flatMap(ImportCoordinator, (imports) =>
+    imports.importText({ format, name: "runs.ndjson", text, ...more }),
+  );
+
+const ndjson = (...lines: ReadonlyArray<unknown>) =>
+  lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n");
+
+const show = (tenant_id: string, run_id: string) =>
+  Effect.flatMap(TraceCoordinator, (traces) => traces.show({ tenant_id, run_id }));
+
+const statusOf = (tenant_id: string, run_id: string) =>
+  Effect.flatMap(RunProofCoordinator, (proofs) =>
+    Effect.map(
+      proofs.getRunProof({ tenant_id, run_id }),
+      ({ integrity }) => integrity.verification_status,
+    ),
+  );
+
+const valueOf = (payload: ShownPayload | undefined) =>
+  payload?.state === "present" ? payload.value : undefined;
+
+const countTraces = (tenant_id: string) =>
+  Effect.map(
+    rows<{ n: bigint }>(`select count(*) as n from aos_traces where tenant_id = '${tenant_id}'`),
+    ([row]) => Number(row?.n),
+  );
+
+const RUN = { type: "run", run_id: "r1", started_at: "2026-02-10T13:43:41.54943+01:00" };
+const STEP = { type: "step", skill_id: "search", status: "success" };
+const END = { type: "end", status: "completed", completed_at: "2026-02-10T12:43:42Z" };
+
+const CALL = (id: string, name: string, args: string) => ({
+  id,
+  type: "function",
+  function: { name, arguments: args },
+});
+
+/** tau-bench's transcripts, where they are there. */
+const shared =
+  process.env["RUNPROOF_SHARED_DATA"] ??
+  fileURLToPath(new URL("../../../../shared/data", import.meta.url));
+const airline = join(shared, "tau-bench/airline.json");
+
+/** The messages of a transcript, told again from the steps of its run. */
+const retell = (
+  steps: ReadonlyArray<{ record: object; payloads: Record<string, ShownPayload> }>,
+) => {
+  const messages = new Map<number, Record<string, unknown>>();
+  for (const { record, payloads } of steps) {
+    const attributes = valueOf(payloads["attributes"]) as Record<string, any>;
+    const at = attributes["message_index"] as number;
+    const outcome = valueOf(payloads["outcome_data"]);
+    if (attributes["tool_call"] === undefined) {
+      messages.set(at, outcome as Record<string, unknown>);
+      continue;
+    }
+    const message = messages.get(at) ?? { ...attributes["message"] };
+    const call = {
+      ...attributes["tool_call"],
+      function: { name: Reflect.get(record, "skill_id"), arguments: valueOf(payloads["params"]) },
+    };
+    messages.set(at, { ...message, tool_calls: [...((message["tool_calls"] as []) ?? []), call] });
+    if (attributes["result_message_index"] !== undefined) {
+      messages.set(attributes["result_message_index"], {
+        ...attributes["result"],
+        content: outcome,
+      });
+    }
+  }
+  return [...messages].toSorted(([a], [b]) => a - b).map(([, message]) => message);
+};
+
+/** Messages with the arguments of their tool calls as values. */
+const withArguments = (messages: ReadonlyArray<Record<string, any>>) =>
+  messages.map((message) =>
+    message["tool_calls"] === undefined
+      ? message
+      : {
+          ...message,
+          tool_calls: message["tool_calls"].map((call: any) => ({
+            ...call,
+            function: { ...call.function, arguments: parseJson(call.function.arguments) },
+          })),
+        },
+  );
+
+for (const [name, config] of databases) {
+  layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
+    `an import on ${name}`,
+    (it) => {
+      it.effect("of NDJSON records each run as its lines say, sealed and VERIFIED", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const { runs } = yield* importText(
+            "ndjson",
+            ndjson(
+              { ...RUN, agent_id: "a1", goal: "find it", attributes: { team: "t" }, seed: 7 },
+              { ...STEP, params: { q: 1.1 }, outcome_data: [], duration_ms: 2.5 },
+              "",
+              {
+                type: "step",
+                skill_id: "book",
+                skill_name: "Book",
+                status: "failure",
+                outcome_code: "FULL",
+                started_at: "2026-02-10T12:43:41.6Z",
+                parent_step_index: 0,
+                step_index: 1,
+              },
+              { ...END, status: "failed", reason: "no seat", metadata: { tries: 1 } },
+            ),
+            { tenant_id, agent_id: "default-agent", origin_system_id: "default-system" },
+          );
+          assert.lengthOf(runs, 1);
+          assert.deepInclude(runs[0], { run_id: "r1", tenant_id, step_count: 2, status: "failed" });
+          assert.strictEqual(yield* statusOf(tenant_id, "r1"), "VERIFIED");
+          const run = yield* show(tenant_id, "r1");
+          assert.deepInclude(run.trace, {
+            started_at: "2026-02-10T12:43:41.549430Z",
+            agent_id: "a1",
+            origin_system_id: "default-system",
+            seed: 7,
+          });
+          assert.deepStrictEqual(valueOf(run.payloads.attributes), {
+            import: { format: "ndjson", source: "runs.ndjson", index: 0 },
+            goal: "find it",
+            attributes: { team: "t" },
+          });
+          assert.deepInclude(run.seal, {
+            status: "failed",
+            reason: "no seat",
+            completed_at: "2026-02-10T12:43:42.000000Z",
+          });
+          assert.deepStrictEqual(valueOf(run.payloads.metadata), { metadata: { tries: 1 } });
+          const [first, second] = run.steps;
+          assert.deepInclude(first?.record, {
+            source: "external",
+            skill_name: "search",
+            outcome_category: "SUCCESS",
+            duration_ms: 2.5,
+            started_at: null,
+          });
+          assert.deepStrictEqual(valueOf(first?.payloads.params), { q: 1.1 });
+          assert.deepInclude(second?.record, {
+            skill_name: "Book",
+            level: "ERROR",
+            outcome_category: "PERMANENT",
+            outcome_code: "FULL",
+            parent_step_index: 0,
+            started_at: "2026-02-10T12:43:41.600000Z",
+          });
+        }),
+      );
+
+      it.effect("of a run without an end is aborted, never COMPLETE", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const { runs } = yield* importText(
+            "ndjson",
+            ndjson(RUN, STEP, { ...RUN, run_id: "r2" }, STEP, STEP),
+            { tenant_id },
+          );
+          assert.deepStrictEqual(
+            runs.map(({ run_id, status, step_count }) => [run_id, status, step_count]),
+            [
+              ["r1", "aborted", 1],
+              ["r2", "aborted", 2],
+            ],
+          );
+          const { seal } = yield* show(tenant_id, "r2");
+          assert.strictEqual(
+            seal?.["reason"],
+            "the source breaks off: it holds no end of this run",
+          );
+        }),
+      );
+
+      it.effect("of an end without its time says that the time is the import's", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          yield* importText("ndjson", ndjson(RUN, STEP, { type: "end", status: "completed" }), {
+            tenant_id,
+          });
+          const run = yield* show(tenant_id, "r1");
+          assert.deepStrictEqual(valueOf(run.payloads.metadata), {
+            import: { completed_at: "the time of the import" },
+          });
+          assert.strictEqual(run.seal?.["completed_at"], run.seal?.["sealed_at"]);
+        }),
+      );
+
+      const refused: ReadonlyArray<readonly [string, string, string]> = [
+        ["a line that is no JSON", ndjson(RUN, "{oops", END), "runs.ndjson:2"],
+        [
+          "a number that would be rounded",
+          ndjson(
+            RUN,
+            '{"type":"step","skill_id":"s","status":"success","params":9007199254740993}',
+          ),
+          "runs.ndjson:2",
+        ],
+        [
+          "a key that is there twice",
+          ndjson(RUN, STEP, '{"type":"end","type":"end","status":"completed"}'),
+          "runs.ndjson:3",
+        ],
+        ["an unknown type", ndjson(RUN, { type: "note" }), "runs.ndjson:2"],
+        ["a key that the type has not", ndjson(RUN, { ...STEP, cost: 1 }), "runs.ndjson:2"],
+        ["a step before any run", ndjson("", STEP), "runs.ndjson:2"],
+        [
+          "a step without a skill",
+          ndjson(RUN, { type: "step", status: "success" }),
+          "runs.ndjson:2",
+        ],
+        ["a step without a status", ndjson(RUN, { type: "step", skill_id: "s" }), "runs.ndjson:2"],
+        ["an unknown status", ndjson(RUN, { ...STEP, status: "splendid" }), "runs.ndjson:2"],
+        ["a step out of order", ndjson(RUN, STEP, { ...STEP, step_index: 3 }), "runs.ndjson:3"],
+        [
+          "a parent that comes later",
+          ndjson(RUN, { ...STEP, parent_step_index: 0 }),
+          "runs.ndjson:2",
+        ],
+        ["a time that is none", ndjson({ ...RUN, started_at: "yesterday" }), "runs.ndjson:1"],
+        [
+          "a time finer than a microsecond",
+          ndjson(RUN, { ...STEP, started_at: "2026-02-10T12:43:41.1234567Z" }),
+          "runs.ndjson:2",
+        ],
+        ["a run without its start", ndjson({ type: "run" }), "runs.ndjson:1"],
+        [
+          "an end of an unknown status",
+          ndjson(RUN, STEP, { ...END, status: "fine" }),
+          "runs.ndjson:3",
+        ],
+        [
+          "a failure without its reason",
+          ndjson(RUN, STEP, { ...END, status: "failed" }),
+          "runs.ndjson:3",
+        ],
+        [
+          "a synthetic run without its scenario",
+          ndjson({ ...RUN, is_synthetic: true }),
+          "runs.ndjson:1",
+        ],
+        ["a line that is no object", ndjson(RUN, [1]), "runs.ndjson:2"],
+        ["no run at all", "\n\n", "runs.ndjson"],
+        ["a lone surrogate", `${ndjson(RUN)}\n"\ud800"`, "runs.ndjson"],
+      ];
+      for (const [what, text, where] of refused) {
+        it.effect(`is refused for ${what}, and leaves nothing of the runs before`, () =>
+          Effect.gen(function* () {
+            const tenant_id = tenantId();
+            const before = ndjson({ ...RUN, run_id: "r0" }, STEP, END);
+            const error = yield* Effect.flip(importText("ndjson", text, { tenant_id }));
+            assert.strictEqual(error._tag, "InvalidInput");
+            assert.strictEqual("where" in error ? error.where : "", where);
+            if (where === "runs.ndjson") return;
+            yield* Effect.flip(importText("ndjson", `${before}\n${text}`, { tenant_id }));
+            assert.strictEqual(yield* countTraces(tenant_id), 0);
+            const { sweep } = yield* LeasesBridge;
+            assert.lengthOf(yield* sweep(), 0);
+          }),
+        );
+      }
+
+      it.effect("of the same source again is refused, and changes nothing", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const { run_id: _, ...anonymous } = RUN;
+          const text = ndjson(anonymous, STEP, END, anonymous, STEP, END);
+          const { runs } = yield* importText("ndjson", text, { tenant_id });
+          assert.strictEqual(new Set(runs.map(({ run_id }) => run_id)).size, 2);
+          const error = yield* Effect.flip(importText("ndjson", text, { tenant_id }));
+          assert.strictEqual(error._tag, "RunExists");
+          assert.strictEqual(yield* countTraces(tenant_id), 2);
+          const other = tenantId();
+          const elsewhere = yield* importText("ndjson", text, { tenant_id: other });
+          assert.notInclude(
+            runs.map(({ run_id }) => run_id),
+            elsewhere.runs[0]?.run_id,
+          );
+          yield* importText("ndjson", text, { tenant_id, run_ids: "random" });
+          assert.strictEqual(yield* countTraces(tenant_id), 4);
+        }),
+      );
+
+      it.effect("of a file says where it is, and names the file's line in errors", () =>
+        Effect.gen(function* () {
+          const folder = yield* Effect.acquireRelease(
+            Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-import-"))),
+            (path) => Effect.promise(() => rm(path, { recursive: true })),
+          );
+          const tenant_id = tenantId();
+          const good = join(folder, "good.ndjson");
+          const runs = Array.from({ length: 30 }, (_, index) =>
+            ndjson(
+              { ...RUN, run_id: `r${index}` },
+              ...Array(70).fill({ ...STEP, params: "é".repeat(999) }),
+              END,
+            ),
+          );
+          yield* Effect.promise(() => writeFile(good, `\ufeff${runs.join("\r\n")}\n`));
+          const seen: Array<ImportProgress> = [];
+          const imports = yield* ImportCoordinator;
+          const result = yield* imports.importFile({
+            format: "ndjson",
+            path: good,
+            tenant_id,
+            onProgress: (progress) => Effect.sync(() => seen.push(progress)),
+          });
+          assert.lengthOf(result.runs, 30);
+          assert.deepStrictEqual(
+            seen.map(({ runs_done, steps_done }) => [runs_done, steps_done]),
+            Array.from({ length: 30 }, (_, index) => [index + 1, (index + 1) * 70]),
+          );
+          const { bytes_done, bytes_total } = seen.at(-1)!;
+          assert.strictEqual(bytes_done, bytes_total);
+          assert.strictEqual(yield* statusOf(tenant_id, "r29"), "VERIFIED");
+          const bad = join(folder, "bad.ndjson");
+          yield* Effect.promise(() =>
+            writeFile(
+              bad,
+              Buffer.concat([
+                Buffer.from(`${ndjson({ ...RUN, run_id: "bad" }, STEP)}\n`),
+                Buffer.from([0xff]),
+              ]),
+            ),
+          );
+          const error = yield* Effect.flip(
+            imports.importFile({ format: "ndjson", path: bad, tenant_id }),
+          );
+          assert.deepInclude(error, { _tag: "InvalidInput", where: `${bad}:3` });
+          const missing = join(folder, "missing.ndjson");
+          const absent = yield* Effect.flip(
+            imports.importFile({ format: "ndjson", path: missing, tenant_id }),
+          );
+          assert.deepInclude(absent, { _tag: "FileFailed", path: missing });
+        }).pipe(Effect.scoped),
+      );
+
+      it.effect("of a transcript matches calls and results in order, ids used again too", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const messages = [
+            { role: "system", content: "Help." },
+            { role: "user", content: "Book two." },
+            {
+              role: "assistant",
+              content: "Sure.",
+              tool_calls: [CALL("c1", "book", '{"n": 1}'), CALL("c1", "book", "{n:2}")],
+            },
+            { role: "tool", tool_call_id: "c1", name: "book", content: "first" },
+            { role: "tool", tool_call_id: "c1", name: "book", content: "second" },
+            { role: "tool", tool_call_id: "c9", name: "stray", content: "third" },
+            { role: "assistant", content: null, tool_calls: [CALL("c2", "lost", "{}")] },
+            { role: "assistant", content: "Done." },
+          ];
+          const { runs } = yield* importText(
+            "openai-messages",
+            JSON.stringify([{ run_id: "chat-1", messages, reward: 1 }]),
+            { tenant_id },
+          );
+          assert.deepStrictEqual(
+            runs.map(({ run_id, status, step_count }) => [run_id, status, step_count]),
+            [["chat-1", "aborted", 8]],
+          );
+          const run = yield* show(tenant_id, "chat-1");
+          assert.strictEqual(
+            run.seal?.["reason"],
+            "the transcript holds no result of its last call, lost",
+          );
+          assert.deepStrictEqual(
+            run.steps.map(({ record, payloads }) => [
+              record["skill_id"],
+              record["status"],
+              record["outcome_category"],
+              record["outcome_code"],
+              valueOf(payloads.params),
+            ]),
+            [
+              ["message.system", "success", "SUCCESS", null, undefined],
+              ["message.user", "success", "SUCCESS", null, undefined],
+              ["message.assistant", "success", "SUCCESS", null, undefined],
+              ["book", "success", "RETURNED", null, { n: 1 }],
+              ["book", "success", "RETURNED", null, "{n:2}"],
+              ["stray", "success", "RETURNED", "NO_CALL", undefined],
+              ["lost", "failure", "UNKNOWN", "NO_RESULT", {}],
+              ["message.assistant", "success", "SUCCESS", null, undefined],
+            ],
+          );
+          assert.deepStrictEqual(
+            [3, 4, 5].map((index) => valueOf(run.steps[index]?.payloads.outcome_data)),
+            ["first", "second", "third"],
+          );
+          assert.include(
+            String(Reflect.get(valueOf(run.steps[4]?.payloads.attributes) as object, "arguments")),
+            "kept as text",
+          );
+          assert.deepStrictEqual(valueOf(run.payloads.attributes), {
+            import: {
+              format: "openai-messages",
+              source: "runs.ndjson",
+              index: 0,
+              started_at: "the time of the import",
+            },
+            attributes: { reward: 1 },
+          });
+        }),
+      );
+
+      it.effect("takes transcripts as one array, one a line, or one alone", () =>
+        Effect.gen(function* () {
+          const chat = (text: string) => [{ role: "user", content: text }];
+          for (const [text, count] of [
+            [JSON.stringify([chat("a"), { messages: chat("b") }, { traj: chat("c") }]), 3],
+            [JSON.stringify([chat("a"), chat("b")], null, 2), 2],
+            [ndjson(chat("a"), { messages: chat("b") }), 2],
+            [JSON.stringify(chat("a")), 1],
+            [JSON.stringify({ messages: chat("a") }, null, 2), 1],
+          ] as const) {
+            const tenant_id = tenantId();
+            const { runs } = yield* importText("openai-messages", text, { tenant_id });
+            assert.lengthOf(runs, count);
+            assert.isTrue(runs.every(({ status }) => status === "completed"));
+          }
+        }),
+      );
+
+      for (const [what, text, where] of [
+        ["no messages", "[[]]", "runs.ndjson:1"],
+        ["an object without messages", '[{"a":1}]', "runs.ndjson:1"],
+        ["a message without a role", '[{"messages":[\n{"content":"x"}]}]', "runs.ndjson $[0]"],
+        [
+          "a tool call without a name",
+          '[[{"role":"assistant","tool_calls":[{}]}]]',
+          "runs.ndjson:1",
+        ],
+        ["JSON that breaks off", '[\n[{"role":"user"\n', "runs.ndjson:2"],
+        ["a second line that is no JSON", '[{"role":"user"}]\n{', "runs.ndjson:2"],
+      ] as const) {
+        it.effect(`of transcripts is refused for ${what}`, () =>
+          Effect.gen(function* () {
+            const tenant_id = tenantId();
+            const error = yield* Effect.flip(importText("openai-messages", text, { tenant_id }));
+            assert.deepInclude(error, { _tag: "InvalidInput", where });
+            assert.strictEqual(yield* countTraces(tenant_id), 0);
+          }),
+        );
+      }
+
+      it.effect.skipIf(!existsSync(airline))(
+        "of tau-bench's airline transcripts: 48 runs, each VERIFIED, and each message told again from its steps",
+        () =>
+          Effect.gen(function* () {
+            const tenant_id = tenantId();
+            const imports = yield* ImportCoordinator;
+            const { runs } = yield* imports.importFile({
+              format: "openai-messages",
+              path: airline,
+              tenant_id,
+            });
+            assert.lengthOf(runs, 48);
+            const source = JSON.parse(readFileSync(airline, "utf8")) as ReadonlyArray<
+              Record<string, any>
+            >;
+            for (const [index, { run_id }] of runs.entries()) {
+              assert.strictEqual(yield* statusOf(tenant_id, run_id), "VERIFIED");
+              const run = yield* show(tenant_id, run_id);
+              const { traj, ...rest } = source[index]!;
+              assert.deepStrictEqual(retell(run.steps as never), withArguments(traj));
+              const attributes = valueOf(run.payloads.attributes) as Record<string, unknown>;
+              assert.deepStrictEqual(attributes["attributes"], rest);
+            }
+            const again = yield* Effect.flip(
+              imports.importFile({ format: "openai-messages", path: airline, tenant_id }),
+            );
+            assert.strictEqual(again._tag, "RunExists");
+          }),
+        120_000,
+      );
+
+      it.effect("of any steps gives them back as they were", () =>
+        Effect.gen(function* () {
+          const context = yield* Effect.context<ImportCoordinator | TraceCoordinator>();
+          const payload = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)));
+          const step = fc.record({
+            status: fc.constantFrom("success", "failure", "retry", "skipped"),
+            params: payload,
+            outcome_data: payload,
+          });
+          const check = (steps: ReadonlyArray<object>) =>
+            Effect.gen(function* () {
+              const tenant_id = tenantId();
+              const lines = steps.map((each) => ({ ...STEP, ...each }));
+              yield* importText("ndjson", ndjson(RUN, ...lines, END), { tenant_id });
+              const run = yield* show(tenant_id, "r1");
+              assert.deepStrictEqual(
+                run.steps.map(({ record, payloads }) => ({
+                  status: record["status"],
+                  params: valueOf(payloads.params),
+                  outcome_data: valueOf(payloads.outcome_data),
+                })) as unknown,
+                steps as unknown,
+              );
+            });
+          yield* Effect.promise(() =>
+            fc.assert(
+              fc.asyncProperty(fc.array(step, { maxLength: 6 }), (steps) =>
+                Effect.runPromise(Effect.provideContext(check(steps), context)),
+              ),
+              { numRuns: 25 },
+            ),
+          );
+        }),
+      );
+    },
+  );
+}
