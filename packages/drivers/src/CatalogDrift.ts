@@ -5,10 +5,11 @@
 import type {
   Catalog,
   CatalogFunction,
+  CatalogRole,
   CatalogTable,
   CatalogTrigger,
 } from "./internal/postgres/readCatalog.ts";
-import { migrations, type Migration } from "./Migrations.ts";
+import { createMigrationsTable, migrations, type Migration } from "./Migrations.ts";
 
 /** One difference: the object, and what is wrong with it. */
 export interface Drift {
@@ -17,39 +18,65 @@ export interface Drift {
 }
 
 const APPLICATION_ROLE = "runproof_app";
-const MIGRATIONS_TABLE = "aos_schema_migrations";
 
 /** Bits of `pg_trigger.tgtype`. */
 const TRIGGER_BITS = { row: 1, before: 2, insert: 4, delete: 8, update: 16, truncate: 32 } as const;
 
-interface ExpectedFunction {
-  readonly name: string;
-  readonly source: string;
-  readonly security_definer: boolean;
-  readonly language: string;
+interface ExpectedFunction extends Pick<
+  CatalogFunction,
+  "name" | "arguments" | "result" | "source" | "security_definer" | "language" | "volatility"
+> {
   readonly pinned: boolean;
 }
 
+interface ExpectedTable {
+  readonly columns: ReadonlyArray<string>;
+  readonly constraints: ReadonlyArray<string>;
+}
+
 interface Expected {
-  readonly tables: ReadonlyMap<string, ReadonlyArray<string>>;
+  readonly tables: ReadonlyMap<string, ExpectedTable>;
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<ExpectedFunction>;
   readonly executable: ReadonlySet<string>;
 }
 
-const createTable = /^create table (\w+) \(/u;
-const createFunction = /^create (?:or replace )?function (\w+)\(/u;
+const createTable = /^create table (?:if not exists )?(\w+) \(/u;
+const createFunction =
+  /^create (?:or replace )?function (\w+)\(([^)]*)\)\s+returns (table \([^)]*\)|[\w[\]]+)/u;
+const columnLine = /^ {2}(\w+) +(double precision|\w+)( .*)?$/u;
 const createTrigger =
   /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
 const grantExecute = /^grant execute on function (\w+)\(/u;
 
-/** Names that PostgreSQL gives, or that the statement gives, to a table's keys and checks. */
-const constraintsOf = (table: string, statement: string): ReadonlyArray<string> => {
-  const names = [...statement.matchAll(/constraint (\w+) check/gu)].map((match) => match[1]!);
-  if (/primary key/u.test(statement)) names.push(`${table}_pkey`);
-  const unique = /^\s*unique \(([\w, ]+)\)/mu.exec(statement);
-  if (unique !== null) names.push(`${table}_${unique[1]!.split(", ").join("_")}_key`);
-  return names;
+/** The names that the catalog has for types which statements name otherwise. */
+const TYPE_NAMES: Readonly<Record<string, string>> = { timestamptz: "timestamp with time zone" };
+
+const keyColumns = (statement: string, kind: "primary key" | "unique"): string | undefined =>
+  new RegExp(`^  ${kind} \\(([\\w, ]+)\\)`, "mu").exec(statement)?.[1];
+
+/** The columns and constraints that a statement gives a table, as the catalog shows them. */
+const tableOf = (statement: string): ExpectedTable => {
+  const lines = statement.split("\n").map((line) => line.replace(/,$/u, ""));
+  const columns = lines.flatMap((line) => {
+    const [, name, type, rest = ""] = columnLine.exec(line) ?? [];
+    const isColumn = name !== undefined && name !== "primary" && name !== "unique";
+    return isColumn ? [{ name, type: TYPE_NAMES[type!] ?? type!, rest }] : [];
+  });
+  const own = columns.find(({ rest }) => rest.includes("primary key"));
+  const primary = own?.name ?? keyColumns(statement, "primary key")!;
+  const unique = keyColumns(statement, "unique");
+  return {
+    columns: columns.map(({ name, type, rest }) => {
+      const isRequired = /not null|generated/u.test(rest) || primary.split(", ").includes(name);
+      return `${name} ${type}${isRequired ? " not null" : ""}`;
+    }),
+    constraints: [
+      ...[...statement.matchAll(/constraint (\w+) check/gu)].map((match) => match[1]!),
+      `PRIMARY KEY (${primary})`,
+      ...(unique === undefined ? [] : [`UNIQUE (${unique})`]),
+    ],
+  };
 };
 
 const triggerOf = (match: RegExpExecArray): CatalogTrigger => {
@@ -70,31 +97,36 @@ const triggerOf = (match: RegExpExecArray): CatalogTrigger => {
   };
 };
 
-const functionOf = (name: string, statement: string): ExpectedFunction => {
+const oneLine = (text: string) => text.replaceAll(/\s+/gu, " ").trim();
+
+const functionOf = (match: RegExpExecArray, statement: string): ExpectedFunction => {
+  const [, name, parameters, result] = match;
   const [head, source] = statement.split("$$");
   return {
-    name,
+    name: name!,
+    arguments: oneLine(parameters!),
+    result: oneLine(result!).replace("table (", "TABLE("),
     source: source!,
     security_definer: /security definer/u.test(head!),
     language: /language (\w+)/u.exec(head!)![1]!,
+    volatility: /immutable|stable/u.exec(head!)?.[0][0] ?? "v",
     pinned: /set search_path from current/u.test(head!),
   };
 };
 
 const readExpected = (known: ReadonlyArray<Migration>): Expected => {
-  const tables = new Map<string, ReadonlyArray<string>>([
-    [MIGRATIONS_TABLE, [`${MIGRATIONS_TABLE}_pkey`]],
-  ]);
+  const tables = new Map<string, ExpectedTable>();
   const triggers: Array<CatalogTrigger> = [];
   const functions = new Map<string, ExpectedFunction>();
   const executable = new Set<string>();
-  for (const statement of known.flatMap((migration) => migration.statements)) {
+  const statements = known.flatMap((migration) => migration.statements);
+  for (const statement of [createMigrationsTable, ...statements]) {
     const table = createTable.exec(statement)?.[1];
-    const function_ = createFunction.exec(statement)?.[1];
+    const function_ = createFunction.exec(statement);
     const trigger = createTrigger.exec(statement);
     const grant = grantExecute.exec(statement)?.[1];
-    if (table !== undefined) tables.set(table, constraintsOf(table, statement));
-    if (function_ !== undefined) functions.set(function_, functionOf(function_, statement));
+    if (table !== undefined) tables.set(table, tableOf(statement));
+    if (function_ !== null) functions.set(function_[1]!, functionOf(function_, statement));
     if (trigger !== null) triggers.push(triggerOf(trigger));
     if (grant !== undefined) executable.add(grant);
   }
@@ -110,11 +142,16 @@ const tableDrift = (
 ): ReadonlyArray<string> => {
   if (table === undefined) return ["the table is missing"];
   const wrongGrants = table.grants.filter((grant) => grant !== `${APPLICATION_ROLE}:SELECT`);
-  const lost = expected.tables
-    .get(name)!
-    .filter((constraint) => !table.constraints.includes(constraint));
+  const wanted = expected.tables.get(name)!;
+  const without = (list: ReadonlyArray<string>, others: ReadonlyArray<string>) =>
+    list.filter((each) => !others.includes(each));
   return [
     ...(table.kind === "r" ? [] : [`it is not an ordinary table (kind ${table.kind})`]),
+    ...(table.persistence === "p" ? [] : ["its rows do not survive a crash (it is not logged)"]),
+    ...without(wanted.columns, table.columns).map((column) => `its column ${column} is not there`),
+    ...without(table.columns, wanted.columns).map(
+      (column) => `a column that no migration made: ${column}`,
+    ),
     ...(table.owner === owner
       ? []
       : [`it is owned by ${table.owner}, the other tables by ${owner}`]),
@@ -122,7 +159,9 @@ const tableDrift = (
     ...table.rules.map((rule) => `the rule ${rule} rewrites statements on it`),
     ...table.policies.map((policy) => `the policy ${policy} can hide rows`),
     ...table.children.map((child) => `the table ${child} inherits from it`),
-    ...lost.map((constraint) => `its constraint ${constraint} is gone`),
+    ...without(wanted.constraints, table.constraints).map(
+      (constraint) => `its constraint ${constraint} is gone`,
+    ),
     ...(table.grants.includes(`${APPLICATION_ROLE}:SELECT`)
       ? []
       : [`${APPLICATION_ROLE} may not read it`]),
@@ -157,9 +196,14 @@ const functionDrift = (
   return [
     ...(found.source === wanted.source ? [] : ["its body was replaced"]),
     ...(found.owner === owner ? [] : [`it is owned by ${found.owner}, the tables by ${owner}`]),
+    ...(found.arguments === wanted.arguments && found.result === wanted.result
+      ? []
+      : [`it is now (${found.arguments}) returning ${found.result}`]),
     ...(found.security_definer === wanted.security_definer && found.language === wanted.language
       ? []
       : ["its language or its rights were changed"]),
+    ...(found.strict ? ["it is STRICT now, and passes over nulls"] : []),
+    ...(found.volatility === wanted.volatility ? [] : ["its volatility was changed"]),
     ...((found.config ?? "").replaceAll('"', "") === config
       ? []
       : [`its settings are ${found.config ?? "none"}`]),
@@ -169,6 +213,11 @@ const functionDrift = (
   ];
 };
 
+const roleDrift = ({ attributes, memberships }: CatalogRole): ReadonlyArray<string> => [
+  ...attributes.map((attribute) => `the application's role has ${attribute}`),
+  ...memberships.map((role) => `the application's role has the rights of ${role}`),
+];
+
 /** Lists every difference, none where all defences are as the migrations made them. */
 export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   const owner = catalog.tables.find((table) => table.name === "aos_traces")?.owner ?? "";
@@ -176,6 +225,13 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   const report = (object: string, wrong: ReadonlyArray<string>) => {
     for (const what of wrong) drift.push({ object, what });
   };
+  report(APPLICATION_ROLE, roleDrift(catalog.application));
+  report(
+    `schema ${catalog.schema}`,
+    catalog.schema_creators.map(
+      (role) => `${role} may create objects in it, which can pass for others`,
+    ),
+  );
   for (const name of expected.tables.keys()) {
     report(
       name,

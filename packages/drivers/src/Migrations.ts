@@ -67,7 +67,8 @@ export const pendingMigrations = (
   return pending.toSorted((left, right) => left.id - right.id);
 };
 
-const createTable = `create table if not exists aos_schema_migrations (
+/** The statement that makes the table of what is applied. */
+export const createMigrationsTable = `create table if not exists aos_schema_migrations (
   id         integer     primary key,
   name       text        not null,
   checksum   text        not null,
@@ -88,7 +89,7 @@ export const migrate = (
     const sql = yield* SqlClient.SqlClient;
     yield* sql.unsafe(lock);
     yield* sql.unsafe(pinSearchPath);
-    yield* sql.unsafe(createTable);
+    yield* sql.unsafe(createMigrationsTable);
     const pending = pendingMigrations(known, yield* appliedMigrations);
     if (pending instanceof SchemaMismatch) return yield* pending;
     for (const migration of pending) {

@@ -43,6 +43,13 @@ export const migration: Migration = {
   id: 4,
   name: "writers",
   statements: [
+    // A rule may take a row away in silence, and a trigger that is off leaves it unsealed: neither may be acknowledged.
+    `create function runproof_refuse_lost(what text) returns void
+language plpgsql as $$
+begin
+  raise exception '% did not reach the table: something in the database takes rows away', what using errcode = 'data_corrupted';
+end
+$$`,
     `create function runproof_store_run(
   p_tenant_id text, p_run_id text, p_agent_id text, p_origin_system_id text, p_goal text, p_plan text
 ) returns void
@@ -57,10 +64,13 @@ language plpgsql security definer set search_path from current as $$
 begin
   insert into aos_trace_leases (trace_id, holder, expires_at)
   values (p_record::json ->> 'trace_id', p_holder, clock_timestamp() + p_lease_ms * interval '1 millisecond');
-  return query
-    insert into aos_traces as t (record, plan, plan_salt, attributes, attributes_salt)
+  insert into aos_traces as t (record, plan, plan_salt, attributes, attributes_salt)
     values (p_record, p_plan, p_plan_salt, p_attributes, p_attributes_salt)
-    returning t.trace_id, t.link;
+    returning t.trace_id, t.link into trace_id, link;
+  if link is null then
+    perform runproof_refuse_lost('the trace');
+  end if;
+  return next;
 end
 $$`,
     // The next index is put into each record here, inside the lock: writers on one trace neither fork nor retry.
@@ -72,6 +82,7 @@ $$`,
 language plpgsql security definer set search_path from current as $$
 declare
   lease aos_trace_leases;
+  stored bigint;
 begin
   lease := runproof_lock_trace(p_trace_id);
   select s.step_index + 1, s.link into first_index, previous_link
@@ -88,6 +99,10 @@ begin
   from unnest(p_before, p_after, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
     with ordinality as step(before_index, after_index, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, ordinal)
   order by ordinal;
+  get diagnostics stored = row_count;
+  if stored <> cardinality(p_before) then
+    perform runproof_refuse_lost(cardinality(p_before) - stored || ' steps');
+  end if;
   select s.link into link from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
   if first_index + cardinality(p_before) - lease.head_index >= ${HEAD_EVERY_STEPS}
      or clock_timestamp() - lease.head_logged_at >= ${HEAD_EVERY_MS} * interval '1 millisecond' then
@@ -125,6 +140,9 @@ begin
   update aos_traces t set seal_record = runproof_seal_trace.seal_record, metadata = p_metadata, metadata_salt = p_metadata_salt
     where t.trace_id = p_trace_id
     returning t.root_hash into root_hash;
+  if root_hash is null then
+    perform runproof_refuse_lost('the seal');
+  end if;
   return next;
 end
 $$`,
@@ -175,9 +193,9 @@ begin
     from (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH}) as oldest;
   insert into aos_log_entries (log_index, kind, digest, trace_id, event_record, queued_at)
   select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at
-  from aos_log_queue where queue_id = any(taken);
+  from aos_log_queue join unnest(taken) as oldest(queue_id) using (queue_id);
   get diagnostics numbered = row_count;
-  delete from aos_log_queue where queue_id = any(taken);
+  delete from aos_log_queue using unnest(taken) as oldest(queue_id) where aos_log_queue.queue_id = oldest.queue_id;
   available := size + numbered;
   for tile_level in 0..7 loop
     select coalesce(max(t.tile_index) + 1, 0) into next_tile from aos_log_tiles t where t.level = tile_level;

@@ -1,0 +1,374 @@
+/** Each trick that changes the defences and no row, and what it is reported as. All are rolled back: none outlives its test. */
+import { expect } from "@effect/vitest";
+import { catalogDrift, type Drift } from "@runproof/drivers/CatalogDrift";
+import { Database } from "@runproof/drivers/Database";
+import { checkOpenDatabase } from "@runproof/drivers/Doctor";
+import { migrations } from "@runproof/drivers/Migrations";
+import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { SqlClient } from "effect/sql/SqlClient";
+import { readCatalog } from "../src/internal/postgres/readCatalog.ts";
+import { asSuperuser, onEachDatabase } from "./Databases.ts";
+import { freshIdentity, openRun, record, seal, sealedRun, start, verify } from "./Evidence.ts";
+
+/** What drifts after some statements, which are taken back. */
+const driftAfter = (statements: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { asOwner } = yield* Database;
+    let drift: ReadonlyArray<Drift> = [];
+    const takenBack = Effect.gen(function* () {
+      const sql = yield* SqlClient;
+      for (const statement of statements) yield* sql.unsafe(statement);
+      drift = catalogDrift(yield* readCatalog(sql));
+      return yield* Effect.fail("taken back" as const);
+    });
+    expect(yield* Effect.flip(asOwner(takenBack))).toBe("taken back");
+    return drift;
+  });
+
+const GUARD = "runproof_guard_step_update";
+
+/** Name, the object that must be reported, what must be said of it, and the statements. */
+const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]> = [
+  [
+    "aos_traces.s6_update",
+    /not ENABLE ALWAYS \(state D\)/u,
+    "alter table aos_traces disable trigger all",
+  ],
+  ["aos_traces.s6_update", /state D/u, "alter table aos_traces disable trigger s6_update"],
+  ["aos_trace_steps.s6_insert", /state O/u, "alter table aos_trace_steps enable trigger s6_insert"],
+  ["runs.s6_delete", /state R/u, "alter table runs enable replica trigger s6_delete"],
+  ["aos_log_entries.s6_truncate", /missing/u, "drop trigger s6_truncate on aos_log_entries"],
+  ["aos_log_queue.s6_change", /missing/u, "drop trigger s6_change on aos_log_queue"],
+  [
+    "aos_trace_steps.s6_update",
+    /calls pass/u,
+    "create function pass() returns trigger language plpgsql as 'begin return new; end'",
+    "drop trigger s6_update on aos_trace_steps",
+    "create trigger s6_update before update on aos_trace_steps for each row execute function pass()",
+    "alter table aos_trace_steps enable always trigger s6_update",
+  ],
+  [
+    "aos_trace_steps.s6_update",
+    /other events or conditions/u,
+    "drop trigger s6_update on aos_trace_steps",
+    `create trigger s6_update before update on aos_trace_steps for each row when (false) execute function ${GUARD}()`,
+    "alter table aos_trace_steps enable always trigger s6_update",
+  ],
+  [
+    "aos_trace_steps.s6_update",
+    /other events or conditions/u,
+    "drop trigger s6_update on aos_trace_steps",
+    `create trigger s6_update before update of run_id on aos_trace_steps for each row execute function ${GUARD}()`,
+    "alter table aos_trace_steps enable always trigger s6_update",
+  ],
+  [
+    "aos_trace_steps.s6_update",
+    /other events or conditions/u,
+    "drop trigger s6_update on aos_trace_steps",
+    `create trigger s6_update after update on aos_trace_steps for each row execute function ${GUARD}()`,
+    "alter table aos_trace_steps enable always trigger s6_update",
+  ],
+  [
+    "aos_trace_steps.extra",
+    /no migration made/u,
+    "create trigger extra before insert on aos_trace_steps for each row execute function runproof_refuse()",
+  ],
+  [
+    GUARD,
+    /body was replaced/u,
+    `create or replace function ${GUARD}() returns trigger language plpgsql set search_path from current as 'begin return new; end'`,
+  ],
+  [GUARD, /its settings are none/u, `alter function ${GUARD}() reset search_path`],
+  [GUARD, /its settings are/u, `alter function ${GUARD}() set search_path = pg_temp, public`],
+  [GUARD, /its settings are/u, `alter function ${GUARD}() set session_replication_role = replica`],
+  [GUARD, /rights were changed/u, `alter function ${GUARD}() security definer`],
+  [
+    "runproof_seal_trace",
+    /rights were changed/u,
+    "alter function runproof_seal_trace(text, text[], text, text, bigint, text, boolean) security invoker",
+  ],
+  [
+    "runproof_require_payload",
+    /STRICT/u,
+    "alter function runproof_require_payload(text, text, text, text) strict",
+  ],
+  ["runproof_lock_trace", /volatility/u, "alter function runproof_lock_trace(text) stable"],
+  [
+    "runproof_hash",
+    /second function/u,
+    "create function runproof_hash(prefix bytea, body varchar) returns text language sql as 'select ''0'''",
+  ],
+  [
+    "runproof_refuse_closed",
+    /it is now \(p_trace_id text, x text\)/u,
+    "drop function runproof_refuse_closed(text)",
+    "create function runproof_refuse_closed(p_trace_id text, x text) returns void language sql as ''",
+  ],
+  ["runproof_refuse_closed", /missing/u, "drop function runproof_refuse_closed(text)"],
+  [
+    "runproof_helper",
+    /no migration made/u,
+    "create function runproof_helper() returns void language sql security definer as ''",
+  ],
+  [
+    "runproof_archive_trace",
+    /executed by runproof_app/u,
+    "grant execute on function runproof_archive_trace(text, text) to runproof_app",
+  ],
+  [
+    "runproof_hash",
+    /executed by public/u,
+    "grant execute on function runproof_hash(bytea, text) to public",
+  ],
+  [
+    "runproof_sequence_log",
+    /executed by nobody/u,
+    "revoke execute on function runproof_sequence_log() from runproof_app",
+  ],
+  [
+    GUARD,
+    /owned by pg_database_owner|owned by runproof_app/u,
+    `alter function ${GUARD}() owner to runproof_app`,
+  ],
+  [
+    "aos_trace_steps",
+    /the rule eat rewrites/u,
+    "create rule eat as on insert to aos_trace_steps do instead nothing",
+  ],
+  [
+    "aos_trace_steps",
+    /the policy hide can hide rows/u,
+    "create policy hide on aos_trace_steps using (false)",
+  ],
+  ["aos_traces", /row-level security/u, "alter table aos_traces enable row level security"],
+  ["aos_traces", /row-level security/u, "alter table aos_traces force row level security"],
+  [
+    "aos_trace_steps.s6_insert",
+    /missing/u,
+    "alter table aos_trace_steps rename to aside",
+    "create table aos_trace_steps (like aside including all)",
+    "grant select on aos_trace_steps to runproof_app",
+  ],
+  [
+    "aos_traces",
+    /not an ordinary table \(kind v\)/u,
+    "alter table aos_traces rename to aside",
+    "create view aos_traces as select * from aside",
+  ],
+  ["aos_checkpoints", /missing/u, "alter table aos_checkpoints rename to aside"],
+  [
+    "aos_log_entries",
+    /missing/u,
+    "create schema aside",
+    "alter table aos_log_entries set schema aside",
+  ],
+  [
+    "aos_trace_steps",
+    /a column that no migration made: retry_count text not null/u,
+    "alter table aos_trace_steps alter column retry_count type text using '0'",
+  ],
+  [
+    "aos_traces",
+    /its column status text not null is not there/u,
+    "alter table aos_traces alter column status drop not null",
+  ],
+  [
+    "aos_traces",
+    /a column that no migration made: x integer/u,
+    "alter table aos_traces add column x integer",
+  ],
+  [
+    "aos_trace_steps",
+    /its column attributes text is not there/u,
+    "alter table aos_trace_steps drop column attributes",
+  ],
+  [
+    "aos_trace_steps",
+    /constraint PRIMARY KEY \(trace_id, step_index\) is gone/u,
+    "alter table aos_trace_steps drop constraint aos_trace_steps_pkey",
+  ],
+  [
+    "aos_traces",
+    /constraint UNIQUE \(tenant_id, run_id\) is gone/u,
+    "alter table aos_traces drop constraint aos_traces_tenant_id_run_id_key",
+    "alter table aos_traces add constraint aos_traces_tenant_id_run_id_key unique (tenant_id, run_id) deferrable initially deferred",
+  ],
+  [
+    "runs",
+    /constraint runs_status_known is gone/u,
+    "alter table runs drop constraint runs_status_known",
+  ],
+  [
+    "aos_schema_migrations",
+    /constraint PRIMARY KEY \(id\) is gone/u,
+    "alter table aos_schema_migrations drop constraint aos_schema_migrations_pkey",
+  ],
+  ["aos_trace_steps", /do not survive a crash/u, "alter table aos_trace_steps set unlogged"],
+  ["aos_traces", /the table child inherits/u, "create table child () inherits (aos_traces)"],
+  [
+    "aos_traces",
+    /right that was not given: runproof_app:UPDATE/u,
+    "grant update on aos_traces to runproof_app",
+  ],
+  ["aos_log_entries", /not given: public:INSERT/u, "grant insert on aos_log_entries to public"],
+  [
+    "aos_trace_steps",
+    /not given: runproof_app:UPDATE \(params\)/u,
+    "grant update (params) on aos_trace_steps to runproof_app",
+  ],
+  ["runs", /runproof_app may not read it/u, "revoke select on runs from runproof_app"],
+  [
+    "aos_trace_steps",
+    /owned by runproof_app/u,
+    "alter table aos_trace_steps owner to runproof_app",
+  ],
+  ["aos_traces", /the application's role owns it/u, "alter table aos_traces owner to runproof_app"],
+  ["schema public", /public may create objects/u, "grant create on schema public to public"],
+  [
+    "schema public",
+    /runproof_app may create objects/u,
+    "grant create on schema public to runproof_app",
+  ],
+  ["runproof_app", /has SUPERUSER/u, "alter role runproof_app superuser"],
+  ["runproof_app", /has BYPASSRLS/u, "alter role runproof_app bypassrls"],
+  [
+    "runproof_app",
+    /has the rights of pg_write_all_data/u,
+    "grant pg_write_all_data to runproof_app",
+  ],
+];
+
+onEachDatabase("drift of the catalog", (it) => {
+  it.effect("is none where the migrations were applied", () =>
+    Effect.gen(function* () {
+      expect(yield* driftAfter([])).toEqual([]);
+      const checks = yield* checkOpenDatabase;
+      expect(checks.find(({ name }) => name === "defences")).toMatchObject({ status: "ok" });
+    }),
+  );
+
+  it.effect("is none after the migrations' objects were used", () =>
+    Effect.gen(function* () {
+      yield* sealedRun(1);
+      yield* asSuperuser("select runproof_sequence_log()", "analyze");
+      expect(yield* driftAfter([])).toEqual([]);
+    }),
+  );
+
+  it.effect("compares everything that the migrations make", () =>
+    Effect.gen(function* () {
+      // Whatever is dropped is missed: tables, functions and triggers alike.
+      const made = (pattern: RegExp) =>
+        migrations
+          .flatMap(({ statements }) => statements)
+          .flatMap((statement) => pattern.exec(statement)?.[1] ?? []);
+      const tables = made(/^create table (\w+)/u);
+      const functions = made(/^create function (\w+)/u);
+      const triggers = migrations
+        .flatMap(({ statements }) => statements)
+        .flatMap((statement) => {
+          const match = /^create trigger (\w+) .* on (\w+) for each/u.exec(statement);
+          return match === null ? [] : [`${match[2]}.${match[1]}`];
+        });
+      expect([tables.length, functions.length, triggers.length]).toEqual([
+        8,
+        expect.any(Number),
+        20,
+      ]);
+      const drift = yield* driftAfter([
+        ...tables.map((table) => `drop table ${table} cascade`),
+        `do $$ declare f regprocedure; begin
+           for f in select oid::regprocedure from pg_proc where proname like 'runproof\\_%' loop
+             execute format('drop function if exists %s cascade', f);
+           end loop; end $$`,
+      ]);
+      const missing = drift.filter(({ what }) => what.endsWith("is missing"));
+      expect(missing.map(({ object }) => object).toSorted()).toEqual(
+        [...tables, ...functions, ...triggers].toSorted(),
+      );
+    }),
+  );
+
+  for (const [object, what, ...statements] of TRICKS)
+    it.effect(`names ${object}: ${statements.at(-1)}`, () =>
+      Effect.gen(function* () {
+        const drift = yield* driftAfter(statements);
+        const ofObject = drift.filter((each) => each.object === object).map((each) => each.what);
+        expect(ofObject.join("; ")).toMatch(what);
+      }),
+    );
+
+  it.effect("fails the doctor's check, with what was changed and what to do", () =>
+    Effect.gen(function* () {
+      yield* asSuperuser("alter table aos_traces disable trigger s6_delete");
+      const checks = yield* checkOpenDatabase;
+      yield* asSuperuser("alter table aos_traces enable always trigger s6_delete");
+      expect(checks.find(({ name }) => name === "defences")).toEqual({
+        name: "defences",
+        status: "fail",
+        detail: "aos_traces.s6_delete: it is not ENABLE ALWAYS (state D)",
+        remedy: expect.stringContaining("runproof proof"),
+      });
+    }),
+  );
+});
+
+onEachDatabase("tricks that the catalog does not show, or shows too late", (it) => {
+  it.effect("a column rewritten by ALTER TYPE is found in every row", () =>
+    Effect.gen(function* () {
+      const runs = [yield* sealedRun(1), yield* sealedRun(1)];
+      yield* asSuperuser(
+        "alter table aos_trace_steps alter column skill_name type text using skill_name || 'x'",
+      );
+      expect(yield* driftAfter([])).toEqual([]);
+      for (const run of runs)
+        expect(yield* verify(run)).toMatchObject({
+          verification_status: "FAILED",
+          findings: [{ code: "COLUMN_MISMATCH", step_index: 0 }],
+        });
+    }),
+  );
+
+  it.effect("nothing is acknowledged that a rule took away, or that a trigger did not see", () =>
+    Effect.gen(function* () {
+      const writes = {
+        trace: () => start(freshIdentity()),
+        step: (trace_id: string) => record(trace_id),
+        seal: (trace_id: string) => seal(trace_id),
+      };
+      const attempts = [
+        ["trace", "create rule eat as on insert to aos_traces do instead nothing"],
+        ["step", "create rule eat as on insert to aos_trace_steps do instead nothing"],
+        ["seal", "create rule eat as on update to aos_traces do instead nothing"],
+        ["seal", "alter table aos_traces disable trigger s6_update"],
+        ["step", "alter table aos_trace_steps disable trigger s6_insert"],
+        ["trace", "alter table aos_traces disable trigger s6_insert"],
+      ] as const;
+      const database = yield* Database;
+      for (const [write, sabotage] of attempts) {
+        const attempt = database.asOwner(
+          Effect.gen(function* () {
+            const sql = yield* SqlClient;
+            const stores = Layer.fresh(PostgresTraceStore.layer).pipe(
+              Layer.provide(Layer.succeed(Database, { ...database, sql })),
+            );
+            const acknowledged = Effect.gen(function* () {
+              const { trace_id } = yield* openRun(1);
+              yield* sql.unsafe(sabotage);
+              yield* writes[write](trace_id);
+              return yield* Effect.fail({ _tag: "Acknowledged" } as const);
+            });
+            return yield* Effect.provide(acknowledged, stores);
+          }),
+        );
+        const failure: { readonly _tag: string } = yield* Effect.flip(attempt);
+        expect(failure._tag, sabotage).toMatch(/^(DatabaseFailed|InvalidInput)$/u);
+        // A plan that a rule emptied outlives the rule in its session, and the embedded database has one.
+        yield* asSuperuser("discard plans");
+      }
+      expect(yield* verify(yield* sealedRun(1))).toMatchObject({ verification_status: "VERIFIED" });
+    }),
+  );
+});

@@ -1,0 +1,318 @@
+/**
+ * Goal: every committed start and seal has one index, none is skipped, and the tree's hashes are those of the entries.
+ * Method: concurrent writers and sequencers on real databases, some of them rolled back, and proofs made from the stored
+ * hashes, checked against trees computed from the entries.
+ */
+import { layer, type Vitest } from "@effect/vitest";
+import { Database } from "@runproof/drivers/Database";
+import { LogStore, type StoredLogEntry } from "@runproof/drivers/LogStore";
+import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { eventRecordText } from "@runproof/proof/EventRecord";
+import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
+import {
+  consistencyPath,
+  inclusionPath,
+  merkleRoot,
+  rootFromInclusion,
+  verifyConsistency,
+} from "@runproof/proof/MerkleTree";
+import {
+  planConsistency,
+  planInclusion,
+  planRoot,
+  type ProofPlan,
+} from "@runproof/proof/ProofPlan";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
+import { expect, inject } from "vitest";
+import { asSuperuser, embeddedStores, serverStores, type Stores } from "./Databases.ts";
+import { freshIdentity, openRun, sealedRun, seal, start } from "./Evidence.ts";
+
+const readAll = Effect.gen(function* () {
+  const log = yield* LogStore;
+  const entries: Array<StoredLogEntry> = [];
+  for (;;) {
+    const page = yield* log.entries((entries.at(-1)?.log_index ?? -1) + 1);
+    if (page.length === 0) return entries;
+    entries.push(...page);
+  }
+});
+
+const sequence = Effect.flatMap(LogStore, (log) => log.sequence);
+const sizeOf = Effect.flatMap(LogStore, (log) => log.size);
+
+const readPlan = <A>(plan: ProofPlan<A>) =>
+  Effect.flatMap(LogStore, (log) => Effect.map(log.nodes(plan.nodes), plan.build));
+
+/** Queues entries of nobody's, many at once. */
+const queue = (count: number, from = 0) =>
+  asSuperuser(
+    `insert into aos_log_queue (kind, digest)
+     select 1 + n % 4, encode(sha256(convert_to('entry ' || n, 'UTF8')), 'hex')
+     from generate_series(${from}, ${from + count - 1}) as n`,
+  );
+
+const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
+  it.effect("holds a run's start and seal, in order, by their digests", () =>
+    Effect.gen(function* () {
+      const run = yield* sealedRun(2);
+      const log = yield* LogStore;
+      expect(yield* log.entriesOfTrace(run.trace_id)).toEqual([]);
+      expect((yield* sizeOf).pending).toBe(2);
+      yield* sequence;
+      const store = yield* TraceStore;
+      const { trace } = yield* store.get(run);
+      const entries = yield* log.entriesOfTrace(run.trace_id);
+      expect(entries.map(({ kind, digest }) => ({ kind, digest }))).toEqual([
+        { kind: LogEntryKind.OPENED, digest: trace.link },
+        { kind: LogEntryKind.SEALED, digest: run.sealed.root_hash },
+      ]);
+      expect(yield* sizeOf).toMatchObject({ pending: 0 });
+    }),
+  );
+
+  it.effect("holds what was rolled back nowhere, and leaves no gap for it", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const before = (yield* readAll).length;
+      yield* Effect.forEach(
+        Array.from({ length: 10 }, (_, at) => at),
+        (at) =>
+          store
+            .atomically(
+              Effect.gen(function* () {
+                yield* openRun(1);
+                if (at % 2 === 0) return yield* Effect.fail("rolled back" as const);
+              }),
+            )
+            .pipe(Effect.ignore),
+      );
+      yield* sequence;
+      const entries = yield* readAll;
+      expect(entries.length).toBe(before + 5);
+      expect(entries.map((entry) => entry.log_index)).toEqual(entries.map((_, at) => at));
+    }),
+  );
+
+  it.effect("holds an EVENT of a key by its record's hash, and refuses other records", () =>
+    Effect.gen(function* () {
+      const log = yield* LogStore;
+      const record = eventRecordText({
+        event: "key_added",
+        trace_id: null,
+        occurred_at: "2026-02-10T12:43:41.549430Z",
+        actor: "operator",
+        reason: "yearly",
+        detail: { old_vkey: "a", new_vkey: "b" },
+      });
+      yield* log.recordEvent(record);
+      yield* sequence;
+      expect((yield* readAll).at(-1)).toMatchObject({
+        kind: LogEntryKind.EVENT,
+        digest: eventDigest(record),
+        trace_id: null,
+        event_record: record,
+      });
+      const { size } = yield* sizeOf;
+      for (const wrong of [record.replace("key_added", "erasure"), `${record} `, "{}"]) {
+        yield* Effect.flip(log.recordEvent(wrong));
+      }
+      yield* sequence;
+      expect((yield* sizeOf).size).toBe(size);
+    }),
+  );
+
+  it.effect("answers the hashes that a tree over its entries has, at any size", () =>
+    Effect.gen(function* () {
+      yield* queue(700);
+      yield* sequence;
+      const leaves = (yield* readAll).map(entryLeafHash);
+      expect(leaves.length).toBeGreaterThan(700);
+      for (const size of [0, 1, 2, 255, 256, 257, 511, 512, 513, leaves.length]) {
+        const tree = leaves.slice(0, size);
+        expect(yield* readPlan(planRoot(size))).toBe(merkleRoot(tree));
+        for (const index of [0, 1, 254, 255, 256, size - 1].filter((at) => at >= 0 && at < size)) {
+          expect(yield* readPlan(planInclusion(index, size))).toEqual(inclusionPath(tree, index));
+        }
+        for (const old of [1, 2, 255, 256, 257, size].filter((at) => at > 0 && at <= size)) {
+          expect(yield* readPlan(planConsistency(old, size))).toEqual(consistencyPath(tree, old));
+        }
+      }
+    }),
+  );
+
+  it.effect("keeps checkpoints, and finds them by size and the newest", () =>
+    Effect.gen(function* () {
+      const log = yield* LogStore;
+      expect(yield* log.latestCheckpoint).toBe(null);
+      const of = (tree_size: number, note: string) => ({
+        origin: "example.com/log",
+        tree_size,
+        root_hash: "ab".repeat(32),
+        note,
+      });
+      for (const [size, note] of [
+        [5, "first of 5"],
+        [9, "of 9"],
+        [5, "second of 5"],
+      ] as const) {
+        yield* log.storeCheckpoint(of(size, note));
+      }
+      expect(yield* log.latestCheckpoint).toMatchObject(of(9, "of 9"));
+      expect(yield* log.checkpointOfSize(5)).toMatchObject(of(5, "second of 5"));
+      expect(yield* log.checkpointOfSize(6)).toBe(null);
+    }),
+  );
+
+  it.effect(
+    "says which hash is missing where entries were removed, and answers none in its place",
+    () =>
+      Effect.gen(function* () {
+        const { size } = yield* sizeOf;
+        const error = yield* Effect.flip(readPlan(planRoot(size + 1)));
+        expect(error).toMatchObject({ _tag: "StoredDataUnreadable" });
+        yield* asSuperuser(
+          "alter table aos_log_entries disable trigger user",
+          `delete from aos_log_entries where log_index = ${size - 2}`,
+          "alter table aos_log_entries enable always trigger s6_change",
+          "alter table aos_log_entries enable always trigger s6_truncate",
+        );
+        const tile = Math.floor((size - 2) / 256);
+        expect(yield* Effect.flip(readPlan(planRoot(size)))).toMatchObject({
+          _tag: "StoredDataUnreadable",
+          where: `log tile level 0, index ${tile}`,
+          what: expect.stringContaining(`hash ${(size - 2) % 256} is missing`),
+        });
+      }),
+  );
+};
+
+const withLog = <E>(stores: Layer.Layer<Stores, E>) =>
+  Layer.provideMerge(PostgresLogStore.layer, stores);
+
+const options = { excludeTestServices: true, timeout: "2 minutes" } as const;
+const where = `PostgreSQL ${inject("postgresVersion")}`;
+
+layer(withLog(serverStores), options)(`the log (${where})`, suite);
+layer(withLog(embeddedStores), options)("the log (embedded)", suite);
+
+layer(withLog(serverStores), options)(`the log under load (${where})`, (it) => {
+  it.effect("numbers each entry once under concurrent writers and sequencers", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const runs: Array<string> = [];
+      const write = Effect.gen(function* () {
+        const identity = freshIdentity();
+        yield* start(identity);
+        yield* seal(identity.trace_id);
+        runs.push(identity.trace_id);
+      });
+      const rollBack = store
+        .atomically(Effect.andThen(start(freshIdentity()), Effect.fail("rolled back" as const)))
+        .pipe(Effect.ignore);
+      yield* Effect.all(
+        [
+          Effect.forEach(Array.from({ length: 120 }), () => write, { concurrency: 8 }),
+          Effect.forEach(Array.from({ length: 40 }), () => rollBack, { concurrency: 4 }),
+          Effect.forEach(Array.from({ length: 200 }), () => sequence, { concurrency: 6 }),
+        ],
+        { concurrency: "unbounded" },
+      );
+      yield* sequence;
+      const entries = yield* readAll;
+      expect(entries.map((entry) => entry.log_index)).toEqual(entries.map((_, at) => at));
+      expect(yield* sizeOf).toEqual({ size: 240, pending: 0 });
+      const byTrace = Map.groupBy(entries, (entry) => entry.trace_id);
+      expect(byTrace.size).toBe(120);
+      for (const trace_id of runs) {
+        expect(byTrace.get(trace_id)?.map(({ kind }) => kind)).toEqual([
+          LogEntryKind.OPENED,
+          LogEntryKind.SEALED,
+        ]);
+      }
+    }),
+  );
+
+  it.effect("does not wait for a writer whose transaction is open, nor lose its entry", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const slow = freshIdentity();
+      const quick = yield* store.atomically(
+        Effect.gen(function* () {
+          yield* start(slow);
+          // Another connection: what it commits after this queued its entry is numbered before it.
+          const other = yield* Effect.forkDetach(
+            Effect.gen(function* () {
+              const run = yield* sealedRun(0);
+              yield* sequence;
+              return run;
+            }).pipe(Effect.provideContext(yield* Effect.context<Stores | LogStore>())),
+          );
+          return yield* Fiber.join(other);
+        }),
+      );
+      yield* sequence;
+      const log = yield* LogStore;
+      const [opened] = yield* log.entriesOfTrace(slow.trace_id);
+      const [, sealed] = yield* log.entriesOfTrace(quick.trace_id);
+      expect(opened!.log_index).toBeGreaterThan(sealed!.log_index);
+    }),
+  );
+
+  it.effect("reads O(log n) rows for a proof", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* Database;
+      const rowsRead = Effect.map(
+        sql<{ rows: string }>`
+          select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::text as rows
+          from pg_stat_xact_user_tables where relname in ('aos_log_entries', 'aos_log_tiles')`,
+        ([row]) => Number(row!.rows),
+      );
+      const countRows = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            const before = yield* rowsRead;
+            const value = yield* effect;
+            return { value, rows: (yield* rowsRead) - before };
+          }),
+        );
+      const proofsAt = Effect.gen(function* () {
+        const { size } = yield* sizeOf;
+        const index = Math.floor(size / 3);
+        const [entry] = yield* Effect.flatMap(LogStore, (log) => log.entries(index, 1));
+        const root = yield* countRows(readPlan(planRoot(size)));
+        const path = yield* countRows(readPlan(planInclusion(index, size)));
+        const old_size = Math.floor(size / 2) - 1;
+        const consistency = yield* countRows(readPlan(planConsistency(old_size, size)));
+        const leaf_hash = entryLeafHash(entry!);
+        expect(rootFromInclusion({ index, size, leaf_hash, path: path.value })).toBe(root.value);
+        expect(
+          verifyConsistency({
+            old_size,
+            new_size: size,
+            old_root: yield* readPlan(planRoot(old_size)),
+            new_root: root.value,
+            path: consistency.value,
+          }),
+        ).toBe(true);
+        return { size, rows: [root.rows, path.rows, consistency.rows] };
+      });
+      yield* queue(3_000);
+      yield* sequence;
+      yield* asSuperuser("analyze aos_log_entries", "analyze aos_log_tiles");
+      const small = yield* proofsAt;
+      yield* queue(150_000, 3_000);
+      yield* sequence;
+      yield* asSuperuser("analyze aos_log_entries", "analyze aos_log_tiles");
+      const large = yield* proofsAt;
+      expect(large.size).toBeGreaterThan(small.size * 40);
+      // At each of the tiles' levels at most one tile that is not full is read by its up to 255 rows, beside full tiles.
+      for (const { size, rows } of [small, large]) {
+        const levels = Math.ceil(Math.log2(size) / 8);
+        for (const count of rows) expect(count).toBeLessThanOrEqual(256 * levels + 4 * levels);
+      }
+    }),
+  );
+});
