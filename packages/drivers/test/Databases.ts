@@ -8,10 +8,11 @@ import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import type { RunStore } from "@runproof/drivers/RunStore";
 import type { TraceStore } from "@runproof/drivers/TraceStore";
-import { createDatabase } from "@runproof/tooling/PostgresServer";
+import { createDatabase, queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
+import * as Schedule from "effect/Schedule";
 import { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError } from "effect/sql/SqlError";
 import { inject } from "vitest";
@@ -117,6 +118,24 @@ export const refusalOf = <A, E, R>(
       return { code: String(cause["code"]), message: String(cause["message"]) };
     },
   });
+
+/** How often a condition in a database is looked at again. */
+const LOOK_AGAIN = Schedule.spaced("5 millis");
+
+/** Waits until a statement, run as a superuser of a server's database, answers a row. */
+export const untilRow = (url: string, statement: string) =>
+  Effect.promise(() => queryDatabase(url, statement)).pipe(
+    Effect.repeat({ schedule: LOOK_AGAIN, until: (rows) => rows.length > 0 }),
+    Effect.asVoid,
+  );
+
+/** Waits until some sessions of a server's database wait for a lock. */
+export const untilWaiting = (url: string, sessions: number) =>
+  untilRow(
+    url,
+    `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+     having count(*) >= ${sessions}`,
+  );
 
 /** A text as an SQL literal. */
 export const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
