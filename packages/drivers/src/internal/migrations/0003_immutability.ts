@@ -286,8 +286,9 @@ language plpgsql set search_path from current as $$
 declare
   r record;
   head record;
+  lease aos_trace_leases;
 begin
-  perform runproof_lock_trace(old.trace_id);
+  lease := runproof_lock_trace(old.trace_id);
   perform runproof_require_record(new.seal_record, '${sealKeys}', 'runproof/seal@v1');
   select * into r from json_to_record(new.seal_record::json) as x(
     chain_head text, completed_at timestamptz, merkle_root text, metadata text, reason text, sealed_at timestamptz,
@@ -298,6 +299,10 @@ begin
     into head from aos_trace_steps where trace_id = old.trace_id;
   if r.status is null or r.status not in ('completed', 'failed', 'aborted') then
     raise exception 'a trace is not sealed as %', r.status using errcode = 'S6006';
+  end if;
+  -- A process whose lease is over may be dead, and what it left is not complete.
+  if r.status <> 'aborted' and lease.expires_at <= clock_timestamp() then
+    raise exception 'the lease of trace % is over: it can only be aborted', old.trace_id using errcode = 'S6005';
   end if;
   if r.trace_id is distinct from old.trace_id or r.step_count is distinct from head.step_count
      or r.chain_head is distinct from head.link or r.merkle_root is distinct from runproof_trace_tree(old.trace_id) then

@@ -17,7 +17,7 @@ import type { ImportedRun, ImportError, ImportSettings } from "../../ImportCoord
 import { LogsBridge } from "../../LogsBridge.ts";
 import { LocalChain } from "../LocalChain.ts";
 import { now } from "../now.ts";
-import { DEFAULT_LEASE_MS } from "../OpenTrace.ts";
+import { LEASE_MS_MAX } from "../OpenTrace.ts";
 import { refusable } from "../refused.ts";
 import { LINE_BYTES_MAX } from "./Lines.ts";
 import {
@@ -70,7 +70,8 @@ export const makeImportWriter = (
         traceInput(settings, event, { run_id, created_at, source, index: runs.length }),
       );
       const trace = yield* placed(where, () => prepareTrace(input, PARSED_LIMITS));
-      const lease = { holder: randomUUID(), lease_ms: DEFAULT_LEASE_MS };
+      // Nobody sees the trace before it is sealed; a long one must not outlive its lease.
+      const lease = { holder: randomUUID(), lease_ms: LEASE_MS_MAX };
       const head = yield* logs.begin({ trace, ...lease });
       const chain = new LocalChain(input.trace_id, trace);
       const mismatch = chain.compareHead(head);
