@@ -29,8 +29,8 @@ import { invalidInput, refusable } from "./internal/refused.ts";
 
 export type { AuditFinding, AuditReport, CheckpointNote };
 
-/** Fibers that read traces: one checks while the others wait for the database. */
-export const WORKERS_DEFAULT = 4;
+/** Fibers that read traces. One checks while the other waits for the database; more of them only hold more pages. */
+export const WORKERS_DEFAULT = 2;
 
 /** Beyond this many new entries, their traces are not remembered one by one any more, and everything is checked. */
 export const SINCE_ENTRIES_MAX = 500_000;

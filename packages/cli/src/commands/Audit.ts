@@ -205,10 +205,14 @@ const pass = Effect.fnUntraced(function* (asked: Asked) {
 });
 
 /** Says that a pass could not be made: never that nothing was found. */
-const sayUnchecked = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+const sayUnchecked = Effect.fnUntraced(function* ({
+  code,
+  tag,
+  message,
+  remedy,
+}: ExitCode.Failure) {
   const { json } = yield* root;
   const output = yield* Output;
-  const { code, tag, message, remedy } = ExitCode.ofCause(cause);
   const at = new Date().toISOString();
   if (json) {
     return yield* printJson({
@@ -223,13 +227,16 @@ const sayUnchecked = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
   );
 });
 
-/** Audits again and again; ends only by a signal. */
+/** Audits again and again; ends by a signal, or where what was asked for can never be done. */
 const passes = (asked: Asked, every_ms: number) =>
   pass(asked).pipe(
     Effect.asVoid,
-    Effect.catchCause((cause) =>
-      Cause.hasInterrupts(cause) ? Effect.failCause(cause) : sayUnchecked(cause),
-    ),
+    Effect.catchCause((cause) => {
+      const failure = ExitCode.ofCause(cause, false);
+      return Cause.hasInterrupts(cause) || failure.code === 2
+        ? Effect.failCause(cause)
+        : sayUnchecked(failure);
+    }),
     Effect.repeat(Schedule.fixed(every_ms)),
   );
 
@@ -280,7 +287,7 @@ export const command = Command.make(
     ),
     workers: Options.optional(
       Flag.Int("workers").pipe(
-        Flag.withDescription("Readers at a time [4]"),
+        Flag.withDescription("Readers at a time [2]"),
         Flag.filter(
           (workers) => workers >= 1 && workers <= 32,
           () => "expected 1 to 32 workers",

@@ -3,8 +3,11 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Fragment } from "effect/sql/Statement";
 
-/** Most rows of a page: enough that a round trip is small beside the work on them. */
-const PAGE_ROWS = 1000;
+/**
+ * Most rows of a page: enough that a round trip is small beside the work on them, and few enough that a page is garbage
+ * while it is young. At 1000, an audit of a million steps took half as much memory again.
+ */
+const PAGE_ROWS = 100;
 
 /** Payloads may be large: a page ends with the row that brings it over this many bytes. */
 const PAGE_BYTES = 4 * 1024 * 1024;

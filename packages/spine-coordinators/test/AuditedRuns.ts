@@ -1,0 +1,189 @@
+/** Runs to audit: made as the store makes them, many steps in one call, with the log numbered and signed. */
+import { generateSignerKey, type SignerKey } from "@runproof/proof/NoteKey";
+import { signCheckpoint } from "@runproof/proof/Checkpoint";
+import { planRoot } from "@runproof/proof/ProofPlan";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import { type StepInput, prepareStep } from "@runproof/proof/StepRecord";
+import { prepareTrace } from "@runproof/proof/TraceRecord";
+import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
+import { LogStore } from "@runproof/drivers/LogStore";
+import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
+import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { AuditCoordinator, type AuditOptions } from "@runproof/spine-coordinators/AuditCoordinator";
+import * as AuditLayer from "@runproof/spine-coordinators/AuditLayer";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import * as SqlClient from "effect/sql/SqlClient";
+
+const TIME = "2026-02-10T12:43:41.549430Z";
+const LEASE_MS = 600_000;
+
+/** The stores and the audit over a database. */
+export const audited = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
+  Layer.unwrap(
+    Effect.map(config, (opened) =>
+      Layer.mergeAll(PostgresTraceStore.layer, PostgresLogStore.layer, AuditLayer.layer).pipe(
+        Layer.provideMerge(Database.layer(opened)),
+      ),
+    ),
+  );
+
+/** A run's identity. */
+export interface Run {
+  readonly trace_id: string;
+  readonly run_id: string;
+  readonly tenant_id: string;
+}
+
+export const stepOf = (trace_id: string, over: Partial<StepInput> = {}) =>
+  prepareStep({
+    trace_id,
+    parent_step_index: null,
+    skill_id: "http_call",
+    skill_name: "HTTP call",
+    source: "engine",
+    status: "success",
+    outcome_category: "SUCCESS",
+    outcome_code: "200",
+    params: { amount_cents: 4990 },
+    outcome_data: { state: "booked" },
+    cost_cents: 0.5,
+    duration_ms: 12.5,
+    started_at: TIME,
+    retry_count: 0,
+    replay_behavior: "execute",
+    idempotency_key: null,
+    timestamp: TIME,
+    is_synthetic: false,
+    synthetic_scenario_id: null,
+    ...over,
+  });
+
+/** Starts a run and records steps. */
+export const openRun = (steps: number, lease_ms = LEASE_MS) =>
+  Effect.gen(function* () {
+    const store = yield* TraceStore;
+    const run: Run = {
+      trace_id: crypto.randomUUID(),
+      run_id: crypto.randomUUID(),
+      tenant_id: "tenant-of-audits",
+    };
+    const trace = prepareTrace({
+      ...run,
+      correlation_id: run.run_id,
+      agent_id: "agent-7",
+      origin_system_id: null,
+      incident_id: null,
+      replay_of: null,
+      started_at: TIME,
+      created_at: TIME,
+      seed: null,
+      frozen_timestamp: null,
+      is_synthetic: false,
+      synthetic_scenario_id: null,
+      redaction: null,
+      plan: { steps: [] },
+    });
+    yield* store.start({ trace, holder: "test", lease_ms });
+    yield* append(run, steps);
+    return run;
+  });
+
+/** Records more steps of a run. */
+export const append = ({ trace_id }: Run, steps: number) =>
+  steps === 0
+    ? Effect.void
+    : Effect.flatMap(TraceStore, (store) =>
+        store.recordSteps({
+          trace_id,
+          steps: Array.from({ length: steps }, () => stepOf(trace_id)),
+        }),
+      );
+
+/** Seals a run. */
+export const seal = ({ trace_id }: Run) =>
+  Effect.flatMap(TraceStore, (store) =>
+    store.complete({
+      trace_id,
+      seal: prepareSeal({
+        trace_id,
+        status: "completed",
+        reason: null,
+        completed_at: TIME,
+        sealed_at: TIME,
+        metadata: { tokens: 12 },
+      }),
+    }),
+  );
+
+/** Records a run and seals it. */
+export const sealedRun = (steps: number) => Effect.tap(openRun(steps), seal);
+
+/** Numbers what waits in the log's queue. */
+export const number = Effect.flatMap(LogStore, (log) => log.sequence);
+
+/** A key to sign the log with. */
+export const logKey = (): SignerKey => generateSignerKey("example.com/log");
+
+/** Numbers the log, signs it as it is, and keeps the checkpoint in the database; answers its note. */
+export const sign = (key: SignerKey) =>
+  Effect.gen(function* () {
+    const log = yield* LogStore;
+    yield* log.sequence;
+    const { size } = yield* log.size;
+    const { nodes, build } = planRoot(size);
+    const head = {
+      origin: key.verifier.name,
+      tree_size: size,
+      root_hash: build(yield* log.nodes(nodes)),
+    };
+    const note = signCheckpoint(head, [key]);
+    yield* log.storeCheckpoint({ ...head, note });
+    return note;
+  });
+
+/** Audits, and answers the report. */
+export const audit = (options?: AuditOptions) =>
+  Effect.flatMap(AuditCoordinator, (coordinator) => coordinator.audit(options));
+
+/** What an audit found, each as its code, its trace and its step. */
+export const found = (options?: AuditOptions) =>
+  Effect.map(audit(options), ({ report }) =>
+    report.findings.map(({ code, trace_id, step_index }) => ({ code, trace_id, step_index })),
+  );
+
+/** Runs statements in one transaction as a superuser, past all triggers, and leaves those as they were. */
+export const pastTriggers = (...statements: ReadonlyArray<string>) =>
+  asSuperuser(
+    ...TABLES.map((table) => `alter table ${table} disable trigger user`),
+    ...statements,
+    `do $$
+declare t record;
+begin
+  for t in select tgrelid::regclass as on_table, tgname from pg_trigger where tgname like 's6\\_%' loop
+    execute format('alter table %s enable always trigger %I', t.on_table, t.tgname);
+  end loop;
+end $$`,
+  );
+
+const TABLES = [
+  "runs",
+  "aos_traces",
+  "aos_trace_steps",
+  "aos_trace_leases",
+  "aos_log_queue",
+  "aos_log_entries",
+  "aos_log_tiles",
+  "aos_checkpoints",
+];
+
+/** Runs statements in one transaction as a superuser. */
+export const asSuperuser = (...statements: ReadonlyArray<string>) =>
+  Effect.flatMap(Database, ({ asOwner }) =>
+    asOwner(
+      Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        Effect.forEach(statements, (statement) => sql.unsafe(statement)),
+      ),
+    ),
+  );
