@@ -66,17 +66,15 @@ export class PackedPackages {
     return failureOf("npm", [...options, ...this.#tarballs.values()], this.#consumer);
   }
 
-  /** Imports every entry of every package in one Node each. */
+  /** Imports every entry, those of one package in one Node. */
   async importEach(): Promise<string | undefined> {
-    const entries = this.#entries();
-    if (entries.length === 0) return "nothing was installed";
-    for (const entry of entries) {
-      const problem = await failureOf(
-        "node",
-        ["-e", `await import(${JSON.stringify(entry)})`],
-        this.#consumer,
-      );
-      if (problem !== undefined) return `import "${entry}":\n${problem}`;
+    const packages = Map.groupBy(this.#entries(), (entry) => entry.split("/", 2).join("/"));
+    if (packages.size === 0) return "nothing was installed";
+    for (const entries of packages.values()) {
+      const script = entries.map((entry) => `await import(${JSON.stringify(entry)});`).join("\n");
+      const args = ["--input-type=module", "-e", script];
+      const problem = await failureOf("node", args, this.#consumer);
+      if (problem !== undefined) return problem;
     }
     return undefined;
   }
