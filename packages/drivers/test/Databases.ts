@@ -1,9 +1,12 @@
 /** The databases that suites run on: one of their own on the real server, and one embedded. Both are dropped at the end. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layer, type Vitest } from "@effect/vitest";
 import { Database, migrateDatabase, type DatabaseConfig } from "@runproof/drivers/Database";
+import { checksum, migrations } from "@runproof/drivers/Migrations";
 import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import type { RunStore } from "@runproof/drivers/RunStore";
@@ -60,9 +63,38 @@ export const serverStores = Layer.unwrap(
   Effect.map(migratedDatabase, ({ url }) => storesOn(serverConfig(url))),
 );
 
+const CACHE = join(import.meta.dirname, "../node_modules/.cache");
+
+/** What an embedded database is made from: with any of it changed, another one is made. */
+const templateKey = () => {
+  // pnpm puts the version into the path.
+  const pglite = createRequire(import.meta.url).resolve("@electric-sql/pglite");
+  const made = [pglite, ...migrations.map(checksum)].join();
+  return createHash("sha256").update(made).digest("hex").slice(0, 16);
+};
+
+/** An embedded database to copy, for making one takes seconds; kept between runs. */
+const template = Effect.gen(function* () {
+  const folder = join(CACHE, `embedded-${templateKey()}`);
+  if (existsSync(folder)) return folder;
+  const making = `${folder}.${randomUUID()}`;
+  yield* Effect.provide(Database, Layer.fresh(Database.layer({ kind: "embedded", home: making })));
+  // Another suite may have been faster, and a folder with content is not replaced.
+  yield* Effect.ignore(Effect.try(() => renameSync(making, folder)));
+  rmSync(making, { recursive: true, force: true });
+  return folder;
+});
+
+/** A folder with an embedded database at head, which nobody has open. */
+export const embeddedFolder = Effect.gen(function* () {
+  const folder = yield* temporaryFolder;
+  cpSync(yield* template, folder, { recursive: true });
+  return folder;
+});
+
 /** The stores on an embedded database. */
 export const embeddedStores = Layer.unwrap(
-  Effect.map(temporaryFolder, (home) => storesOn({ kind: "embedded", home })),
+  Effect.map(embeddedFolder, (home) => storesOn({ kind: "embedded", home })),
 );
 
 const on =

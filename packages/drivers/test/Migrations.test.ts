@@ -23,12 +23,12 @@ import { readCatalog } from "../src/internal/postgres/readCatalog.ts";
 import {
   asApplication,
   asSuperuser,
+  embeddedFolder,
   emptyDatabase,
   migratedDatabase,
   onEachDatabase,
   serverConfig,
   storesOn,
-  temporaryFolder,
   untilWaiting,
 } from "./Databases.ts";
 import { sealedRun, verify } from "./Evidence.ts";
@@ -315,7 +315,7 @@ onEachDatabase("an open database", (it) => {
 describe("an embedded database", () => {
   test.live("of a newer version is not opened, and says which migration it is", () =>
     Effect.gen(function* () {
-      const config = { kind: "embedded", home: yield* temporaryFolder } as const;
+      const config = { kind: "embedded", home: yield* embeddedFolder } as const;
       const opened = <A, E>(effect: Effect.Effect<A, E, Database>) =>
         Effect.provide(effect, Layer.fresh(Database.layer(config)));
       yield* opened(
