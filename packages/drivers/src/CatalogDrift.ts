@@ -26,7 +26,8 @@ interface ExpectedFunction extends Pick<
   CatalogFunction,
   "name" | "arguments" | "result" | "source" | "security_definer" | "language" | "volatility"
 > {
-  readonly pinned: boolean;
+  /** Names and values of its `SET` clauses; null for the schema's own search path. */
+  readonly settings: ReadonlyArray<readonly [name: string, value: string | null]>;
 }
 
 interface ExpectedTable {
@@ -44,6 +45,7 @@ interface Expected {
 const createTable = /^create table (?:if not exists )?(\w+) \(/u;
 const createFunction =
   /^create (?:or replace )?function (\w+)\(([^)]*)\)\s+returns (table \([^)]*\)|[\w[\]]+)/u;
+const setClause = /\bset (\w+) (?:from current|(?:=|to) (\w+))/gu;
 const columnLine = /^ {2}(\w+) +(double precision|\w+)( .*)?$/u;
 const createTrigger =
   /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
@@ -110,7 +112,7 @@ const functionOf = (match: RegExpExecArray, statement: string): ExpectedFunction
     security_definer: /security definer/u.test(head!),
     language: /language (\w+)/u.exec(head!)![1]!,
     volatility: /immutable|stable/u.exec(head!)?.[0][0] ?? "v",
-    pinned: /set search_path from current/u.test(head!),
+    settings: [...head!.matchAll(setClause)].map(([, setting, value = null]) => [setting!, value]),
   };
 };
 
@@ -191,7 +193,9 @@ const functionDrift = (
   wanted: ExpectedFunction,
 ): ReadonlyArray<string> => {
   if (found === undefined) return ["the function is missing"];
-  const config = wanted.pinned ? `search_path=${schema}, pg_temp` : "";
+  const config = wanted.settings
+    .map(([setting, value]) => `${setting}=${value ?? `${schema}, pg_temp`}`)
+    .join(";");
   const executors = expected.executable.has(wanted.name) ? APPLICATION_ROLE : "";
   return [
     ...(found.source === wanted.source ? [] : ["its body was replaced"]),

@@ -35,6 +35,11 @@ const DATA_CLASSES = ["22", "23", "54"];
 /** Shutdown, crash, too many connections, starting up. */
 const UNAVAILABLE = ["57P01", "57P02", "57P03", "53300", "53400"];
 
+const APPLICATION_REMEDY =
+  "Let the application's login be a member of its role: GRANT runproof_app TO <login>.";
+const MIGRATION_REMEDY =
+  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; GRANT runproof_app TO <the application's login>.";
+
 interface ServerFields {
   readonly code?: string;
   readonly message?: string;
@@ -79,8 +84,7 @@ export const databaseError =
     if (error.reason._tag === "AuthorizationError") {
       return new NotAuthorised({
         detail: `${operation}: ${message}`,
-        remedy:
-          "Let the application's login be a member of its role: GRANT runproof_app TO <login>. Migrations need the owner's login.",
+        remedy: operation === "migrate" ? MIGRATION_REMEDY : APPLICATION_REMEDY,
       });
     }
     if (UNDEFINED_OBJECT_CODES.includes(code)) {
