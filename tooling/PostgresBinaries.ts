@@ -87,13 +87,43 @@ function embeddedFolders(): ReadonlyArray<string> {
   }
 }
 
+/** A link that npm can't pack and a build script of the package makes, as paths from the folder above the binaries. */
+export interface PackedLink {
+  readonly link: string;
+  /** Where it points, from the folder that it is in. */
+  readonly target: string;
+}
+
+/** The links that are missing beside the binaries, because build scripts were not allowed. */
+export function missingLinks(folder: string): ReadonlyArray<PackedLink> {
+  const list = path.join(folder, "..", "pg-symlinks.json");
+  if (!fs.existsSync(list)) return [];
+  const entries = JSON.parse(fs.readFileSync(list, "utf8")) as ReadonlyArray<{
+    readonly source: string;
+    readonly target: string;
+  }>;
+  return entries
+    .map(({ source, target }) => ({
+      link: path.relative("native", target),
+      target: path.relative(path.dirname(target), source),
+    }))
+    .filter(({ link }) => !fs.existsSync(path.join(folder, "..", link)));
+}
+
+/** Without its links the program does not run; the package's own version begins with the program's. */
+function packageVersion(folder: string): string | undefined {
+  if (missingLinks(folder).length === 0) return undefined;
+  const manifest = fs.readFileSync(path.join(folder, "../../package.json"), "utf8");
+  return /"version":\s*"(\d+\.\d+)/u.exec(manifest)?.[1];
+}
+
 /** All usable binaries of a source, the ones to prefer first. */
 export function findPostgresBinaries(
   source: PostgresBinarySource,
 ): ReadonlyArray<PostgresBinaries> {
   const folders = source === "system" ? systemFolders() : embeddedFolders();
   return [...new Set(folders)].flatMap((folder) => {
-    const version = versionOf(folder);
+    const version = versionOf(folder) ?? packageVersion(folder);
     return version !== undefined && Number.parseInt(version, 10) >= oldestMajor
       ? [{ source, folder, version }]
       : [];

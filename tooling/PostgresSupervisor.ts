@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import process from "node:process";
 import { createInterface, type Interface } from "node:readline";
-import { program } from "./PostgresBinaries.ts";
+import { missingLinks, program } from "./PostgresBinaries.ts";
 
 /** What to start. */
 export interface SupervisorRequest {
@@ -67,22 +67,6 @@ function temporaryFolder(account: Account | undefined): string {
   return fs.mkdtempSync(path.join(fs.realpathSync(found), "runproof-postgres-"));
 }
 
-/**
- * The links that npm can't pack and the package makes when it is installed, where build scripts may run: each as
- * `[link, target]` beside the binaries' folder.
- */
-function packedLinks(binaries: string): ReadonlyArray<readonly [string, string]> {
-  const list = path.join(binaries, "..", "pg-symlinks.json");
-  if (!fs.existsSync(list)) return [];
-  const entries: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
-    fs.readFileSync(list, "utf8"),
-  );
-  return entries.map(({ source, target }) => {
-    const link = path.relative("native", target);
-    return [link, path.relative(path.dirname(link), path.relative("native", source))];
-  });
-}
-
 /** A folder of binaries that the account can run: the one given, or a copy of the whole package. */
 function runnableBinaries(
   binaries: string,
@@ -90,15 +74,13 @@ function runnableBinaries(
   account: Account | undefined,
   environment: NodeJS.ProcessEnv,
 ): string {
-  const links = packedLinks(binaries);
-  const whole = links.every(([link]) => fs.existsSync(path.join(binaries, "..", link)));
+  const links = missingLinks(binaries);
   const options = { ...account, env: environment, cwd: folder };
   const runs = spawnSync(program(binaries, "postgres"), ["--version"], options).status === 0;
-  if (whole && runs) return binaries;
+  if (runs && links.length === 0) return binaries;
   const copy = path.join(folder, "postgresql");
   fs.cpSync(path.join(binaries, ".."), copy, { recursive: true, verbatimSymlinks: true });
-  for (const [link, target] of links)
-    if (!fs.existsSync(path.join(copy, link))) fs.symlinkSync(target, path.join(copy, link));
+  for (const { link, target } of links) fs.symlinkSync(target, path.join(copy, link));
   openToAll(copy);
   return path.join(copy, "bin");
 }
