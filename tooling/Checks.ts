@@ -100,22 +100,29 @@ async function perform(check: Check): Promise<boolean> {
 }
 
 async function main(prefixes: ReadonlyArray<string>): Promise<number> {
-  using packed = new PackedPackages(root);
-  const wanted = allChecks(packed).filter(
-    ({ name }) => prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix)),
-  );
-  if (wanted.length === 0) {
+  const packed = new PackedPackages(root);
+  try {
+    const all = allChecks(packed);
+    const wanted = all.filter(
+      ({ name }) => prefixes.length === 0 || prefixes.some((prefix) => name.startsWith(prefix)),
+    );
+    if (wanted.length > 0) return await performAll(wanted);
     process.stderr.write(`no check's name begins with ${prefixes.join(" or ")}; there are:\n`);
-    for (const { name } of allChecks(packed)) process.stderr.write(`  ${name}\n`);
+    for (const { name } of all) process.stderr.write(`  ${name}\n`);
     return 2;
+  } finally {
+    packed.remove();
   }
-  const failed: Array<string> = [];
-  for (const check of wanted) if (!(await perform(check))) failed.push(check.name);
-  const passed = wanted.length - failed.length;
-  process.stdout.write(`${passed} checks passed, ${failed.length} failed\n`);
+}
+
+async function performAll(wanted: ReadonlyArray<Check>): Promise<number> {
+  let passed = 0;
+  for (const check of wanted) if (await perform(check)) passed += 1;
+  const failed = wanted.length - passed;
+  process.stdout.write(`${passed} checks passed, ${failed} failed\n`);
   const file = process.env["RUNPROOF_COUNTS_FILE"];
-  if (file) fs.appendFileSync(file, `${passed} ${failed.length} 0\n`);
-  return failed.length === 0 ? 0 : 1;
+  if (file) fs.appendFileSync(file, `${passed} ${failed} 0\n`);
+  return failed === 0 ? 0 : 1;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -102,7 +102,7 @@ export class PackedPackages {
     return failureOf(command, ["--version"], this.#consumer);
   }
 
-  [Symbol.dispose](): void {
+  remove(): void {
     fs.rmSync(this.#folder, { recursive: true, force: true });
   }
 
