@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { DatabaseFailed, type FileFailed } from "@runproof/schemas/RunProofError";
@@ -24,7 +24,16 @@ const make = async (folder: string): Promise<void> => {
   renameSync(making, join(folder, DATA));
 };
 
-const isMade = (data: string) => existsSync(data) && readdirSync(data).length > 0;
+/** Whether a database is there; one is never made among files that are something else. */
+const isMade = (data: string): boolean => {
+  if (existsSync(join(data, "PG_VERSION"))) return true;
+  if (!existsSync(data)) return false;
+  if (readdirSync(data).length > 0) throw new ForeignContent("it has files, and no database");
+  rmdirSync(data);
+  return false;
+};
+
+class ForeignContent extends Error {}
 
 /** Opens the PostgreSQL in `folder`, making it on first use, and closes it with the scope. */
 export const openPglite = (
@@ -38,12 +47,12 @@ export const openPglite = (
         return await open(data);
       },
       catch: (error) =>
-        codeOf(error) === undefined
+        codeOf(error) === undefined && !(error instanceof ForeignContent)
           ? new DatabaseFailed({
               operation: "openPglite",
               detail: `the embedded database in ${folder} does not open: ${error instanceof Error ? error.message : String(error)}`,
             })
-          : fileFailed(folder, FOLDER_REMEDY)(error),
+          : fileFailed(data, FOLDER_REMEDY)(error),
     }),
     (database) => Effect.promise(() => database.close()),
   );
