@@ -30,10 +30,7 @@ const addresses: ReadonlyArray<Rule> = [
     what: "a registry's address",
     pattern: /\bhttps?:\/\/[\w.-]*registry[\w.-]*|\bregistry\.npm\w*\.\w+/u,
   },
-  {
-    what: "a path of someone's machine",
-    pattern: /(?<![\w.$}])\/(?:home|Users)\/[a-z][\w.-]*\/|(?<![\w.$}])\/root\/\w/u,
-  },
+  { what: "a path in root's home", pattern: /(?<![\w.$}])\/root\/\w/u },
 ];
 
 /** What only this machine's paths look like: the checkout, what holds it, and the user's home. */

@@ -1,7 +1,7 @@
 /**
  * Measures how fast `runproof audit` checks a large database and how much memory it takes.
  *
- *     node tooling/audit-memory.ts DATABASE_URL [STEPS]
+ *     node tooling/benchmarks/AuditMemory.ts DATABASE_URL [STEPS]
  *
  * `DATABASE_URL` is a superuser's, of a server on which a database may be made; it is dropped afterwards. Two fifths of the
  * steps are of one trace, the others of traces of a thousand.
@@ -13,19 +13,15 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import {
-  Database,
-  type DatabaseConfig,
-  migrateDatabase,
-} from "../packages/drivers/src/Database.ts";
-import { LogStore } from "../packages/drivers/src/LogStore.ts";
-import * as PostgresLogStore from "../packages/drivers/src/PostgresLogStore.ts";
-import * as PostgresTraceStore from "../packages/drivers/src/PostgresTraceStore.ts";
-import { TraceStore } from "../packages/drivers/src/TraceStore.ts";
-import { prepareSeal } from "../packages/proof/src/SealRecord.ts";
-import { prepareStep } from "../packages/proof/src/StepRecord.ts";
-import { prepareTrace } from "../packages/proof/src/TraceRecord.ts";
-import { createDatabase } from "./PostgresServer.ts";
+import { Database, type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { LogStore } from "@runproof/drivers/LogStore";
+import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
+import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import { prepareStep } from "@runproof/proof/StepRecord";
+import { prepareTrace } from "@runproof/proof/TraceRecord";
+import { createDatabase } from "@runproof/tooling/PostgresServer";
 
 const STEPS_DEFAULT = 1_000_000;
 const STEPS_AT_ONCE = 2_000;
@@ -127,7 +123,7 @@ interface Measured {
 const measure = (url: string): Promise<Measured> =>
   new Promise((resolve, reject) => {
     const started_ms = Date.now();
-    const main = fileURLToPath(new URL("../packages/cli/src/main.ts", import.meta.url));
+    const main = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
     const child = spawn(process.execPath, ["--import", SAY_PEAK, main, "audit", "--json"], {
       env: { ...process.env, DATABASE_URL: url },
       stdio: ["ignore", "pipe", "pipe"],
