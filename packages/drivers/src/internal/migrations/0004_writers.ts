@@ -193,9 +193,9 @@ begin
     from (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH}) as oldest;
   insert into aos_log_entries (log_index, kind, digest, trace_id, event_record, queued_at)
   select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at
-  from aos_log_queue join unnest(taken) as oldest(queue_id) using (queue_id);
+  from aos_log_queue where queue_id = any(taken);
   get diagnostics numbered = row_count;
-  delete from aos_log_queue using unnest(taken) as oldest(queue_id) where aos_log_queue.queue_id = oldest.queue_id;
+  delete from aos_log_queue where queue_id = any(taken);
   available := size + numbered;
   for tile_level in 0..7 loop
     select coalesce(max(t.tile_index) + 1, 0) into next_tile from aos_log_tiles t where t.level = tile_level;
