@@ -47,8 +47,8 @@ interface Counts {
 }
 
 /**
- * A test that neither passed nor was skipped counts as failed, and so does each file or run that failed beside its tests:
- * an import, a hook or an error that no test caught.
+ * A test that neither passed nor was skipped counts as failed, and so does all that failed beside tests: an import, a hook
+ * (whose tests are then skipped), an error that no test caught, a run without tests.
  */
 function count(
   modules: ReadonlyArray<TestModule>,
@@ -59,18 +59,21 @@ function count(
   const failed: Array<string> = [];
   const skipped: Array<string> = [];
   for (const module of modules) {
-    let failedTests = 0;
+    const file = module.relativeModuleId;
+    const failedBefore = failed.length;
     for (const test of module.children.allTests()) {
-      const name = `${module.relativeModuleId} > ${test.fullName}`;
       const { state } = test.result();
       if (state === "passed") passed += 1;
-      else if (state === "skipped") skipped.push(name);
-      else failedTests = failed.push(name);
+      else (state === "skipped" ? skipped : failed).push(`${file} > ${test.fullName}`);
     }
-    if (!module.ok() && failedTests === 0) failed.push(module.relativeModuleId);
+    for (const suite of module.children.allSuites())
+      if (suite.errors().length > 0) failed.push(`${file} > ${suite.fullName}`);
+    const unnamed = !module.ok() && failed.length === failedBefore;
+    if (unnamed || module.errors().length > 0) failed.push(file);
   }
   for (const error of unhandledErrors) failed.push(error.message);
   if (reason === "interrupted" && failed.length === 0) failed.push("the run was interrupted");
+  if (passed + failed.length + skipped.length === 0) failed.push("no test ran");
   return { passed, failed, skipped };
 }
 
