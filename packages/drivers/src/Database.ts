@@ -70,7 +70,7 @@ export const databaseConfig = (
   }
   const url = settings.DATABASE_URL?.trim() ?? "";
   if (url !== "") {
-    if (URL.canParse(url) && /^postgres(ql)?:$/u.test(new URL(url).protocol)) {
+    if (isPostgresUrl(url)) {
       return { kind: "server", url: Redacted.make(url) };
     }
     return new ConfigurationInvalid({
@@ -90,9 +90,12 @@ export const databaseConfig = (
   return { kind: "embedded", home: resolve(home === "" ? DEFAULT_HOME : home) };
 };
 
-/** The URL with any password hidden. */
+const isPostgresUrl = (url: string): boolean =>
+  URL.canParse(url) && /^postgres(ql)?:$/u.test(new URL(url).protocol);
+
+/** The URL with any password hidden. What is none is not shown at all. */
 export const hidePassword = (url: string): string => {
-  if (!URL.canParse(url)) return "(not a URL)";
+  if (!isPostgresUrl(url)) return "(not a PostgreSQL URL)";
   const parsed = new URL(url);
   if (parsed.password !== "") parsed.password = "***";
   for (const name of parsed.searchParams.keys()) {
@@ -156,6 +159,8 @@ const SESSION_SETTINGS = {
   synchronous_commit: "on",
   // A number is read back as it was written.
   extra_float_digits: "1",
+  // The functions' texts mean what they meant when they were made.
+  standard_conforming_strings: "on",
 };
 
 const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
