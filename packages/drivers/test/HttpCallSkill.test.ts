@@ -264,7 +264,9 @@ layer(Live, { excludeTestServices: true })("http_call", (it) => {
         assert.deepInclude(outcome.outcome_data as object, { status: 200, bytes_read: 101 });
         assert.notProperty(outcome.outcome_data, "body");
         loopback.answer = (_, response) => response.end("x".repeat(100));
-        assert.strictEqual((yield* attempt(params)).status, "success");
+        const whole = yield* attempt(params);
+        assert.strictEqual(whole.status, "success");
+        assert.strictEqual(recorded(whole).body, "x".repeat(100));
       }),
   );
 

@@ -15,7 +15,6 @@ import type {
   SkillUnknown,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
-import * as Cause from "effect/Cause";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
@@ -161,13 +160,11 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
     goal: run.goal ?? null,
     plan: canonicalize(recorded_plan),
   });
-  const { exit, outcome } = yield* recordRun(
+  const { outcome } = yield* recordRun(
     prepared,
     (trace) => executeSteps(trace, calls, run.onStep ?? (() => Effect.void)),
     endingOf,
   );
-  // The seal says why the run was aborted; an interruption goes on to whoever asked for it.
-  if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) return yield* Effect.interrupt;
   return outcome;
 });
 
@@ -178,7 +175,7 @@ const validatePlan = validator(
 
 const decodePlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
   refusable(() => {
-    // What JSON can't say exactly is refused first: a schema alone would let a Date or an undefined through.
+    // What JSON can't say exactly is refused first, so that its path is the plan's: an integer that was rounded, say.
     canonicalize(plan);
     return validatePlan(plan);
   }).pipe(Effect.mapError((refusal) => invalidInput(refusal)));

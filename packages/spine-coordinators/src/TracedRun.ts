@@ -78,8 +78,8 @@ export class TracedRun extends Context.Service<
     readonly run_id: string;
     readonly trace_id: string;
     readonly tenant_id: string;
-    /** Records a step; `step` is the way to it. */
-    readonly record: OpenTrace["record"];
+    /** The trace itself; `step` is the way to it. */
+    readonly trace: Pick<OpenTrace, "ensureOpen" | "record">;
   }
 >()("@runproof/spine-coordinators/TracedRun") {}
 
@@ -128,9 +128,9 @@ export const run = <A, E, R>(
     );
     const { exit, outcome } = yield* recordRun(
       prepared,
-      ({ run_id, trace_id, tenant_id, record }) =>
+      (trace) =>
         effect.pipe(
-          Effect.provideService(TracedRun, TracedRun.of({ run_id, trace_id, tenant_id, record })),
+          Effect.provideService(TracedRun, tracedRun(trace)),
           Effect.provideService(CurrentSpan, null),
         ),
       endingOf,
@@ -138,6 +138,11 @@ export const run = <A, E, R>(
     yield* input.onSealed?.(outcome) ?? Effect.void;
     return yield* exit;
   });
+
+const tracedRun = (trace: OpenTrace) => {
+  const { run_id, trace_id, tenant_id } = trace;
+  return TracedRun.of({ run_id, trace_id, tenant_id, trace });
+};
 
 const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending =>
   Exit.isSuccess(exit)
@@ -168,17 +173,20 @@ export const step = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | RecordError, R | TracedRun> =>
   Effect.gen(function* () {
-    const { record } = yield* TracedRun;
+    const { trace } = yield* TracedRun;
     const parent = yield* CurrentSpan;
     const span: Span = { span_id: randomBytes(8).toString("hex"), hasChildren: false };
     const started_at = yield* now;
     const started_nanos = yield* Clock.monotonicTimeNanos;
     yield* checkInput(input, started_at);
+    yield* trace.ensureOpen;
     if (parent !== null) parent.hasChildren = true;
     const recordEnding = Effect.fnUntraced(function* (ending: StepEnding) {
       const duration_ms = Number((yield* Clock.monotonicTimeNanos) - started_nanos) / 1e6;
       const attributes = attributesOf(input.attributes, span, parent);
-      return yield* record(draftOf(input, { ...ending, attributes, started_at, duration_ms }));
+      return yield* trace.record(
+        draftOf(input, { ...ending, attributes, started_at, duration_ms }),
+      );
     });
     // From the effect's end to its record nothing may come between: what was done must not be lost.
     return yield* Effect.uninterruptibleMask((restore) =>

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, layer } from "@effect/vitest";
+import { MAX_STEPS_AT_ONCE } from "@runproof/drivers/PostgresTraceStore";
 import { parseJson } from "@runproof/proof/JsonText";
 import {
   ImportCoordinator,
@@ -350,7 +351,9 @@ for (const [name, config] of databases) {
               bad,
               Buffer.concat([
                 Buffer.from(`${ndjson({ ...RUN, run_id: "bad" }, STEP)}\n`),
+                Buffer.from('{"type":"end","status":"failed","reason":"'),
                 Buffer.from([0xff]),
+                Buffer.from('"}'),
               ]),
             ),
           );
@@ -364,6 +367,16 @@ for (const [name, config] of databases) {
           );
           assert.deepInclude(absent, { _tag: "FileFailed", path: missing });
         }).pipe(Effect.scoped),
+      );
+
+      it.effect("takes a run of more steps than the store takes at once", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const count = MAX_STEPS_AT_ONCE + 1;
+          const text = ndjson(RUN, ...Array(count).fill(JSON.stringify(STEP)), END);
+          const { runs } = yield* importText("ndjson", text, { tenant_id });
+          assert.strictEqual(runs[0]?.step_count, count);
+        }),
       );
 
       it.effect("of a transcript matches calls and results in order, ids used again too", () =>
@@ -423,6 +436,10 @@ for (const [name, config] of databases) {
           assert.include(
             String(Reflect.get(valueOf(run.steps[4]?.payloads.attributes) as object, "arguments")),
             "kept as text",
+          );
+          assert.deepStrictEqual(
+            Reflect.get(valueOf(run.steps[6]?.payloads.attributes) as object, "message"),
+            { role: "assistant", content: null },
           );
           assert.deepStrictEqual(valueOf(run.payloads.attributes), {
             import: {

@@ -312,6 +312,18 @@ for (const [name, config] of databases) {
         { steps: [stepOf({ act: undefined as never })] },
         "$.steps[0].params.act",
       ],
+      [
+        "an integer that was rounded",
+        {
+          steps: [
+            {
+              skill: "http_call",
+              params: { method: "POST", url: "http://127.0.0.1/", body: 2 ** 60 },
+            },
+          ],
+        },
+        "$.steps[0].params.body",
+      ],
       ["no object", "GET /", "$"],
     ] as const) {
       it.effect(`is refused for a plan with ${what}, before anything is stored or run`, () =>
@@ -495,8 +507,12 @@ for (const [name, config] of databases) {
             );
             return yield* Effect.never;
           }).pipe(Effect.provideContext(context), Effect.orDie);
-          const outcome = yield* execute([stepOf(act(loseLease))], { run_id, lease_ms: 300 });
+          const lease_ms = 3_000;
+          const outcome = yield* execute([stepOf(act(loseLease))], { run_id, lease_ms });
           assert.strictEqual(outcome.status, "aborted");
+          // It did not go on until the lease's time was over.
+          const lasted_ms = Date.parse(outcome.completed_at) - Date.parse(outcome.started_at);
+          assert.isBelow(lasted_ms, lease_ms);
           assert.include(outcome.reason, "the lease of trace");
           const { lifecycle } = yield* verdict(run_id);
           assert.strictEqual(lifecycle, "ABORTED");

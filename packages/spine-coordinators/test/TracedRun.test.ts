@@ -8,7 +8,7 @@ import * as Data from "effect/Data";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
-import { asOwner, gate, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
+import { asOwner, gate, rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";
 
 class OutOfStock extends Data.TaggedError("OutOfStock")<{ readonly message: string }> {}
@@ -226,6 +226,25 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("started inside a step of another has steps that are its own", () =>
+        Effect.gen(function* () {
+          const [outer_id, inner_id] = [runId(), runId()];
+          const work = TracedRun.step({ skill_id: "work" }, Effect.void);
+          yield* TracedRun.run(
+            { tenant_id, run_id: outer_id },
+            TracedRun.step(
+              { skill_id: "delegate" },
+              TracedRun.run({ tenant_id, run_id: inner_id }, work),
+            ),
+          );
+          const [outer, inner] = [yield* show(outer_id), yield* show(inner_id)];
+          assert.deepStrictEqual(fieldsOf(outer.steps, "skill_id"), [["delegate"]]);
+          assert.deepStrictEqual(fieldsOf(inner.steps, "skill_id"), [["work"]]);
+          assert.strictEqual(outer.steps[0]?.payloads.attributes.state, "absent");
+          assert.strictEqual(inner.steps[0]?.payloads.attributes.state, "absent");
+        }),
+      );
+
       it.effect("does not run a step whose params JSON can't say, and says where", () =>
         Effect.gen(function* () {
           const run_id = runId();
@@ -312,6 +331,53 @@ for (const [name, config] of databases) {
           assert.strictEqual(lifecycle, "OPEN");
           assert.notStrictEqual(integrity.verification_status, "VERIFIED");
         }),
+      );
+
+      it.effect(
+        "does nothing more once a step could not be recorded, even where it can't be interrupted",
+        () =>
+          Effect.gen(function* () {
+            const run_id = runId();
+            const context = yield* Effect.context<Database>();
+            const [append] = yield* rows<{ signature: string }>(
+              "select 'runproof_append_steps'::regproc::oid::regprocedure::text as signature",
+            );
+            const set = (statement: string) =>
+              asOwner(`${statement} runproof_app`).pipe(
+                Effect.provideContext(context),
+                Effect.orDie,
+              );
+            const forbid = set(`revoke execute on function ${append?.signature} from`);
+            const allow = set(`grant execute on function ${append?.signature} to`);
+            let ran = false;
+            const error = yield* Effect.flip(
+              TracedRun.run(
+                { tenant_id, run_id },
+                Effect.gen(function* () {
+                  // The outer step ends after the inner one was lost, when the store would take steps again.
+                  yield* Effect.ignore(
+                    TracedRun.step(
+                      { skill_id: "outer" },
+                      Effect.andThen(
+                        Effect.ignore(TracedRun.step({ skill_id: "lost" }, forbid)),
+                        allow,
+                      ),
+                    ),
+                  );
+                  yield* Effect.ignore(
+                    TracedRun.step(
+                      { skill_id: "after" },
+                      Effect.sync(() => (ran = true)),
+                    ),
+                  );
+                }).pipe(Effect.uninterruptible),
+              ),
+            );
+            assert.strictEqual(error._tag, "NotAuthorised");
+            assert.isFalse(ran);
+            const { status, steps } = yield* show(run_id);
+            assert.deepStrictEqual([status, steps.length], ["aborted", 0]);
+          }),
       );
 
       for (const [what, input, where] of [

@@ -174,7 +174,7 @@ for (const [name, config] of databases) {
 
       it.effect("writes a report with every field, and markup in ids stays text", () =>
         Effect.gen(function* () {
-          const tenant_id = `a|b*c*<script>-${tenantId()}`;
+          const tenant_id = `a|b*c*<script>\\|-${tenantId()}`;
           yield* record(tenant_id, "run`1`", 1);
           const report = yield* validate({ tenant_id });
           const markdown = toMarkdown(report);

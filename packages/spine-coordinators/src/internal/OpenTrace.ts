@@ -74,7 +74,12 @@ export interface OpenTrace {
   readonly run_id: string;
   readonly tenant_id: string;
   readonly started_at: string;
-  /** Records a step, durable when it returns with its index. A payload that JSON can't say is a `Refusal`, and the run goes on. */
+  /** Fails once the trace can't be written any more: nothing may be done then, as it could not be recorded. */
+  readonly ensureOpen: Effect.Effect<void, StopReason>;
+  /**
+   * Records a step, durable when it returns with its index. A payload that JSON can't say is a `Refusal`, and the run goes
+   * on. Call it where it can't be interrupted: what was done must be recorded.
+   */
   readonly record: (draft: StepDraft) => Effect.Effect<number, Refusal | StopReason>;
 }
 
@@ -138,10 +143,10 @@ export const recordRun = <A, E, R>(
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
       const keeper = yield* Effect.forkChild(keepLease(writer));
-      const work =
-        writer.stop_reason === null
-          ? Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped))
-          : Effect.fail(writer.stop_reason);
+      const work = Effect.andThen(
+        writer.trace.ensureOpen,
+        Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped)),
+      );
       const exit = yield* Effect.exit(restore(work));
       const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
         Effect.onExit(() => Fiber.interrupt(keeper)),
@@ -184,6 +189,7 @@ const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: Prep
       run_id: input.run_id,
       tenant_id: input.tenant_id,
       started_at: input.started_at,
+      ensureOpen: Effect.suspend(() => ensureOpen(writer)),
       record: (draft) => Semaphore.withPermit(turn, recordStep(writer, input, draft)),
     },
     logs,
@@ -215,7 +221,7 @@ const recordStep = Effect.fnUntraced(function* (
   input: TraceInput,
   draft: StepDraft,
 ): Effect.fn.Return<number, Refusal | StopReason> {
-  if (writer.stop_reason !== null) return yield* writer.stop_reason;
+  yield* ensureOpen(writer);
   const timestamp = yield* now;
   const step = yield* refusable(() =>
     prepareStep({
@@ -227,8 +233,11 @@ const recordStep = Effect.fnUntraced(function* (
       synthetic_scenario_id: input.synthetic_scenario_id,
     }),
   );
-  return yield* Effect.uninterruptible(appendStep(writer, step));
+  return yield* appendStep(writer, step);
 });
+
+const ensureOpen = ({ stop_reason }: Writer): Effect.Effect<void, StopReason> =>
+  stop_reason === null ? Effect.void : Effect.fail(stop_reason);
 
 const appendStep = Effect.fnUntraced(function* (
   writer: Writer,

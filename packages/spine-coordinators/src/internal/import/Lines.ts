@@ -61,8 +61,7 @@ class LineSplitter {
         "Write one run, step or transcript a line, in files that are smaller.",
       );
     }
-    // A stream may use its chunk's memory again.
-    if (part.length > 0) this.#parts.push(part.slice());
+    if (part.length > 0) this.#parts.push(part);
   }
 
   #take(): Line {
