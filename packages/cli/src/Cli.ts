@@ -11,9 +11,12 @@ import * as Logger from "effect/Logger";
 import * as References from "effect/References";
 import { readFileSync } from "node:fs";
 import * as Audit from "./commands/Audit.ts";
+import * as Checkpoint from "./commands/Checkpoint.ts";
 import * as Demo from "./commands/Demo.ts";
 import * as Doctor from "./commands/Doctor.ts";
 import * as Import from "./commands/Import.ts";
+import * as Keys from "./commands/Keys.ts";
+import * as Log from "./commands/Log.ts";
 import * as Migrate from "./commands/Migrate.ts";
 import * as Proof from "./commands/Proof.ts";
 import * as Run from "./commands/Run.ts";
@@ -39,6 +42,7 @@ export const command = root.pipe(
     { group: "Record", commands: [Run.command, Import.command] },
     { group: "Look", commands: [Traces.command] },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
+    { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
     { group: "Operate", commands: [Migrate.command, Doctor.command, Audit.command] },
   ]),
 );

@@ -35,3 +35,12 @@ export const withSchema = Effect.fnUntraced(function* <A, E, R>(
   const { schemaFromEnvironment } = yield* layers;
   return yield* Effect.provide(work, schemaFromEnvironment(location));
 });
+
+/** Gives `work` the log's signer, which needs no database. */
+export const withSigner = Effect.fnUntraced(function* <A, E, R>(
+  location: Location,
+  work: Effect.Effect<A, E, R>,
+) {
+  const { signerFromEnvironment } = yield* layers;
+  return yield* Effect.provide(work, signerFromEnvironment(location));
+});

@@ -125,15 +125,30 @@ export const fromEnvironment = (
   Layer.unwrap(
     Effect.gen(function* () {
       const config = yield* configFromEnvironment(settings);
-      const signer = logSignerConfig(
-        {
-          RUNPROOF_LOG_KEY: yield* setting("RUNPROOF_LOG_KEY"),
-          RUNPROOF_LOG_KEY_FILE: yield* setting("RUNPROOF_LOG_KEY_FILE"),
-          RUNPROOF_LOG_STATE_FILE: yield* setting("RUNPROOF_LOG_STATE_FILE"),
-        },
-        config,
-      );
+      const signer = yield* signerConfig(config);
       return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+    }),
+  );
+
+const signerConfig = Effect.fnUntraced(function* (database: DatabaseConfig) {
+  return logSignerConfig(
+    {
+      RUNPROOF_LOG_KEY: yield* setting("RUNPROOF_LOG_KEY"),
+      RUNPROOF_LOG_KEY_FILE: yield* setting("RUNPROOF_LOG_KEY_FILE"),
+      RUNPROOF_LOG_STATE_FILE: yield* setting("RUNPROOF_LOG_STATE_FILE"),
+    },
+    database,
+  );
+});
+
+/** Provides the signer alone, without opening a database: enough to make keys and to look at them. */
+export const signerFromEnvironment = (
+  settings: RunproofSettings = {},
+): Layer.Layer<SignerBridge, ConfigurationInvalid> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const signer = yield* signerConfig(yield* configFromEnvironment(settings));
+      return SignerBridge.layer.pipe(Layer.provide(LogSigner.layer(signer)));
     }),
   );
 

@@ -1,0 +1,52 @@
+/** `runproof checkpoint`: signs the log as it is now. */
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as File from "../File.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
+import { root } from "../Root.ts";
+import { load, withRunproof } from "../Runproof.ts";
+
+export const command = Command.make(
+  "checkpoint",
+  {
+    out: Options.optional(
+      Flag.Path("out").pipe(
+        Flag.withMetavar("FILE"),
+        Flag.withDescription("Write the checkpoint to FILE instead of stdout"),
+      ),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, out }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { LogCoordinator } = yield* load(
+      () => import("@runproof/spine-coordinators/LogCoordinator"),
+    );
+    const signed = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(LogCoordinator, (log) =>
+        Progress.during("signing", null, () => log.checkpoint()),
+      ),
+    );
+    if (out !== undefined) yield* File.write(out, signed.note);
+    if (json) yield* printJson(signed);
+    // The note ends in the newline that the output adds.
+    else if (out === undefined) yield* output.data(signed.note.slice(0, -1));
+    yield* output.note(
+      `signed: ${signed.tree_size} entries${out === undefined ? "" : `, written to ${out}`}; keep a copy where the database's owner can't change it`,
+    );
+  }),
+).pipe(
+  Command.withDescription("Sign the log as it is now"),
+  Command.withExamples([
+    { command: "runproof checkpoint --out checkpoint.txt" },
+    {
+      command: "runproof audit --checkpoint checkpoint.txt --vkey example.com/log+…",
+      description: "Later: does the log still extend what was signed?",
+    },
+  ]),
+);

@@ -1,0 +1,155 @@
+/** `runproof log`: proofs from the log, and its publication. */
+import { InvalidInput } from "@runproof/schemas/RunProofError";
+import { Count } from "@runproof/schemas/Text";
+import type { EntryReference, TreeReference } from "@runproof/spine-coordinators/LogCoordinator";
+import * as Argument from "effect/cli/Argument";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as File from "../File.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
+import { root } from "../Root.ts";
+import { load, withRunproof } from "../Runproof.ts";
+import { printable } from "../Screen.ts";
+
+const logCoordinator = load(() => import("@runproof/spine-coordinators/LogCoordinator"));
+
+/** Prints the proof itself, or all that is known of it as JSON. */
+const showProof = Effect.fnUntraced(function* (proof: { readonly text: string }) {
+  const { json } = yield* root;
+  const output = yield* Output;
+  if (json) yield* printJson(proof);
+  else yield* output.data(proof.text.replace(/\n$/u, ""));
+});
+
+const exportLog = Command.make(
+  "export",
+  {
+    folder: Argument.Path("DIR").pipe(
+      Argument.withDescription("Folder to write to, for any static host"),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, folder }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { LogCoordinator } = yield* logCoordinator;
+    const exported = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(LogCoordinator, (log) =>
+        Progress.during("exporting", null, (report) =>
+          log.exportTiles({
+            folder,
+            onProgress: (done, total) => report({ done, total }),
+          }),
+        ),
+      ),
+    );
+    if (json) return yield* printJson({ folder, ...exported });
+    yield* output.data(
+      `${printable(folder)}  ${exported.tree_size} entries (${exported.previous_size} before), ${exported.files_written} files written\nroot      ${exported.root_hash}`,
+    );
+  }),
+).pipe(
+  Command.withDescription("Write the log as C2SP tlog-tiles, as far as it is not there yet"),
+  Command.withExamples([{ command: "runproof log export ./public/log" }]),
+);
+
+const entryOf = (flags: {
+  readonly index: number | undefined;
+  readonly run_id: string | undefined;
+  readonly tenant_id: string | undefined;
+  readonly entry: "opened" | "sealed";
+}): EntryReference | InvalidInput => {
+  const { index, run_id, tenant_id, entry } = flags;
+  if (index !== undefined && run_id === undefined) return { index };
+  if (index === undefined && run_id !== undefined && tenant_id !== undefined) {
+    return { run_id, tenant_id, entry };
+  }
+  return new InvalidInput({
+    what: "which entry is not said",
+    where: "log prove-inclusion",
+    remedy: "Give --index N, or --run-id R with --tenant-id T.",
+  });
+};
+
+const proveInclusion = Command.make(
+  "prove-inclusion",
+  {
+    index: Options.optional(
+      Flag.Int("index").pipe(
+        Flag.withMetavar("N"),
+        Flag.withDescription("Entry, counted from 0"),
+        Flag.withSchema(Count),
+      ),
+    ),
+    run_id: Options.id("run-id", "R", "Or the entry of a run"),
+    tenant_id: Options.id("tenant-id", "T", "Tenant that the run belongs to"),
+    entry: Flag.Literals("entry", ["opened", "sealed"]).pipe(
+      Flag.withDescription("Which of the run's entries"),
+      Flag.withDefault("sealed" as const),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, ...flags }) {
+    const entry = entryOf(flags);
+    if (entry instanceof InvalidInput) return yield* entry;
+    const { LogCoordinator } = yield* logCoordinator;
+    const proof = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(LogCoordinator, (log) => log.proveInclusion(entry)),
+    );
+    yield* showProof(proof);
+  }),
+).pipe(
+  Command.withDescription("Prove that the log holds an entry (C2SP tlog-proof@v1)"),
+  Command.withExamples([
+    { command: "runproof log prove-inclusion --run-id RUN_ID --tenant-id my-team" },
+    { command: "runproof log prove-inclusion --index 0" },
+  ]),
+);
+
+/** A tree by its size, or by the checkpoint in a file. */
+const treeOf = (
+  text: string,
+): Effect.Effect<TreeReference, InvalidInput | Effect.Error<ReturnType<typeof File.read>>> =>
+  /^\d{1,15}$/u.test(text)
+    ? Effect.succeed({ size: Number(text) })
+    : Effect.map(File.read(text), (note) => ({ note }));
+
+const proveConsistency = Command.make(
+  "prove-consistency",
+  {
+    from: Flag.String("from").pipe(
+      Flag.withMetavar("N|FILE"),
+      Flag.withDescription("Older tree: its size, or a file with its checkpoint"),
+    ),
+    to: Options.optional(
+      Flag.String("to").pipe(
+        Flag.withMetavar("N|FILE"),
+        Flag.withDescription("Newer tree [the latest checkpoint's]"),
+      ),
+    ),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, ...flags }) {
+    const from = yield* treeOf(flags.from);
+    const to = flags.to === undefined ? undefined : yield* treeOf(flags.to);
+    const { LogCoordinator } = yield* logCoordinator;
+    const proof = yield* withRunproof(
+      { databaseUrl, home },
+      Effect.flatMap(LogCoordinator, (log) => log.proveConsistency({ from, to })),
+    );
+    yield* showProof(proof);
+  }),
+).pipe(
+  Command.withDescription("Prove that the log extends an older tree of it"),
+  Command.withExamples([{ command: "runproof log prove-consistency --from checkpoint.txt" }]),
+);
+
+export const command = Command.make("log").pipe(
+  Command.withDescription("Publish the signed log, and prove what it holds"),
+  Command.withSubcommands([exportLog, proveInclusion, proveConsistency]),
+);
