@@ -148,9 +148,10 @@ const requestOf = (params: HttpCallParams): HttpClientRequest.HttpClientRequest 
   const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   url.username = "";
   url.password = "";
-  const request = HttpClientRequest.make(params.method)(url, {
-    ...(params.body === undefined ? {} : { body: bodyOf(params.body, headers["content-type"]) }),
-  });
+  const request = HttpClientRequest.make(params.method)(
+    url,
+    params.body === undefined ? {} : { body: bodyOf(params.body, headers["content-type"]) },
+  );
   return HttpClientRequest.setHeaders(request, {
     ...(user === ":" ? {} : { authorization: `Basic ${Buffer.from(user).toString("base64")}` }),
     ...headers,
@@ -175,7 +176,7 @@ const outcomeOf = (
       params.max_response_bytes ?? DEFAULT_RESPONSE_BYTES_MAX,
     );
     const { status } = response;
-    const headers = redactHeaders({ ...response.headers });
+    const headers = redactHeaders(response.headers);
     if (!(bytes instanceof Uint8Array)) {
       return {
         status: "failure",

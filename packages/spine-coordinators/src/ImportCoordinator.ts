@@ -16,7 +16,7 @@ import * as Stream from "effect/Stream";
 import { ImportsBridge } from "./ImportsBridge.ts";
 import { makeImportWriter } from "./internal/import/ImportWriter.ts";
 import { forEachPart } from "./internal/import/JsonSource.ts";
-import { LogsBridge } from "./LogsBridge.ts";
+import type { LogsBridge } from "./LogsBridge.ts";
 
 /** `ndjson`: runs, steps and ends, one JSON object a line. `openai-messages`: transcripts of chat messages with tool calls. */
 export type ImportFormat = "ndjson" | "openai-messages";

@@ -1,4 +1,5 @@
 /** The one door from a validation to what the database's own statements say of a trace. */
+import { Database } from "@runproof/drivers/Database";
 import { type TraceProbe, TraceStore } from "@runproof/drivers/TraceStore";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -11,6 +12,8 @@ export type { TraceProbe };
 export class ProbesBridge extends Context.Service<
   ProbesBridge,
   {
+    /** Which database it is: its URL with the password hidden, or the embedded one's folder. */
+    readonly database: string;
     /** The tenant's newest trace, or the one of `run_id`; null where there is none. */
     readonly probe: (input: {
       readonly tenant_id: string;
@@ -18,8 +21,12 @@ export class ProbesBridge extends Context.Service<
     }) => Effect.Effect<TraceProbe | null, DatabaseError>;
   }
 >()("@runproof/spine-coordinators/ProbesBridge") {
-  static readonly layer: Layer.Layer<ProbesBridge, never, TraceStore> = Layer.effect(
+  static readonly layer: Layer.Layer<ProbesBridge, never, TraceStore | Database> = Layer.effect(
     ProbesBridge,
-    Effect.map(TraceStore, ({ probe }) => ProbesBridge.of({ probe })),
+    Effect.gen(function* () {
+      const { description } = yield* Database;
+      const { probe } = yield* TraceStore;
+      return ProbesBridge.of({ database: description, probe });
+    }),
   );
 }

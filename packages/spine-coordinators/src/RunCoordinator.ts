@@ -1,10 +1,4 @@
 /** Executes plans: what was asked is stored first, each step is durable before the next begins, and the trace is sealed. */
-import {
-  attemptWithin,
-  type SkillCall,
-  type SkillOutcome,
-  SkillRegistry,
-} from "@runproof/drivers/Skill";
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { validator } from "@runproof/proof/RecordInvalid";
 import { Plan, type PlanStep } from "@runproof/schemas/Plan";
@@ -32,10 +26,11 @@ import {
   recordText,
 } from "./internal/OpenTrace.ts";
 import { invalidInput, isRefusal, refusable } from "./internal/refused.ts";
-import { LeasesBridge } from "./LeasesBridge.ts";
-import { LogsBridge } from "./LogsBridge.ts";
+import type { LeasesBridge } from "./LeasesBridge.ts";
+import type { LogsBridge } from "./LogsBridge.ts";
 import type { RunOutcome } from "./RunOutcome.ts";
 import { RunsBridge } from "./RunsBridge.ts";
+import { type SkillCall, type SkillOutcome, SkillsBridge } from "./SkillsBridge.ts";
 
 /** How long one attempt may last where the plan names no `timeout_ms`: what people wait for an API at most. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -102,12 +97,12 @@ export class RunCoordinator extends Context.Service<
   static readonly layer: Layer.Layer<
     RunCoordinator,
     never,
-    LogsBridge | LeasesBridge | RunsBridge | SkillRegistry
+    LogsBridge | LeasesBridge | RunsBridge | SkillsBridge
   > = Layer.effect(
     RunCoordinator,
     Effect.gen(function* () {
       const context = yield* Effect.context<
-        LogsBridge | LeasesBridge | RunsBridge | SkillRegistry
+        LogsBridge | LeasesBridge | RunsBridge | SkillsBridge
       >();
       return RunCoordinator.of({
         execute: (run) => Effect.provideContext(executeRun(run), context),
@@ -181,8 +176,8 @@ const decodePlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
   }).pipe(Effect.mapError((refusal) => invalidInput(refusal)));
 
 const prepareCall = Effect.fnUntraced(function* (step: PlanStep, plan_step: number) {
-  const registry = yield* SkillRegistry;
-  const skill = yield* registry.get(step.skill);
+  const skills = yield* SkillsBridge;
+  const skill = yield* skills.get(step.skill);
   const call = yield* skill.prepare(step.params, `$.steps[${plan_step}].params`);
   return {
     plan_step,
@@ -256,6 +251,7 @@ const executeAttempt = Effect.fnUntraced(function* (
   attempt: number,
   onStep: (event: StepEvent) => Effect.Effect<void>,
 ) {
+  const skills = yield* SkillsBridge;
   yield* onStep({ event: "started", plan_step, attempt, skill_id });
   const started_at = yield* now;
   const started_nanos = yield* Clock.monotonicTimeNanos;
@@ -286,7 +282,7 @@ const executeAttempt = Effect.fnUntraced(function* (
   const recorded = yield* Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
-        restore(attemptWithin(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS)),
+        restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS)),
       );
       if (Exit.isFailure(exit)) {
         // Only an interruption comes here. The record is an effort more: the seal says what happened in any case.

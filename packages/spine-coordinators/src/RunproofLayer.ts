@@ -39,6 +39,7 @@ import { RunsBridge } from "./RunsBridge.ts";
 import { SchemaCoordinator } from "./SchemaCoordinator.ts";
 import * as Sequencer from "./Sequencer.ts";
 import { SignerBridge } from "./SignerBridge.ts";
+import { SkillsBridge } from "./SkillsBridge.ts";
 import * as Sweeper from "./Sweeper.ts";
 import { TilesBridge } from "./TilesBridge.ts";
 import { TraceCoordinator } from "./TraceCoordinator.ts";
@@ -98,8 +99,9 @@ export const layer = (
   const registry = SkillRegistry.layer(
     Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
   ).pipe(Layer.provide(HttpCallSkill.clientLayer));
+  const skillsBridge = SkillsBridge.layer.pipe(Layer.provide(registry));
   const coordinators = Layer.mergeAll(
-    RunCoordinator.layer.pipe(Layer.provide(registry)),
+    RunCoordinator.layer.pipe(Layer.provide(skillsBridge)),
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,

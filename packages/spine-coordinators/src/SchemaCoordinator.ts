@@ -1,9 +1,9 @@
 /** Brings the schema to head and says what is wrong with an installation. */
-import { type DatabaseConfig, migrateDatabase, type OpenError } from "@runproof/drivers/Database";
-import { Doctor } from "@runproof/drivers/Doctor";
+import type { DatabaseConfig, OpenError } from "@runproof/drivers/Database";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import { SchemaBridge } from "./SchemaBridge.ts";
 
 /** A migration that was applied, by its number and name. */
 export interface AppliedMigration {
@@ -34,13 +34,13 @@ export class SchemaCoordinator extends Context.Service<
   static readonly layer = (config: DatabaseConfig): Layer.Layer<SchemaCoordinator> =>
     Layer.effect(
       SchemaCoordinator,
-      Effect.map(Doctor, (doctor) =>
+      Effect.map(SchemaBridge, ({ migrate, examine }) =>
         SchemaCoordinator.of({
-          migrate: () => Effect.map(migrateDatabase(config), (labels) => labels.map(fromLabel)),
-          doctor: () => doctor.examine,
+          migrate: () => Effect.map(migrate(), (labels) => labels.map(fromLabel)),
+          doctor: examine,
         }),
       ),
-    ).pipe(Layer.provide(Doctor.layer(config)));
+    ).pipe(Layer.provide(SchemaBridge.layer(config)));
 }
 
 /** `0003_immutability` as number and name. */

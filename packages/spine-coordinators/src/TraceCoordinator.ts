@@ -76,7 +76,11 @@ const shownRun = (run: StoredRun): Effect.Effect<ShownRun, StoredDataUnreadable>
     const steps: Array<ShownStep> = [];
     for (const [index, step] of run.steps.entries()) {
       const stepRecord = yield* readRecord(`the record of step ${index}`, step.record);
-      const shown = payloadReader(run, `step ${String(stepRecord["step_index"])}`, stepRecord);
+      const shown = payloadReader(
+        run,
+        `step ${JSON.stringify(stepRecord["step_index"])}`,
+        stepRecord,
+      );
       steps.push({
         record: stepRecord,
         payloads: {

@@ -1,5 +1,4 @@
 /** Runs Run Proof Test Plan v1 against a database. */
-import { Database } from "@runproof/drivers/Database";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import * as Context from "effect/Context";
@@ -44,11 +43,11 @@ export class ValidationCoordinator extends Context.Service<
   static readonly layer: Layer.Layer<
     ValidationCoordinator,
     never,
-    Database | ProbesBridge | RunProofCoordinator
+    ProbesBridge | RunProofCoordinator
   > = Layer.effect(
     ValidationCoordinator,
     Effect.gen(function* () {
-      const context = yield* Effect.context<Database | ProbesBridge | RunProofCoordinator>();
+      const context = yield* Effect.context<ProbesBridge | RunProofCoordinator>();
       return ValidationCoordinator.of({
         validate: (input) => Effect.provideContext(validate(input), context),
       });
@@ -79,7 +78,7 @@ const NAMES = [
 ] as const;
 
 const validate = Effect.fn("ValidationCoordinator.validate")(function* (input: Validate) {
-  const database = yield* Database;
+  const { database } = yield* ProbesBridge;
   const facts: Facts = { probe: null, proof: null, test_result: null, tests_passed: false };
   const steps = [findTrace, countSteps, proveRun, compareProof, runTests];
   const checks: Array<ValidationCheck> = [];
@@ -94,7 +93,7 @@ const validate = Effect.fn("ValidationCoordinator.validate")(function* (input: V
     if (verdict !== "NOT RUN") yield* input.onCheck?.(check) ?? Effect.void;
   }
   return reportOf(input, facts, {
-    database: database.description,
+    database,
     checks,
     stopped_with,
     validated_at: yield* now,

@@ -324,7 +324,7 @@ for (const [name, config] of databases) {
           const runs = Array.from({ length: 30 }, (_, index) =>
             ndjson(
               { ...RUN, run_id: `r${index}` },
-              ...Array(70).fill({ ...STEP, params: "é".repeat(999) }),
+              ...Array.from({ length: 70 }, () => ({ ...STEP, params: "é".repeat(999) })),
               END,
             ),
           );
@@ -545,7 +545,7 @@ for (const [name, config] of databases) {
                   params: valueOf(payloads.params),
                   outcome_data: valueOf(payloads.outcome_data),
                 })) as unknown,
-                steps as unknown,
+                steps,
               );
             });
           yield* Effect.promise(() =>

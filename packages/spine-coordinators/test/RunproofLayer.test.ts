@@ -13,6 +13,7 @@ import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
 import * as ConfigProvider from "effect/ConfigProvider";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import { inject } from "vitest";
 import { actSkill } from "./Act.ts";
@@ -88,7 +89,7 @@ describe("opening", () => {
     Effect.gen(function* () {
       const config = yield* serverConfig;
       const run_id = "left-behind";
-      const open = RunproofLayer.layer();
+      const open = RunproofLayer.layer().pipe(Layer.provideMerge(Database.layer(config)));
       const leave = Effect.gen(function* () {
         const { begin } = yield* LogsBridge;
         const now = "2026-02-10T12:43:41.549430Z";
@@ -112,10 +113,10 @@ describe("opening", () => {
         yield* begin({ trace, holder: "a process that died", lease_ms: 60_000 });
         yield* asOwner("update aos_trace_leases set expires_at = clock_timestamp()");
       });
-      yield* Effect.provide(leave, open).pipe(Effect.provide(Database.layer(config)));
+      yield* Effect.provide(leave, open);
       const { traces } = yield* Effect.flatMap(TraceCoordinator, ({ list }) =>
         list({ tenant_id: "t" }),
-      ).pipe(Effect.provide(open), Effect.provide(Database.layer(config)));
+      ).pipe(Effect.provide(open));
       assert.deepStrictEqual(
         traces.map(({ status }) => status),
         ["aborted"],
@@ -127,8 +128,9 @@ describe("opening", () => {
     Effect.gen(function* () {
       const config = yield* embeddedConfig;
       const error = yield* Effect.flip(
-        Effect.provide(Effect.void, RunproofLayer.layer([actSkill, actSkill])).pipe(
-          Effect.provide(Database.layer(config)),
+        Effect.provide(
+          Effect.void,
+          RunproofLayer.layer([actSkill, actSkill]).pipe(Layer.provide(Database.layer(config))),
         ),
       );
       assert.deepInclude(error, { _tag: "ConfigurationInvalid", setting: "skills" });

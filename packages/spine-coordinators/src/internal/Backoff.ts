@@ -1,5 +1,5 @@
 /** When a failed attempt is made again. */
-import type { SkillOutcome } from "@runproof/drivers/Skill";
+import type { SkillOutcome } from "../SkillsBridge.ts";
 
 /** Further attempts where the plan names no `retries`: made only where repeating does nothing twice. */
 export const DEFAULT_RETRIES = 2;

@@ -5,7 +5,7 @@ import { type PreparedStep, prepareStep, type StepInput } from "@runproof/proof/
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
 import type { Refusal } from "@runproof/proof/Refusal";
 import {
-  ChainMismatch,
+  type ChainMismatch,
   type ChainMoved,
   DatabaseUnreachable,
   InvalidInput,

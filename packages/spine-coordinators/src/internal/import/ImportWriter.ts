@@ -225,6 +225,9 @@ const CATEGORIES: Readonly<Record<string, string>> = {
   skipped: "SKIPPED",
 };
 
+const categoryOf = (status: JsonValue | undefined): string =>
+  (typeof status === "string" ? CATEGORIES[status] : undefined) ?? "UNKNOWN";
+
 const stepOf = (run: OpenRun, event: SourceStep, timestamp: string): PreparedStep => {
   const { fields, params, outcome_data, attributes } = event;
   const { trace_id, is_synthetic, synthetic_scenario_id } = run.input;
@@ -237,7 +240,7 @@ const stepOf = (run: OpenRun, event: SourceStep, timestamp: string): PreparedSte
         skill_name: (fields["skill_id"] ?? null) as string,
         source: "external",
         status: null as never,
-        outcome_category: CATEGORIES[String(fields["status"])] ?? "UNKNOWN",
+        outcome_category: categoryOf(fields["status"]),
         outcome_code: null,
         params,
         outcome_data,

@@ -44,9 +44,9 @@ export const ndjsonEvent = (line: JsonValue): SourceEvent => {
     throw new SourceInvalid("$", "must be a JSON object", "Write one object a line.");
   }
   const object = line as JsonObject;
-  const type = String(object["type"]);
-  const keys = Object.hasOwn(KEYS, type) ? KEYS[type] : undefined;
-  if (keys === undefined || typeof object["type"] !== "string") {
+  const { type } = object;
+  const keys = typeof type === "string" && Object.hasOwn(KEYS, type) ? KEYS[type] : undefined;
+  if (keys === undefined || typeof type !== "string") {
     throw new SourceInvalid("$.type", 'must be "run", "step" or "end"', "Say what the line is.");
   }
   const stranger = Object.keys(object).find((key) => key !== "type" && !keys.includes(key));

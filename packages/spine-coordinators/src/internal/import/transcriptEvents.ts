@@ -113,15 +113,18 @@ const matchCalls = (messages: ReadonlyArray<JsonObject>, path: string): Readonly
   for (const [message_index, message] of messages.entries()) {
     for (const call of callsOf(message, message_index, `${path}[${message_index}]`)) {
       calls.push(call);
-      const id = String(call.call["id"]);
+      const id = idOf(call.call["id"]);
       open.set(id, [...(open.get(id) ?? []), call]);
     }
     if (message["role"] !== "tool") continue;
-    const call = open.get(String(message["tool_call_id"]))?.shift();
+    const call = open.get(idOf(message["tool_call_id"]))?.shift();
     if (call !== undefined) call.result = { message_index, message };
   }
   return calls;
 };
+
+/** An id as a key; one that is no string is matched by its JSON. */
+const idOf = (id: JsonValue | undefined): string => JSON.stringify(id ?? null);
 
 const callsOf = (message: JsonObject, message_index: number, path: string): ReadonlyArray<Call> => {
   const calls = message["tool_calls"] ?? [];
@@ -152,7 +155,7 @@ const messageSteps = (
   message_index: number,
   calls: ReadonlyArray<Call>,
 ): ReadonlyArray<SourceStep> => {
-  const { tool_calls, ...said } = message;
+  const said = without(message, ["tool_calls"]);
   const saysMore = Object.entries(said).some(
     ([key, value]) => key !== "role" && value !== null && value !== "",
   );
@@ -166,7 +169,8 @@ const saidStep = (message: JsonObject, message_index: number): SourceStep => ({
   event: "step",
   outcome_data: message,
   attributes: { message_index },
-  fields: { skill_id: `message.${String(message["role"])}`, status: "success" },
+  // A message has a role that is a string.
+  fields: { skill_id: `message.${message["role"] as string}`, status: "success" },
 });
 
 /** What a transcript does not say is not said here either: a result came, and its text tells whether the call worked. */
