@@ -397,7 +397,7 @@ end
 $$`,
     // An entry leaves the queue only for its place in the log.
     `create function runproof_guard_queue() returns trigger
-language plpgsql set search_path from current as $$
+language plpgsql set search_path from current set enable_seqscan = off as $$
 begin
   if tg_op = 'DELETE' and exists (
     select from aos_log_entries

@@ -175,8 +175,9 @@ begin
 end
 $$`,
     // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
+    // Its plans are kept for a session, which may have begun when the tables were empty: never by reading all of them.
     `create function runproof_sequence_log() returns bigint
-language plpgsql security definer set search_path from current as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off as $$
 declare
   size bigint;
   taken bigint[];
