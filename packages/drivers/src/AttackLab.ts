@@ -1,0 +1,138 @@
+/**
+ * A database that is made to be attacked, by a superuser who may do anything to it. It is always one of its own: what an
+ * attack does to evidence can't be taken back.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { JsonObject } from "@runproof/proof/CanonicalJson";
+import { DatabaseFailed } from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import type * as Redacted from "effect/Redacted";
+import { SqlClient } from "effect/sql/SqlClient";
+import { isSqlError, type SqlError } from "effect/sql/SqlError";
+import { Database, type DatabaseConfig, migrateDatabase, type OpenError } from "./Database.ts";
+import { type Change, changeRow } from "./internal/attacks/changeRow.ts";
+import { type EvidenceTable, evidenceTables } from "./internal/attacks/EvidenceTable.ts";
+import { keepRows, restoreRows, restoreSchema } from "./internal/attacks/keptState.ts";
+import { pastTriggers } from "./internal/attacks/pastTriggers.ts";
+import { readRows } from "./internal/attacks/readRows.ts";
+import { throwawayDatabase } from "./internal/attacks/throwawayDatabase.ts";
+import * as LogSigner from "./LogSigner.ts";
+
+export type { Change, EvidenceTable };
+
+/** Every row of every table of evidence, each as JSON has it, in the order of its key. */
+export type EvidenceRows = Readonly<Record<EvidenceTable, ReadonlyArray<JsonObject>>>;
+
+/** What the database answered to a statement that it refused. */
+export interface StatementRefusal {
+  /** The SQLSTATE. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Whose rights a statement is tried with. */
+export type Login = "application" | "superuser";
+
+/** Attacks the lab's own database. */
+export class AttackLab extends Context.Service<
+  AttackLab,
+  {
+    /** Keeps the state as it is now, to come back to, and answers its rows. */
+    readonly keep: Effect.Effect<EvidenceRows, DatabaseFailed>;
+    /** Changes rows past all triggers, and leaves no trace of that in the catalog. */
+    readonly change: (changes: ReadonlyArray<Change>) => Effect.Effect<void, DatabaseFailed>;
+    /** Runs statements in one transaction as the superuser, triggers and all. */
+    readonly execute: (statements: ReadonlyArray<string>) => Effect.Effect<void, DatabaseFailed>;
+    /** Tries a statement, and takes it back where it is not refused; null where it is not. */
+    readonly refusal: (
+      login: Login,
+      statement: string,
+    ) => Effect.Effect<StatementRefusal | null, DatabaseFailed>;
+    /** Comes back to what was kept: the rows alone, or the whole schema where that was changed too. */
+    readonly restore: (what: "rows" | "schema") => Effect.Effect<void, DatabaseFailed>;
+  }
+>()("@runproof/drivers/AttackLab") {
+  /** Makes a database on the server of a superuser's URL, or an embedded one; gone with the scope. */
+  static readonly layer = (
+    url: Redacted.Redacted | null,
+  ): Layer.Layer<AttackLab | Database | LogSigner.LogSigner, OpenError> =>
+    Layer.unwrap(
+      Effect.gen(function* () {
+        const folder = yield* temporaryFolder;
+        const config: DatabaseConfig =
+          url === null
+            ? { kind: "embedded", home: folder }
+            : yield* Effect.tap(throwawayDatabase(url), migrateDatabase);
+        // The log's key is a file of the lab's own, whatever the environment says.
+        const signer = LogSigner.logSignerConfig({}, { kind: "embedded", home: folder });
+        return Layer.effect(AttackLab, Effect.map(Database, openLab)).pipe(
+          Layer.provideMerge(Database.layer(config)),
+          Layer.merge(LogSigner.LogSigner.layer(signer)),
+        );
+      }),
+    );
+}
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-attack-"))),
+  (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true })),
+);
+
+/** Takes a tried statement back. */
+class NotRefused {
+  readonly _tag = "NotRefused";
+}
+
+const refusalOf = (error: SqlError): StatementRefusal => {
+  const cause = error.reason.cause as { readonly code?: string; readonly message?: string };
+  return { code: cause.code ?? "", message: cause.message ?? error.message };
+};
+
+const openLab = ({ sql, asOwner }: Database["Service"]) => {
+  const failed = (error: { readonly message: string }) =>
+    new DatabaseFailed({ operation: "AttackLab", detail: error.message });
+  const readAll = Effect.flatMap(SqlClient, (owner) =>
+    Effect.forEach(evidenceTables, (table) =>
+      Effect.map(readRows(owner, table), (rows) => [table, rows] as const),
+    ),
+  );
+  const tried = (statement: string) =>
+    Effect.flatMap(SqlClient, (client) =>
+      Effect.andThen(client.unsafe(statement), Effect.fail(new NotRefused())),
+    );
+  const asApplication = <A, E>(effect: Effect.Effect<A, E, SqlClient>) =>
+    sql.withTransaction(Effect.provideService(effect, SqlClient, sql));
+  return AttackLab.of({
+    keep: asOwner(Effect.andThen(keepRows, readAll)).pipe(
+      Effect.map((tables) => Object.fromEntries(tables) as EvidenceRows),
+      Effect.mapError(failed),
+    ),
+    change: (changes) =>
+      asOwner(
+        Effect.flatMap(SqlClient, (owner) =>
+          pastTriggers(
+            owner,
+            Effect.forEach(changes, (change) => changeRow(owner, change), { discard: true }),
+          ),
+        ),
+      ).pipe(Effect.mapError(failed)),
+    execute: (statements) =>
+      asOwner(
+        Effect.flatMap(SqlClient, (owner) =>
+          Effect.forEach(statements, (statement) => owner.unsafe(statement), { discard: true }),
+        ),
+      ).pipe(Effect.mapError(failed)),
+    refusal: (login, statement) =>
+      (login === "superuser" ? asOwner(tried(statement)) : asApplication(tried(statement))).pipe(
+        Effect.catch((error) =>
+          isSqlError(error) ? Effect.succeed(refusalOf(error)) : Effect.succeed(null),
+        ),
+      ),
+    restore: (what) =>
+      asOwner(what === "rows" ? restoreRows : restoreSchema).pipe(Effect.mapError(failed)),
+  });
+};

@@ -1,0 +1,609 @@
+/** Attacks on the whole database: the log rewritten with the rows, an old backup, the schema itself. */
+import { canonicalize, type JsonObject } from "@runproof/proof/CanonicalJson";
+import { signCheckpoint } from "@runproof/proof/Checkpoint";
+import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
+import { merkleRoot } from "@runproof/proof/MerkleTree";
+import { generateSignerKey } from "@runproof/proof/NoteKey";
+import type { Change, EvidenceRows } from "../../AttackBridge.ts";
+import { STORED_SOURCE } from "../audit/CheckpointCheck.ts";
+import type { DatabaseAttack, DatabasePlan, Expected, HonestDatabase } from "./Attack.ts";
+import {
+  changesBetween,
+  closeGaps,
+  digestsBetween,
+  editRecord,
+  forgetTiles,
+  REBUILD_TILES,
+  reseal,
+  rewriteEntries,
+  type RunRows,
+  text,
+} from "./Forgery.ts";
+import { deleteRun, openAgain } from "./runAttacks.ts";
+import type { SeededRandom } from "./SeededRandom.ts";
+
+/** How the audit of the attack test calls the checkpoint that its attackers can't reach. */
+export const KEPT_SOURCE = "a checkpoint kept elsewhere";
+
+const idOf = ({ trace }: RunRows): string => text(trace, "trace_id");
+
+/** A run with one step rewritten, and every hash that follows. */
+const rewritten = (run: RunRows, random: SeededRandom): RunRows => {
+  const index = random.below(run.steps.length);
+  const step = run.steps[index]!;
+  const edit = { skill_name: `${text(step, "skill_name")} ${random.below(1000)}` };
+  const forged = { ...step, ...edit, record: editRecord(text(step, "record"), edit) };
+  return reseal({ ...run, steps: run.steps.with(index, forged) });
+};
+
+/** A run without its last step, sealed as if it never had one. */
+const cutAndSealed = (run: RunRows): RunRows => reseal({ ...run, steps: run.steps.slice(0, -1) });
+
+/** The changes that rewrite a run's rows and its log entries alike, tiles too. */
+const rewriteAll = (rows: EvidenceRows, before: RunRows, after: RunRows): ReadonlyArray<Change> => [
+  ...changesBetween(before, after),
+  ...rewriteEntries(rows, digestsBetween(before, after)),
+  forgetTiles,
+];
+
+const forgetCheckpoints: Change = { delete: "aos_checkpoints", where: {} };
+
+const forked = (source: string): Expected => ({ code: "LOG_FORKED", object: source });
+const shrunk = (source: string): Expected => ({ code: "LOG_SHRUNK", object: source });
+
+const entriesOf = (rows: EvidenceRows, trace_id: string) =>
+  rows.aos_log_entries.filter((entry) => entry["trace_id"] === trace_id);
+
+/** The entry's row with what an attacker gives it, at an index. */
+const entryAt = (
+  log_index: number,
+  entry: { readonly kind: number; readonly digest: string; readonly trace_id: string | null },
+  event_record: string | null = null,
+): Change => ({
+  insert: "aos_log_entries",
+  row: {
+    log_index,
+    ...entry,
+    event_record,
+    queued_at: "2026-02-11T00:00:00Z",
+    sequenced_at: "2026-02-11T00:00:00Z",
+  },
+});
+
+/** A sealed run whose entries are not the last ones of the log. */
+const innerRun = ({ rows, sealed }: HonestDatabase, random: SeededRandom): RunRows => {
+  const size = rows.aos_log_entries.length;
+  const inner = sealed.filter((run) =>
+    entriesOf(rows, idOf(run)).every((entry) => Number(entry["log_index"]) < size - 2),
+  );
+  return random.pick(inner);
+};
+
+const rewriteLog: ReadonlyArray<DatabaseAttack> = [
+  {
+    kind: "database",
+    row: 7,
+    way: "the seal forged and its log entry rewritten, tiles too",
+    plan: ({ rows, sealed }, random) => {
+      const run = random.pick(sealed);
+      return {
+        changes: rewriteAll(rows, run, cutAndSealed(run)),
+        statements: [REBUILD_TILES],
+        expected: [forked(KEPT_SOURCE), forked(STORED_SOURCE)],
+        signer_refuses: "LogForked",
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 7,
+    way: "the seal forged and an entry for it appended to the log",
+    plan: ({ rows, sealed }, random) => {
+      const run = random.pick(sealed);
+      const forged = cutAndSealed(run);
+      const digest = text(forged.trace, "root_hash");
+      const trace_id = idOf(run);
+      const entry = { kind: LogEntryKind.SEALED, digest, trace_id };
+      return {
+        changes: [...changesBetween(run, forged), entryAt(rows.aos_log_entries.length, entry)],
+        statements: [REBUILD_TILES],
+        expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 9,
+    way: "every row of a run and its log entries",
+    plan: (target, random) => {
+      const run = innerRun(target, random);
+      const entries = entriesOf(target.rows, idOf(run));
+      return {
+        changes: [...deleteRun(run), { delete: "aos_log_entries", where: { trace_id: idOf(run) } }],
+        expected: gapsAt(entries),
+        also: [forked(KEPT_SOURCE), forked(STORED_SOURCE)],
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 9,
+    way: "every row of a run and its log entries, the later ones renumbered, tiles too",
+    plan: (target, random) => {
+      const run = random.pick(target.sealed);
+      return {
+        changes: [
+          ...deleteRun(run),
+          ...closeGaps(target.rows, (entry) => entry["trace_id"] === idOf(run)),
+          forgetTiles,
+        ],
+        statements: [REBUILD_TILES],
+        expected: [shrunk(KEPT_SOURCE), shrunk(STORED_SOURCE)],
+        signer_refuses: "LogShrunk",
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 9,
+    way: "the same, and the log filled up again with entries of a run that was made up",
+    plan: (target, random) => {
+      const run = random.pick(target.sealed);
+      const trace_id = crypto.randomUUID();
+      const digests = [random.below(2 ** 31), random.below(2 ** 31)].map((n) =>
+        eventDigest(String(n)),
+      );
+      const size = target.rows.aos_log_entries.length - entriesOf(target.rows, idOf(run)).length;
+      return {
+        changes: [
+          ...deleteRun(run),
+          ...closeGaps(target.rows, (entry) => entry["trace_id"] === idOf(run)),
+          entryAt(size, { kind: LogEntryKind.OPENED, digest: digests[0]!, trace_id }),
+          entryAt(size + 1, { kind: LogEntryKind.SEALED, digest: digests[1]!, trace_id }),
+          forgetTiles,
+        ],
+        statements: [REBUILD_TILES],
+        expected: [
+          forked(KEPT_SOURCE),
+          forked(STORED_SOURCE),
+          { code: "ORPHAN_LOG_ENTRY", trace_id },
+        ],
+        signer_refuses: "LogForked",
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 10,
+    way: "rows, log entries and tiles rewritten, the stored checkpoints deleted",
+    plan: ({ rows, sealed }, random) => {
+      const run = random.pick(sealed);
+      return {
+        changes: [...rewriteAll(rows, run, rewritten(run, random)), forgetCheckpoints],
+        statements: [REBUILD_TILES],
+        expected: [forked(KEPT_SOURCE)],
+        signer_refuses: "LogForked",
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 10,
+    way: "the same, and a checkpoint signed with the attacker's own key",
+    plan: ({ rows, sealed }, random) => {
+      const run = random.pick(sealed);
+      const changes = rewriteAll(rows, run, rewritten(run, random));
+      return {
+        changes: [...changes, forgetCheckpoints, ownCheckpoint(rows, changes)],
+        statements: [REBUILD_TILES],
+        expected: [forked(KEPT_SOURCE), { code: "KEY_UNTRUSTED", object: STORED_SOURCE }],
+        signer_refuses: "LogForked",
+      };
+    },
+  },
+];
+
+/** The gaps that entries leave: one for each run of them. */
+const gapsAt = (entries: ReadonlyArray<JsonObject>): ReadonlyArray<Expected> => {
+  const indexes = entries.map((entry) => Number(entry["log_index"])).sort((a, b) => a - b);
+  return indexes
+    .filter((index, at) => index !== (indexes[at - 1] ?? -2) + 1)
+    .map((log_index) => ({ code: "GAP", log_index }));
+};
+
+/** The row of a checkpoint over the entries as they are after some changes, signed by a key that nobody trusts. */
+const ownCheckpoint = (rows: EvidenceRows, changes: ReadonlyArray<Change>): Change => {
+  const rewrittenAt = new Map(
+    changes.flatMap((change) =>
+      "update" in change && change.update === "aos_log_entries"
+        ? [[change.where["log_index"], change.set["digest"]] as const]
+        : [],
+    ),
+  );
+  const leaves = rows.aos_log_entries.map((entry) =>
+    entryLeafHash({
+      kind: Number(entry["kind"]),
+      digest: String(rewrittenAt.get(entry["log_index"]!) ?? entry["digest"]),
+    }),
+  );
+  const key = generateSignerKey("runproof.localhost");
+  const head = {
+    origin: key.verifier.name,
+    tree_size: leaves.length,
+    root_hash: merkleRoot(leaves),
+  };
+  return {
+    insert: "aos_checkpoints",
+    row: {
+      checkpoint_id: 1_000_000,
+      ...head,
+      note: signCheckpoint(head, [key]),
+      stored_at: "2026-02-11T00:00:00Z",
+    },
+  };
+};
+
+/** What an older backup of the database held: everything of the log below an index, and nothing that came later. */
+const backupBefore = (target: HonestDatabase, size: number): ReadonlyArray<Change> => {
+  const { rows, runs } = target;
+  const later = rows.aos_log_entries.slice(size);
+  const idsOf = (kind: number) =>
+    later.filter((entry) => entry["kind"] === kind).map((entry) => text(entry, "trace_id"));
+  const notYetOpened = new Set(idsOf(LogEntryKind.OPENED));
+  const notYetSealed = idsOf(LogEntryKind.SEALED).filter((id) => !notYetOpened.has(id));
+  const there = (id: string) => runs.get(id);
+  return [
+    ...later.map((entry): Change => ({
+      delete: "aos_log_entries",
+      where: { log_index: entry["log_index"]! },
+    })),
+    forgetTiles,
+    forgetCheckpoints,
+    ...[...notYetOpened].flatMap((id) => {
+      const run = there(id);
+      return run === undefined ? [] : deleteRun(run);
+    }),
+    ...notYetSealed.flatMap((id) => {
+      const run = there(id);
+      return run === undefined ? [] : openAgain(run);
+    }),
+  ];
+};
+
+const restoreBackups: ReadonlyArray<DatabaseAttack> = [
+  {
+    kind: "database",
+    row: 12,
+    way: "the state of an earlier time",
+    plan: (target, random) => {
+      const runEntries = target.rows.aos_log_entries.findIndex(
+        (entry) => entry["kind"] === LogEntryKind.EVENT || entry["kind"] === LogEntryKind.HEAD,
+      );
+      const size = random.between(1, runEntries - 1);
+      return {
+        changes: backupBefore(target, size),
+        statements: [REBUILD_TILES],
+        expected: [shrunk(KEPT_SOURCE)],
+        signer_refuses: "LogShrunk",
+      };
+    },
+  },
+];
+
+const eventOf = (event: string, trace_id: string, detail: JsonObject): string =>
+  canonicalize({
+    type: "runproof/event@v1",
+    event,
+    trace_id,
+    occurred_at: "2026-02-11T00:00:00.000000Z",
+    actor: "attacker",
+    reason: "none",
+    detail,
+  });
+
+const forgeEvents: ReadonlyArray<DatabaseAttack> = [
+  {
+    kind: "database",
+    row: 18,
+    way: "a run is deleted, with a deletion of another root appended to the log",
+    plan: ({ rows, sealed }, random) => {
+      const run = random.pick(sealed);
+      const trace_id = idOf(run);
+      const record = eventOf("deletion", trace_id, {
+        root_hash: eventDigest(String(random.below(2 ** 31))),
+      });
+      const entry = { kind: LogEntryKind.EVENT, digest: eventDigest(record), trace_id };
+      return {
+        changes: [...deleteRun(run), entryAt(rows.aos_log_entries.length, entry, record)],
+        statements: [REBUILD_TILES],
+        expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+      };
+    },
+  },
+  {
+    kind: "database",
+    row: 18,
+    way: "a recorded erasure is rewritten to cover another payload",
+    plan: ({ rows, erased }, random) => {
+      const step = random.pick(erased);
+      const trace_id = text(step, "trace_id");
+      const entry = entriesOf(rows, trace_id).find((each) => each["kind"] === LogEntryKind.EVENT)!;
+      const log_index = Number(entry["log_index"]);
+      const record = eventOf("erasure", trace_id, {
+        payloads: `step ${text(step, "step_index")}:outcome_data`,
+      });
+      return {
+        changes: [
+          {
+            update: "aos_log_entries",
+            where: { log_index },
+            set: { event_record: record },
+          },
+          {
+            update: "aos_trace_steps",
+            where: { trace_id, step_index: step["step_index"]! },
+            set: { outcome_data: null, outcome_data_salt: null },
+          },
+        ],
+        expected: [
+          { code: "CONTENT_MISMATCH", log_index },
+          { code: "PAYLOAD_MISSING", trace_id },
+        ],
+      };
+    },
+  },
+];
+
+const TRIGGERS = [
+  "aos_traces s6_insert",
+  "aos_traces s6_update",
+  "aos_traces s6_delete",
+  "aos_traces s6_truncate",
+  "aos_trace_steps s6_insert",
+  "aos_trace_steps s6_update",
+  "aos_trace_steps s6_delete",
+  "aos_trace_steps s6_truncate",
+  "aos_log_entries s6_change",
+  "aos_log_tiles s6_change",
+  "aos_checkpoints s6_change",
+  "runs s6_update",
+].map((names) => names.split(" ") as [string, string]);
+
+const GUARDS = [
+  "runproof_guard_trace_update",
+  "runproof_guard_step_insert",
+  "runproof_guard_step_update",
+  "runproof_guard_delete",
+  "runproof_refuse",
+];
+
+const TABLES = [
+  "aos_traces",
+  "aos_trace_steps",
+  "aos_log_entries",
+  "aos_log_tiles",
+  "aos_checkpoints",
+] as const;
+
+const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
+
+interface SchemaChange {
+  readonly way: string;
+  readonly plan: (
+    target: HonestDatabase,
+    random: SeededRandom,
+  ) => Pick<DatabasePlan, "statements" | "expected" | "also">;
+}
+
+const drift = (object: string): Expected => ({ code: "CATALOG_DRIFT", object });
+
+/** Everything that may be found of a run that was hidden or rewritten. */
+const consequences = (trace_id: string): ReadonlyArray<Expected> =>
+  (["ORPHAN_LOG_ENTRY", "ORPHAN_ROWS", "TRUNCATED", "COLUMN_MISMATCH"] as const).map((code) => ({
+    code,
+    trace_id,
+  }));
+
+const schemaChanges: ReadonlyArray<SchemaChange> = [
+  {
+    way: "a trigger is disabled",
+    plan: (_, random) => {
+      const [table, trigger] = random.pick(TRIGGERS);
+      return {
+        statements: [`alter table ${table} disable trigger ${trigger}`],
+        expected: [drift(`${table}.${trigger}`)],
+      };
+    },
+  },
+  {
+    way: "a trigger is no longer ENABLE ALWAYS",
+    plan: (_, random) => {
+      const [table, trigger] = random.pick(TRIGGERS);
+      return {
+        statements: [`alter table ${table} enable trigger ${trigger}`],
+        expected: [drift(`${table}.${trigger}`)],
+      };
+    },
+  },
+  {
+    way: "a trigger is dropped",
+    plan: (_, random) => {
+      const [table, trigger] = random.pick(TRIGGERS);
+      return {
+        statements: [`drop trigger ${trigger} on ${table}`],
+        expected: [drift(`${table}.${trigger}`)],
+      };
+    },
+  },
+  {
+    way: "a trigger of the attacker's own",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      return {
+        statements: [
+          `create function eat() returns trigger language plpgsql as $$ begin return null; end $$`,
+          `create trigger a_first before insert on ${table} for each row execute function eat()`,
+        ],
+        expected: [drift(`${table}.a_first`)],
+      };
+    },
+  },
+  {
+    way: "a guard's body is replaced",
+    plan: (_, random) => {
+      const name = random.pick(GUARDS);
+      return {
+        statements: [
+          `create or replace function ${name}() returns trigger language plpgsql set search_path from current as $$ begin return coalesce(new, old); end $$`,
+        ],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a rule eats inserts",
+    plan: (_, random) => {
+      const table = random.pick([...TABLES, "aos_log_queue"]);
+      return {
+        statements: [`create rule eat as on insert to ${table} do instead nothing`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "a policy hides a run from the verifier",
+    plan: ({ sealed }, random) => {
+      const trace_id = idOf(random.pick(sealed));
+      const table = random.pick(["aos_traces", "aos_trace_steps"]);
+      return {
+        statements: [
+          `alter table ${table} enable row level security`,
+          `create policy hide on ${table} using (trace_id <> ${literal(trace_id)})`,
+        ],
+        expected: [drift(table)],
+        also: consequences(trace_id),
+      };
+    },
+  },
+  {
+    way: "a table is renamed and another put in its place, without a run",
+    plan: ({ sealed }, random) => {
+      const trace_id = idOf(random.pick(sealed));
+      const table = random.pick(["aos_traces", "aos_trace_steps"]);
+      return {
+        statements: [
+          `alter table ${table} rename to aos_swapped`,
+          `create table ${table} (like aos_swapped including all)`,
+          `insert into ${table} select * from aos_swapped where trace_id <> ${literal(trace_id)}`,
+          `grant select on ${table} to runproof_app`,
+        ],
+        expected: [drift(`${table}.s6_insert`)],
+        also: [{ code: "CATALOG_DRIFT" }, ...consequences(trace_id)],
+      };
+    },
+  },
+  {
+    way: "a table becomes a view",
+    plan: (_, random) => {
+      const table = random.pick(["aos_traces", "aos_trace_steps", "aos_checkpoints"]);
+      return {
+        statements: [
+          `alter table ${table} rename to aos_swapped`,
+          `create view ${table} as select * from aos_swapped`,
+          `grant select on ${table} to runproof_app`,
+        ],
+        expected: [drift(table)],
+        also: [{ code: "CATALOG_DRIFT" }],
+      };
+    },
+  },
+  {
+    way: "ALTER COLUMN TYPE USING rewrites a column of every row",
+    plan: ({ runs }, random) => {
+      const column = random.pick(["skill_name", "skill_id", "outcome_category", "source"]);
+      const all = [...runs.values()].flatMap((run) => run.steps);
+      return {
+        statements: [
+          `alter table aos_trace_steps alter column ${column} type text using ${column} || 'x'`,
+        ],
+        expected: all.map((step) => ({
+          code: "COLUMN_MISMATCH",
+          trace_id: text(step, "trace_id"),
+          step_index: Number(step["step_index"]),
+        })),
+      };
+    },
+  },
+  {
+    way: "a key is dropped",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      return {
+        statements: [`alter table ${table} drop constraint ${table}_pkey`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "the application may write",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      const right = random.pick(["insert", "update", "delete", "truncate"]);
+      return {
+        statements: [`grant ${right} on ${table} to runproof_app`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "the application owns a table",
+    plan: (_, random) => {
+      const table = random.pick(["aos_trace_steps", "aos_log_entries", "aos_log_tiles"]);
+      return {
+        statements: [`alter table ${table} owner to runproof_app`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "another table inherits from one",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      return {
+        statements: [`create table more () inherits (${table})`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "a function of the same name",
+    plan: (_, random) => {
+      const name = random.pick(GUARDS);
+      return {
+        statements: [
+          `create function ${name}(more integer) returns integer language sql as $$ select 1 $$`,
+        ],
+        expected: [drift(name)],
+      };
+    },
+  },
+];
+
+const changeSchema: ReadonlyArray<DatabaseAttack> = schemaChanges.map(({ way, plan }) => ({
+  kind: "database",
+  row: 15,
+  way,
+  plan: (target, random) => ({
+    changes: [],
+    changes_schema: true,
+    ...plan(target, random),
+  }),
+}));
+
+/** All attacks on the whole database. */
+export const databaseAttacks: ReadonlyArray<DatabaseAttack> = [
+  ...rewriteLog,
+  ...restoreBackups,
+  ...forgeEvents,
+  ...changeSchema,
+];
