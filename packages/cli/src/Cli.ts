@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer";
 import * as Logger from "effect/Logger";
 import * as References from "effect/References";
 import { readFileSync } from "node:fs";
+import * as AttackTest from "./commands/AttackTest.ts";
 import * as Audit from "./commands/Audit.ts";
 import * as Checkpoint from "./commands/Checkpoint.ts";
 import * as Demo from "./commands/Demo.ts";
@@ -43,7 +44,10 @@ export const command = root.pipe(
     { group: "Look", commands: [Traces.command] },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
-    { group: "Operate", commands: [Migrate.command, Doctor.command, Audit.command] },
+    {
+      group: "Operate",
+      commands: [Migrate.command, Doctor.command, Audit.command, AttackTest.command],
+    },
   ]),
 );
 

@@ -10,7 +10,6 @@ import type {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as References from "effect/References";
 import * as Result from "effect/Result";
 import { AttackBridge } from "./AttackBridge.ts";
 import { AuditCoordinator } from "./AuditCoordinator.ts";
@@ -349,10 +348,7 @@ const attackDatabase = Effect.fnUntraced(function* (test: Test, attack: Database
 /** What the signer says to the log as it is; null where it signs. */
 const signerRefusal = Effect.gen(function* () {
   const log = yield* LogCoordinator;
-  // It says so loudly, and here it is meant to.
-  const answer = yield* Effect.result(log.checkpoint()).pipe(
-    Effect.provideService(References.MinimumLogLevel, "None"),
-  );
+  const answer = yield* Effect.result(log.checkpoint());
   return Result.isFailure(answer) ? answer.failure._tag : null;
 });
 

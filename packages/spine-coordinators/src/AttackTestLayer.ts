@@ -6,6 +6,7 @@ import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { TileFolder } from "@runproof/drivers/TileFolder";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
+import * as References from "effect/References";
 import { AttackBridge } from "./AttackBridge.ts";
 import { AttackTestCoordinator } from "./AttackTestCoordinator.ts";
 import * as AuditLayer from "./AuditLayer.ts";
@@ -39,5 +40,7 @@ export const layer = (
     Layer.provide(bridges),
     Layer.provide(AuditLayer.layer),
     Layer.provide(lab),
+    // The signer refuses loudly, and here it is meant to.
+    Layer.provide(Layer.succeed(References.MinimumLogLevel, "None")),
   );
 };

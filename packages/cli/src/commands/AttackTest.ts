@@ -1,0 +1,158 @@
+/** `runproof attack-test`: a database of its own, attacked in every known way. */
+import type { AttackTestReport } from "@runproof/spine-coordinators/AttackTestCoordinator";
+import * as Command from "effect/cli/Command";
+import * as Flag from "effect/cli/Flag";
+import * as Effect from "effect/Effect";
+import * as ExitCode from "../ExitCode.ts";
+import * as File from "../File.ts";
+import * as Options from "../Options.ts";
+import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
+import { root } from "../Root.ts";
+import { load } from "../Runproof.ts";
+import { printable, type Screen, tone, wrap } from "../Screen.ts";
+import * as Table from "../Table.ts";
+
+/** Beyond this, one way alone would take hours. */
+const INSTANCES_MAX = 10_000;
+
+type OutcomeOf = typeof import("@runproof/spine-coordinators/AttackTestTable").outcomeOf;
+
+/** The rows of the table, with how many instances were made of each and what they were caught as. */
+export const renderRows = (
+  screen: Screen,
+  { rows }: AttackTestReport,
+  outcomeOf: OutcomeOf,
+): string =>
+  Table.render(
+    screen,
+    [
+      { heading: "#", align: "right" },
+      { heading: "attack", shrinks_to: 24 },
+      { heading: "level", shrinks_to: 8 },
+      { heading: "tried", align: "right" },
+      { heading: "caught as", shrinks_to: 24 },
+    ],
+    rows.map((row) => {
+      const outcome = outcomeOf(row);
+      const instances = row.ways.reduce((sum, way) => sum + way.instances, 0);
+      const name = outcome === "FAILED" ? "bad" : /^not /u.test(outcome) ? "caution" : "good";
+      return [
+        { text: String(row.row) },
+        { text: row.attack },
+        { text: row.level },
+        { text: instances === 0 ? "-" : String(instances) },
+        { text: outcome, paint: (text) => tone(screen, name, text) },
+      ];
+    }),
+  );
+
+const renderFailures = (screen: Screen, { rows, control }: AttackTestReport): string =>
+  [
+    ...rows.flatMap(({ row, ways }) =>
+      ways
+        .filter(({ right, instances }) => right < instances)
+        .flatMap(({ way, right, instances, failures }) => [
+          tone(
+            screen,
+            "bad",
+            `row ${row}, ${way}: ${instances - right} of ${instances} not as it must be`,
+          ),
+          ...failures.map((failure) => wrap(printable(failure), screen.columns, "  ")),
+        ]),
+    ),
+    ...control.false_alarms.map((alarm) =>
+      wrap(printable(alarm), screen.columns, tone(screen, "bad", "false alarm: ")),
+    ),
+  ].join("\n");
+
+const renderConclusion = (screen: Screen, report: AttackTestReport): string => {
+  const { control, instances, passed, seed } = report;
+  const title = tone(
+    screen,
+    passed ? "good" : "bad",
+    tone(screen, "strong", passed ? "PASS" : "FAIL"),
+  );
+  const alarms = control.false_alarms.length;
+  return `${title}  ${instances} attacks (seed ${seed}), ${control.runs} looks at runs that nobody touched, ${alarms === 0 ? "no" : alarms} false alarm${alarms === 1 ? "" : "s"}`;
+};
+
+export const command = Command.make(
+  "attack-test",
+  {
+    instances: Options.optional(
+      Flag.Int("instances").pipe(
+        Flag.withMetavar("N"),
+        Flag.withDescription("Random instances of each way of each attack [3]"),
+        Flag.filter(
+          (instances) => instances >= 1 && instances <= INSTANCES_MAX,
+          () => `expected 1 to ${INSTANCES_MAX} instances`,
+        ),
+      ),
+    ),
+    seed: Options.optional(
+      Flag.Int("seed").pipe(
+        Flag.withMetavar("S"),
+        Flag.withDescription("Repeat the choices of an earlier test [1]"),
+      ),
+    ),
+    rows: Flag.Int("row").pipe(
+      Flag.withMetavar("R"),
+      Flag.withDescription("Only this row of the table; repeatable"),
+      Flag.atLeast(0),
+    ),
+    table: Options.optional(
+      Flag.Path("table").pipe(
+        Flag.withMetavar("FILE"),
+        Flag.withDescription("Also write the table to FILE, as Markdown"),
+      ),
+    ),
+    databaseUrl: Options.optional(
+      Flag.String("database-url").pipe(
+        Flag.withMetavar("URL"),
+        Flag.withDescription(
+          "Superuser on a server: a database is made beside the one named, and dropped [an embedded one]",
+        ),
+      ),
+    ),
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, rows, table, ...options }) {
+    const { json } = yield* root;
+    const output = yield* Output;
+    const { AttackTestCoordinator } = yield* load(
+      () => import("@runproof/spine-coordinators/AttackTestCoordinator"),
+    );
+    const { layer } = yield* load(() => import("@runproof/spine-coordinators/AttackTestLayer"));
+    const { outcomeOf, toMarkdown } = yield* load(
+      () => import("@runproof/spine-coordinators/AttackTestTable"),
+    );
+    const report = yield* Progress.during("attacking", null, (tell) =>
+      Effect.flatMap(AttackTestCoordinator, (coordinator) =>
+        coordinator.attack({
+          ...options,
+          rows: rows.length === 0 ? undefined : rows,
+          onProgress: ({ done, total, way }) => tell({ done, total, detail: way }),
+        }),
+      ).pipe(Effect.provide(layer(databaseUrl))),
+    );
+    if (table !== undefined) yield* File.write(table, toMarkdown(report));
+    if (json) yield* printJson(report);
+    else {
+      yield* output.data(renderRows(output.stdout, report, outcomeOf));
+      if (!report.passed) yield* output.data(`\n${renderFailures(output.stdout, report)}`);
+      yield* output.data(`\n${renderConclusion(output.stdout, report)}`);
+    }
+    // That an attack was missed is the product's own failure.
+    if (!report.passed) return yield* new ExitCode.Concluded({ code: 1 });
+  }),
+).pipe(
+  Command.withDescription("Attack a throwaway database in every known way, and see each caught"),
+  Command.withExamples([
+    { command: "runproof attack-test" },
+    {
+      command:
+        "runproof attack-test --instances 30 --database-url postgresql://postgres@localhost/postgres",
+      description: "Thousands of attacks on a real server",
+    },
+  ]),
+);
