@@ -12,6 +12,7 @@
  * is installed beside its place and renamed into it, so that what is there is whole. Notes go to stderr.
  */
 import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import * as fs from "node:fs";
 import { constants as osConstants, hostname, tmpdir } from "node:os";
 import * as path from "node:path";
@@ -136,7 +137,8 @@ async function bring(folder, specifier, why) {
     if (fs.existsSync(place)) return;
     note(`bringing ${specifier} into .tools (${why})`);
     // A folder of its own: the npm of a bootstrap that was killed may still be writing into the earlier one.
-    const partial = fs.mkdtempSync(path.join(tools, partialPrefix));
+    const partial = path.join(tools, `${partialPrefix}${randomUUID()}`);
+    fs.mkdirSync(partial);
     // A package.json of its own keeps npm from looking for a project further up.
     fs.writeFileSync(path.join(partial, "package.json"), '{ "private": true }\n');
     const npm = npmCommand();
@@ -324,7 +326,7 @@ function takeLock(text) {
 
 async function withLock(action) {
   fs.mkdirSync(tools, { recursive: true });
-  const text = `${process.pid} ${hostname()} ${Math.random()}`;
+  const text = `${process.pid} ${hostname()} ${randomUUID()}`;
   let told = false;
   while (!takeLock(text)) {
     const held = readLock();
