@@ -5,29 +5,18 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layer, type Vitest } from "@effect/vitest";
-import { Database, migrateDatabase, type DatabaseConfig } from "@runproof/drivers/Database";
+import { Database, migrateDatabase } from "@runproof/drivers/Database";
 import { checksum, migrations } from "@runproof/drivers/Migrations";
-import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import type { RunStore } from "@runproof/drivers/RunStore";
-import type { TraceStore } from "@runproof/drivers/TraceStore";
 import { createDatabase, queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import * as Redacted from "effect/Redacted";
 import * as Schedule from "effect/Schedule";
 import { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError } from "effect/sql/SqlError";
 import { inject } from "vitest";
+import { serverConfig, storesOn, type Stores } from "./Stores.ts";
 
-/** All that the suites use. */
-export type Stores = Database | TraceStore | RunStore;
-
-/** The configuration of a server's database. */
-export const serverConfig = (url: string): DatabaseConfig => ({
-  kind: "server",
-  url: Redacted.make(url),
-});
+export type { Stores } from "./Stores.ts";
 
 /** The URL of the same server with another login or database. */
 export const urlWith = (
@@ -51,12 +40,6 @@ export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => mkdtempSync(join(tmpdir(), "runproof-test-"))),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true })),
 );
-
-/** The stores over a database. */
-export const storesOn = (config: DatabaseConfig) =>
-  Layer.mergeAll(PostgresTraceStore.layer, PostgresRunStore.layer).pipe(
-    Layer.provideMerge(Database.layer(config)),
-  );
 
 /** The stores on the real server, logged in as a superuser. */
 export const serverStores = Layer.unwrap(

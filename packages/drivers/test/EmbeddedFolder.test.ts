@@ -7,15 +7,10 @@ import { Database } from "@runproof/drivers/Database";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
-import {
-  asApplication,
-  embeddedFolder,
-  onEmbedded,
-  storesOn,
-  temporaryFolder,
-} from "./Databases.ts";
+import { asApplication, embeddedFolder, onEmbedded, temporaryFolder } from "./Databases.ts";
 import { openRun, record, seal, sealedRun, verify } from "./Evidence.ts";
 import { child } from "./Process.ts";
+import { storesOn } from "./Stores.ts";
 
 const holder = (home: string, options: { readonly uid?: number } = {}) =>
   child("EmbeddedProcess.ts", [home], options);

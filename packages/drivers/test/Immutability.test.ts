@@ -22,9 +22,6 @@ import {
   literal,
   onEachDatabase,
   refusalOf,
-  serverConfig,
-  storesOn,
-  type Stores,
   urlWith,
 } from "./Databases.ts";
 import {
@@ -40,6 +37,7 @@ import {
   traceInput,
   verify,
 } from "./Evidence.ts";
+import { serverConfig, storesOn, type Stores } from "./Stores.ts";
 
 const WOULD_CHANGE = "S6001";
 const SEALED = "S6002";

@@ -16,15 +16,9 @@ import {
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { afterAll, beforeAll } from "vitest";
-import {
-  asApplication,
-  asSuperuser,
-  refusalOf,
-  serverConfig,
-  storesOn,
-  urlWith,
-} from "./Databases.ts";
+import { asApplication, asSuperuser, refusalOf, urlWith } from "./Databases.ts";
 import { sealedRun, verify } from "./Evidence.ts";
+import { serverConfig, storesOn } from "./Stores.ts";
 
 const PASSWORD = "s3cret-p@ss/word";
 const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers"];

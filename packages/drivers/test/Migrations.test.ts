@@ -27,11 +27,10 @@ import {
   emptyDatabase,
   migratedDatabase,
   onEachDatabase,
-  serverConfig,
-  storesOn,
   untilWaiting,
 } from "./Databases.ts";
 import { sealedRun, verify } from "./Evidence.ts";
+import { serverConfig, storesOn } from "./Stores.ts";
 
 const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers"];
 

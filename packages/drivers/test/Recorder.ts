@@ -1,0 +1,135 @@
+/**
+ * A process that records runs and says what was acknowledged, line by line, the moment it was: what is on its output must be
+ * in the database, however it ends. Its argument is a `RecorderTask` as JSON; it stops where the task says, and is killed.
+ */
+import { randomUUID } from "node:crypto";
+import { writeSync } from "node:fs";
+import type { DatabaseConfig } from "@runproof/drivers/Database";
+import { RunStore } from "@runproof/drivers/RunStore";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import { prepareStep } from "@runproof/proof/StepRecord";
+import * as Effect from "effect/Effect";
+import { serverConfig, storesOn } from "./Stores.ts";
+import {
+  type Identity,
+  LEASE_MS,
+  numberedStep,
+  record,
+  seal,
+  start,
+  stepInput,
+} from "./Evidence.ts";
+
+/** What to record. */
+export type RecorderTask = {
+  /** A server's URL, or the embedded database's folder. */
+  readonly url?: string;
+  readonly home?: string;
+} & (
+  | {
+      /** One run with three steps, stopped for ever before one of its operations. */
+      readonly kind: "stages";
+      readonly identity: Identity;
+      readonly lease_ms: number;
+      readonly stop_before: string | null;
+    }
+  | {
+      readonly kind: "runs";
+      readonly tenant_id: string;
+      readonly runs: number;
+      readonly steps: number;
+    }
+  | {
+      readonly kind: "append";
+      readonly trace_id: string;
+      readonly writers: number;
+      readonly steps: number;
+    }
+);
+
+const task = JSON.parse(process.argv[2]!) as RecorderTask;
+
+/** Written at once: a line that was still in this process would be lost with it. */
+const say = (...words: ReadonlyArray<string | number>) =>
+  Effect.sync(() => writeSync(1, `${words.join(" ")}\n`));
+
+const stages = (of: Extract<RecorderTask, { kind: "stages" }>) =>
+  Effect.gen(function* () {
+    const { trace_id, run_id, tenant_id } = of.identity;
+    const at = (stage: string) =>
+      of.stop_before === stage
+        ? Effect.andThen(say("stopped"), Effect.never)
+        : say("before", stage);
+    const runs = yield* RunStore;
+    yield* runs.store({
+      run_id,
+      tenant_id,
+      agent_id: null,
+      origin_system_id: null,
+      goal: null,
+      plan: "{}",
+    });
+    yield* at("start");
+    yield* start(of.identity, {}, { holder: "the recorder", lease_ms: of.lease_ms });
+    yield* say("started");
+    for (let index = 0; index < 3; index += 1) {
+      yield* at(`step ${index}`);
+      const head = yield* record(trace_id, numberedStep(index));
+      yield* say("ack", trace_id, head.next_index - 1, head.link);
+    }
+    yield* at("seal");
+    const sealed = yield* seal(trace_id);
+    yield* say("sealed", trace_id, sealed.step_count, sealed.root_hash);
+    yield* at("end");
+  });
+
+const wholeRuns = (of: Extract<RecorderTask, { kind: "runs" }>) =>
+  Effect.forEach(
+    Array.from({ length: of.runs }, () => `trace-${randomUUID()}`),
+    (trace_id) =>
+      Effect.gen(function* () {
+        const run_id = `run of ${trace_id}`;
+        yield* start(
+          { trace_id, run_id, tenant_id: of.tenant_id },
+          {},
+          { holder: `${process.pid}`, lease_ms: LEASE_MS },
+        );
+        for (let index = 0; index < of.steps; index += 1) {
+          const head = yield* record(trace_id, numberedStep(index));
+          yield* say("ack", trace_id, head.next_index - 1, head.link);
+        }
+        const sealed = yield* seal(trace_id);
+        yield* say("sealed", trace_id, sealed.step_count, sealed.root_hash);
+      }),
+    { concurrency: "unbounded", discard: true },
+  );
+
+/** Writes until it has written all, or the trace is sealed. */
+const writers = (of: Extract<RecorderTask, { kind: "append" }>) =>
+  Effect.forEach(
+    Array.from({ length: of.writers }, (_, writer) => writer),
+    (writer) =>
+      Effect.gen(function* () {
+        const store = yield* TraceStore;
+        for (let step = 0; step < of.steps; step += 1) {
+          const skill_name = `writer ${process.pid}.${writer}, step ${step}`;
+          const prepared = prepareStep(stepInput(of.trace_id, { skill_name }));
+          const head = yield* store.recordStep({ trace_id: of.trace_id, step: prepared });
+          yield* say("ack", of.trace_id, head.next_index - 1, head.link);
+        }
+      }).pipe(Effect.catchTag("TraceSealed", () => say("refused", of.trace_id))),
+    { concurrency: "unbounded", discard: true },
+  );
+
+const program =
+  task.kind === "stages" ? stages(task) : task.kind === "runs" ? wholeRuns(task) : writers(task);
+
+const config: DatabaseConfig =
+  task.url === undefined ? { kind: "embedded", home: task.home! } : serverConfig(task.url);
+
+// A timer keeps the process while it is stopped.
+const alive = setInterval(() => {}, 60_000);
+await Effect.runPromise(
+  Effect.andThen(say("open"), program).pipe(Effect.provide(storesOn(config))),
+);
+clearInterval(alive);
