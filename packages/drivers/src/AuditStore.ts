@@ -101,6 +101,11 @@ export class AuditStore extends Context.Service<
       readonly above: string | null;
       readonly limit: number;
     }) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
+    /** The next traces after `above` whose start or seal no entry holds, numbered or waiting. */
+    readonly unloggedTraceIds: (input: {
+      readonly above: string | null;
+      readonly limit: number;
+    }) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
     /** Traces in the order of their ids. */
     readonly traces: (
       range: TraceRange,

@@ -21,6 +21,7 @@ import {
   readOpenTraceIds,
   readTraceBoundaries,
   readTraceSizes,
+  readUnloggedTraceIds,
 } from "./internal/postgres/readAuditedTraces.ts";
 import { readAuditSize } from "./internal/postgres/readAuditSize.ts";
 import { readCatalog } from "./internal/postgres/readCatalog.ts";
@@ -59,6 +60,7 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
       traceBoundaries: (parts) => read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
       traceSizes: (input) => read("readTraceSizes", readTraceSizes(sql, input)),
       openTraceIds: (input) => read("readOpenTraceIds", readOpenTraceIds(sql, input)),
+      unloggedTraceIds: (input) => read("readUnloggedTraceIds", readUnloggedTraceIds(sql, input)),
       traces: (range) => read("readAuditedTraces", readAuditedTraces(sql, range)),
       forEachStepPage: (range, use) =>
         readWith("readAuditedSteps", readAuditedSteps(sql, range, use)),

@@ -115,7 +115,7 @@ const audit = (bridge: Bridge) =>
       wanted: checkpoints.map((checkpoint) => checkpoint.tree_size),
     });
     const compared = compareAll(tally, checkpoints, walk);
-    demandTrusted(tally, given.keys, checkpoints, walk.head.size);
+    demandTrusted(tally, given.keys, checkpoints);
     const report = reportOf({ started_at, finished_at: yield* now, scope, tally, walk, compared });
     return { report, resume_from: resumeFrom(report, checkpoints) };
   });
@@ -299,7 +299,8 @@ const auditEvidence = Effect.fnUntraced(function* (
     for (const id of ids) trace_ids.add(id);
   };
   yield* auditLog(run, { ...log, walk, onTraceIds });
-  yield* readOpenTraces(run, onTraceIds);
+  yield* readTraceIds(run, (reads) => reads.openTraceIds, onTraceIds);
+  yield* readTraceIds(run, (reads) => reads.unloggedTraceIds, onTraceIds);
   yield* Effect.forEach(trace_ids, (trace_id) => auditTrace(run, trace_id), {
     concurrency: workers,
     discard: true,
@@ -321,18 +322,19 @@ const auditAllTraces = Effect.fnUntraced(function* (run: AuditRun, workers: numb
   });
 });
 
-const OPEN_PAGE = 1000;
+const IDS_PAGE = 1000;
 
-/** Open traces may have grown without an entry. */
-const readOpenTraces = Effect.fnUntraced(function* (
+/** Ids that the new entries may not name: open traces may have grown without an entry, and a forged one may have none. */
+const readTraceIds = Effect.fnUntraced(function* (
   run: AuditRun,
+  readsOf: (reads: AuditReads) => AuditReads["openTraceIds" | "unloggedTraceIds"],
   onTraceIds: (trace_ids: ReadonlyArray<string>) => void,
 ) {
   let above: string | null = null;
   for (;;) {
     const from: string | null = above;
     const page: ReadonlyArray<string> = yield* run
-      .snapshot((reads) => reads.openTraceIds({ above: from, limit: OPEN_PAGE }))
+      .snapshot((reads) => readsOf(reads)({ above: from, limit: IDS_PAGE }))
       .pipe(orUnreadable(run, "aos_traces", []));
     onTraceIds(page);
     above = page.at(-1) ?? null;
@@ -354,14 +356,13 @@ const compareAll = (
     return compared;
   });
 
-/** Keys were given to be relied on: a log with no checkpoint that one of them signed is not what was asked for. */
+/** Keys were given to be relied on: a log with no checkpoint that one of them signed is not what was asked for, an empty one too. */
 const demandTrusted = (
   tally: AuditTally,
   keys: ReadonlyArray<VerifierKey>,
   checkpoints: ReadonlyArray<ReadCheckpoint>,
-  size: number,
 ): void => {
-  if (keys.length === 0 || size === 0 || checkpoints.length > 0) return;
+  if (keys.length === 0 || checkpoints.length > 0) return;
   tally.find({
     code: "KEY_UNTRUSTED",
     message: "the log: keys were given, and there is no checkpoint that one of them signed",

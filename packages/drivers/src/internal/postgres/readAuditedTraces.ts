@@ -1,3 +1,4 @@
+import { LogEntryKind } from "@runproof/proof/LogEntry";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
@@ -74,6 +75,24 @@ export const readOpenTraceIds = (
     where seal_record is null and ${above === null ? sql.literal("true") : sql`trace_id > ${above}`}
     order by trace_id
     limit ${BigInt(limit)}`.pipe(Effect.map((rows) => rows.map((row) => row.trace_id)));
+
+/** Reads the next ids of traces whose start or seal no entry holds. */
+export const readUnloggedTraceIds = (
+  sql: SqlClient,
+  { above, limit }: { readonly above: string | null; readonly limit: number },
+): Effect.Effect<ReadonlyArray<string>, SqlError> => {
+  const holds = (kind: LogEntryKind, digest: string) => sql`(
+      exists (select from aos_log_entries e where e.trace_id = t.trace_id and e.kind = ${kind}::int and e.digest = ${sql.literal(digest)})
+      or exists (select from aos_log_queue q where q.trace_id = t.trace_id and q.kind = ${kind}::int and q.digest = ${sql.literal(digest)})
+    )`;
+  return sql<{ trace_id: string }>`
+    select trace_id from aos_traces t
+    where ${above === null ? sql.literal("true") : sql`trace_id > ${above}`}
+      and (not ${holds(LogEntryKind.OPENED, "t.link")}
+           or seal_record is not null and not ${holds(LogEntryKind.SEALED, "t.root_hash")})
+    order by trace_id
+    limit ${BigInt(limit)}`.pipe(Effect.map((rows) => rows.map((row) => row.trace_id)));
+};
 
 /** Reads ids that cut all traces into parts of about equal length. */
 export const readTraceBoundaries = (
