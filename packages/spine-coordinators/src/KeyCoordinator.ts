@@ -1,12 +1,10 @@
-/** The log's keys: making, listing, changing. */
+/** Changes of the log's keys, which the log holds itself. Making and listing keys needs no log: `SignerBridge` does it. */
 import { eventRecordText, readEventRecord } from "@runproof/proof/EventRecord";
 import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import type { EventKind } from "@runproof/schemas/EventRecord";
 import {
   type DatabaseError,
-  type FileFailed,
   InvalidInput,
-  type LockHeld,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -33,16 +31,10 @@ export interface RotatedKeys {
   readonly new_vkey: string;
 }
 
-/** Makes, lists and changes keys. */
+/** Changes keys. */
 export class KeyCoordinator extends Context.Service<
   KeyCoordinator,
   {
-    /** Makes a key in a new file that only its owner can read, with the signer's state beside it. */
-    readonly generate: (input: {
-      readonly origin: string;
-      readonly path: string;
-    }) => Effect.Effect<{ readonly vkey: string }, InvalidInput | FileFailed | LockHeld>;
-    readonly status: () => Effect.Effect<SignerStatus, SignerError>;
     /**
      * Puts a new key in the old one's place: an EVENT that it was added under a checkpoint that both sign, an EVENT that
      * the old one is retired under another, and the old private key is dropped. Cut off anywhere, it is taken up by the
@@ -69,10 +61,7 @@ export class KeyCoordinator extends Context.Service<
     KeyCoordinator,
     Effect.gen(function* () {
       const context = yield* Effect.context<LogBridge | SignerBridge | CheckpointsBridge>();
-      const signer = yield* SignerBridge;
       return KeyCoordinator.of({
-        generate: signer.generate,
-        status: () => signer.status,
         rotate: (input) => Effect.provideContext(rotate(input), context),
         restoreState: (note) => Effect.provideContext(restoreState(note), context),
       });
