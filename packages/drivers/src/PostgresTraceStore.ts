@@ -13,7 +13,7 @@ import { probeTrace } from "./internal/postgres/probeTrace.ts";
 import { readEvents } from "./internal/postgres/readEvents.ts";
 import { readRemnants, type Remnants } from "./internal/postgres/readRemnants.ts";
 import { readSteps } from "./internal/postgres/readSteps.ts";
-import { readTrace } from "./internal/postgres/readTrace.ts";
+import { readTraces } from "./internal/postgres/readTraces.ts";
 import { renewLease } from "./internal/postgres/renewLease.ts";
 import { sealTrace } from "./internal/postgres/sealTrace.ts";
 import { searchTraces } from "./internal/postgres/searchTraces.ts";
@@ -21,6 +21,7 @@ import { inSnapshot } from "./internal/postgres/snapshot.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { isStorable } from "./internal/postgres/storableText.ts";
 import { startTrace } from "./internal/postgres/startTrace.ts";
+import type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 import { TraceStore, type RecordSteps, type SealTrace, type StoredRun } from "./TraceStore.ts";
 
 /** Most steps of one call: an array parameter stays far below PostgreSQL's one gigabyte. */
@@ -84,6 +85,40 @@ const traceGone = ({ steps, trace_id }: Remnants): string | null => {
   return trace_id === null ? null : `it began the trace ${trace_id}, and the trace row is gone`;
 };
 
+interface RunName {
+  readonly tenant_id: string;
+  readonly run_id: string;
+}
+
+/** The run that a trace record says it is of; null where its text says nothing. */
+const runOf = (record: string): RunName | null => {
+  try {
+    const { tenant_id, run_id } = JSON.parse(record) as Partial<RunName>;
+    return tenant_id === undefined || run_id === undefined ? null : { tenant_id, run_id };
+  } catch {
+    return null;
+  }
+};
+
+const isSameRun = (left: RunName, right: RunName) =>
+  left.tenant_id === right.tenant_id && left.run_id === right.run_id;
+
+/** Why the rows found can't be taken for the run asked for; null where they can. */
+const rowContradiction = (
+  asked: RunName,
+  { trace }: TraceAndSeal,
+  other: TraceAndSeal | undefined,
+): string | null => {
+  if (other !== undefined) return "more than one trace row claims to be its";
+  const { tenant_id, run_id } = trace.columns;
+  if (tenant_id === asked.tenant_id && run_id === asked.run_id) return null;
+  // Its steps or its own row name a trace that bears another name: believed only where the record says it is this run's.
+  const written = runOf(trace.record);
+  return written !== null && isSameRun(written, asked)
+    ? null
+    : "its steps or its own row name a trace that is another run's";
+};
+
 const get =
   (database: Database["Service"]): Store["get"] =>
   (input) => {
@@ -92,12 +127,18 @@ const get =
     if (!isStorable(input.run_id) || !isStorable(input.tenant_id))
       return Effect.fail(new RunNotFound(input));
     const read = Effect.gen(function* () {
-      const found = yield* readTrace(sql, input);
-      if (found === null) {
-        const what = traceGone(yield* readRemnants(sql, input));
-        if (what === null) return yield* new RunNotFound(input);
-        return yield* new StoredDataUnreadable({ where: `run ${input.run_id}`, what });
+      const [found, other] = yield* readTraces(sql, input);
+      const contradiction =
+        found === undefined
+          ? traceGone(yield* readRemnants(sql, input))
+          : rowContradiction(input, found, other);
+      if (contradiction !== null) {
+        return yield* new StoredDataUnreadable({
+          where: `run ${input.run_id}`,
+          what: contradiction,
+        });
       }
+      if (found === undefined) return yield* new RunNotFound(input);
       const trace_id = String(found.trace.columns["trace_id"]);
       const steps = yield* readSteps(sql, trace_id);
       return { ...found, steps, ...(yield* readEvents(sql, trace_id)) } satisfies StoredRun;

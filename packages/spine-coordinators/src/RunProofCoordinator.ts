@@ -103,9 +103,13 @@ const getRunProof = (logs: Logs) =>
   }: GetRunProof) {
     const verified_at = yield* now;
     return yield* logs.read({ tenant_id, run_id }).pipe(
-      Effect.map((run) =>
-        resultOf(run_id, run, verdictOn(run, model), { include_payloads, verified_at }),
-      ),
+      Effect.map((run) => {
+        const verdict = verdictOn(run, model);
+        // Rows whose record is another run's are another tenant's, perhaps: never shown, whatever the columns say.
+        return saysAnotherRun(run, { tenant_id, run_id })
+          ? withoutRows(run_id, anotherRunVerdict(verdict), verified_at)
+          : resultOf(run_id, run, verdict, { include_payloads, verified_at });
+      }),
       Effect.catchTag("RunNotFound", () =>
         Effect.succeed(withoutRows(run_id, noTraceVerdict(), verified_at)),
       ),
@@ -130,6 +134,25 @@ const verdictOn = (run: StoredRun, model: "HASH_CHAIN" | "MERKLE_TREE"): StoredR
   for (const step of run.steps) verifier.addStep(step);
   return verifier.finish(run.seal);
 };
+
+const saysAnotherRun = ({ trace }: StoredRun, asked: RunReference): boolean => {
+  const record = parseCanonical(trace.record);
+  if (typeof record !== "object" || record === null || Array.isArray(record)) return false;
+  const { tenant_id, run_id } = record as JsonObject;
+  return tenant_id !== asked.tenant_id || run_id !== asked.run_id;
+};
+
+const ANOTHER_RUN = "the trace row stands for this run, and its record is another run's";
+
+const anotherRunVerdict = (verdict: StoredRunVerdict): StoredRunVerdict => ({
+  ...verdict,
+  verification_status: "FAILED",
+  failure_reason: verdict.failure_reason ?? ANOTHER_RUN,
+  findings: [
+    ...verdict.findings,
+    { code: "FOREIGN_RECORD", step_index: null, message: ANOTHER_RUN },
+  ],
+});
 
 const traceGoneVerdict = (message: string): StoredRunVerdict => ({
   ...noTraceVerdict(),
@@ -240,6 +263,9 @@ const readSealed = Effect.fnUntraced(function* (logs: Logs, { tenant_id, run_id 
     });
   }
   const { verification_status, failure_reason } = verdictOn(run, "HASH_CHAIN");
+  if (saysAnotherRun(run, { tenant_id, run_id })) {
+    return yield* new StoredDataUnreadable({ where, what: ANOTHER_RUN });
+  }
   if (verification_status === "FAILED") {
     return yield* new StoredDataUnreadable({
       where,

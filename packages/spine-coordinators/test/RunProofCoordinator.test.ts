@@ -181,6 +181,71 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect(
+        "a run that only names another tenant's trace: FAILED, and nothing of it shown",
+        () =>
+          Effect.gen(function* () {
+            const { run_id, trace_id } = yield* record("secret");
+            const [forged, stranger] = [runId(), "a stranger"];
+            yield* asOwner(
+              `insert into runs (tenant_id, run_id, status, trace_id)
+             values ('${stranger}', '${forged}', 'succeeded', '${trace_id}')`,
+            );
+            const proof = yield* getRunProof({
+              tenant_id: stranger,
+              run_id: forged,
+              include_payloads: true,
+            });
+            assert.strictEqual(proof.integrity.verification_status, "FAILED");
+            assert.notInclude(JSON.stringify(proof), run_id);
+            assert.notInclude(JSON.stringify(proof), "secret");
+            const refusal = yield* Effect.flip(getBundle(forged, stranger));
+            assert.strictEqual(refusal._tag, "StoredDataUnreadable");
+            assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "VERIFIED");
+          }),
+      );
+
+      it.effect("a trace row given to another tenant: FAILED for it, and nothing of it shown", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("secret");
+          yield* tamper(
+            "aos_traces",
+            `update aos_traces set tenant_id = 'a thief' where run_id = '${run_id}'`,
+          );
+          const proof = yield* getRunProof({
+            tenant_id: "a thief",
+            run_id,
+            include_payloads: true,
+          });
+          assert.strictEqual(proof.integrity.verification_status, "FAILED");
+          assert.notInclude(JSON.stringify(proof.aos_trace_steps), "look_up");
+          assert.notInclude(JSON.stringify(proof), "secret");
+          assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
+        }),
+      );
+
+      it.effect("a second trace row of the same run: FAILED", () =>
+        Effect.gen(function* () {
+          const { run_id, trace_id } = yield* record("a");
+          yield* asOwner(
+            `alter table aos_traces disable trigger user`,
+            `alter table aos_traces drop constraint aos_traces_pkey`,
+            `alter table aos_traces drop constraint aos_traces_tenant_id_run_id_key`,
+            `insert into aos_traces select * from aos_traces where run_id = '${run_id}'`,
+          );
+          const { integrity } = yield* verdict(run_id);
+          yield* asOwner(
+            `delete from aos_traces a using aos_traces b
+             where a.ctid < b.ctid and a.trace_id = b.trace_id and a.trace_id = '${trace_id}'`,
+            `alter table aos_traces add primary key (trace_id)`,
+            `alter table aos_traces add unique (tenant_id, run_id)`,
+          );
+          yield* tamper("aos_traces", `select 1`);
+          assert.strictEqual(integrity.verification_status, "FAILED");
+          assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "VERIFIED");
+        }),
+      );
+
       it.effect("an archival that the log does not record: FAILED", () =>
         Effect.gen(function* () {
           const { run_id } = yield* record("a");
