@@ -70,13 +70,13 @@ export const databaseConfig = (
   }
   const url = settings.DATABASE_URL?.trim() ?? "";
   if (url !== "") {
-    if (isPostgresUrl(url)) {
-      return { kind: "server", url: Redacted.make(url) };
-    }
+    const fault = urlFault(url);
+    if (fault === null) return { kind: "server", url: Redacted.make(url) };
     return new ConfigurationInvalid({
       setting: "DATABASE_URL",
-      what: "it is not a PostgreSQL URL",
-      remedy: "Write it as postgresql://user:password@host:5432/database.",
+      what: fault,
+      remedy:
+        "Write it as postgresql://user:password@host:5432/database, with # / ? @ in the password as %23 %2F %3F %40.",
     });
   }
   if (TRUE_VALUES.includes(demanded)) {
@@ -90,18 +90,24 @@ export const databaseConfig = (
   return { kind: "embedded", home: resolve(home === "" ? DEFAULT_HOME : home) };
 };
 
-const isPostgresUrl = (url: string): boolean =>
-  URL.canParse(url) && /^postgres(ql)?:$/u.test(new URL(url).protocol);
+/** What is wrong with a URL; null where it is one of a server. */
+const urlFault = (url: string): string | null => {
+  if (!URL.canParse(url)) return "it is not a PostgreSQL URL";
+  const { protocol, hash, pathname, search } = new URL(url);
+  if (!/^postgres(ql)?:$/u.test(protocol)) return "it is not a PostgreSQL URL";
+  // A password with one of these is cut there, and its rest would be read, and shown, as something else.
+  return hash !== "" || pathname.includes("@") || search.includes("@")
+    ? "its password is not percent-encoded"
+    : null;
+};
 
-/** The URL with any password hidden. What is none is not shown at all. */
+/** The URL as people may see it: its user, host, port and database, and nothing of its password or parameters. */
 export const hidePassword = (url: string): string => {
-  if (!isPostgresUrl(url)) return "(not a PostgreSQL URL)";
-  const parsed = new URL(url);
-  if (parsed.password !== "") parsed.password = "***";
-  for (const name of parsed.searchParams.keys()) {
-    if (/pass|secret|key/iu.test(name)) parsed.searchParams.set(name, "***");
-  }
-  return parsed.toString();
+  if (urlFault(url) !== null) return "(not a PostgreSQL URL)";
+  const { protocol, username, password, host, pathname } = new URL(url);
+  const secret = password === "" ? "" : ":***";
+  const login = username + secret === "" ? "" : `${username}${secret}@`;
+  return `${protocol}//${login}${host}${pathname}`;
 };
 
 /** How errors and people see the database: never with its password. */
