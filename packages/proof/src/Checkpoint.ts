@@ -29,6 +29,9 @@ const HASH_BYTES = 32;
 const refuse = (what: string) =>
   new NoteInvalid("checkpoint", what, "Pass the checkpoint whole, byte for byte.");
 
+/** Whether a key is that of the log a checkpoint is of: its name is the origin, so that one log's trees never pass for another's. */
+export const isKeyOf = ({ origin }: TreeHead, key: VerifierKey): boolean => key.name === origin;
+
 /** The note text of a tree head. */
 export const checkpointText = ({ origin, tree_size, root_hash }: TreeHead): string =>
   `${origin}\n${tree_size}\n${hashBytes(root_hash).toString("base64")}\n`;
@@ -71,8 +74,9 @@ export const openCheckpoint = (
     const names = broken.map((key) => `${key.name}+${key.key_id}`).join(", ");
     return { is_trusted: false, checkpoint, reason: `the signature of ${names} does not hold` };
   }
-  if (verified_by.length === 0) {
+  const signed_by = verified_by.filter((key) => isKeyOf(checkpoint, key));
+  if (signed_by.length === 0) {
     return { is_trusted: false, checkpoint, reason: "it is signed by none of the keys given" };
   }
-  return { is_trusted: true, checkpoint, signed_by: verified_by };
+  return { is_trusted: true, checkpoint, signed_by };
 };

@@ -1,5 +1,5 @@
 /** Offline proofs of one log entry: the text of C2SP tlog-proof@v1. */
-import { parseCheckpointText, type Checkpoint } from "./Checkpoint.ts";
+import { isKeyOf, parseCheckpointText, type Checkpoint } from "./Checkpoint.ts";
 import { hashBytes } from "./Hash.ts";
 import { rootFromInclusion } from "./MerkleTree.ts";
 import { decodeBase64, type VerifierKey } from "./NoteKey.ts";
@@ -73,5 +73,10 @@ export const verifyTlogProof = (
     size: checkpoint.tree_size,
     path: proof.path,
   });
-  return { checkpoint, is_included: root === checkpoint.root_hash, signed_by: verified_by, broken };
+  return {
+    checkpoint,
+    is_included: root === checkpoint.root_hash,
+    signed_by: verified_by.filter((key) => isKeyOf(checkpoint, key)),
+    broken,
+  };
 };

@@ -146,6 +146,9 @@ describe("checkpoints", () => {
     expect(openCheckpoint(both, [other.verifier, key.verifier])).toMatchObject({
       is_trusted: true,
     });
+    // One key signing two logs must not let the one's trees pass for the other's.
+    const elsewhere = signNote(checkpointText({ ...head, origin: "example.com/other" }), [key]);
+    expect(openCheckpoint(elsewhere, [key.verifier])).toMatchObject({ is_trusted: false });
     // A signature of a trusted key that does not hold spoils the whole note.
     const broken = both.replace(
       /(\n— \S+ )(\S+)(\n— \S+ )(\S+)/u,
