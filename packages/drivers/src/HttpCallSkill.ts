@@ -104,8 +104,8 @@ export const clientLayer: Layer.Layer<HttpClient.HttpClient> = NodeHttpClient.la
  *
  * A status of 2xx or 3xx is a success (a redirect is not followed: it is the outcome, with its `location`), any other a
  * failure `HTTP_<status>`. The outcome holds `status`, `headers` with lower-case names, `body` and `body_format`.
- * Credentials in headers, URLs and query parameters are recorded as `[redacted]`, by the rules `http-secrets@v1`; those
- * in a body are not.
+ * The URL is recorded as it is sent. Credentials in headers, URLs and their parameters are recorded as `[redacted]`, by the
+ * rules `http-secrets@v2`; those in a body, and in a URL's path where no name says so, are not.
  */
 export const make: Effect.Effect<Skill, never, HttpClient.HttpClient> = Effect.map(
   HttpClient.HttpClient,

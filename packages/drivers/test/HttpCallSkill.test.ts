@@ -392,6 +392,111 @@ layer(Live, { excludeTestServices: true })("http_call", (it) => {
     }),
   );
 
+  it.effect("records the URL that it sends, whatever way its user is written", () =>
+    Effect.gen(function* () {
+      const loopback = yield* Loopback;
+      const { host } = new URL(loopback.origin);
+      for (const form of [
+        "http://",
+        " http://",
+        "http:\\\\",
+        "http:/",
+        "http:",
+        "http:///",
+        "HT\tTP://",
+      ]) {
+        const call = yield* prepare({ method: "GET", url: `${form}ann:hush@${host}/p` });
+        yield* attemptWithin(call, 5_000);
+        assert.strictEqual(
+          loopback.received.at(-1)?.headers.authorization,
+          `Basic ${btoa("ann:hush")}`,
+          form,
+        );
+        assert.deepStrictEqual(call.recorded_params, {
+          method: "GET",
+          url: `http://[redacted]@${host}/p`,
+        });
+      }
+    }),
+  );
+
+  for (const text of [
+    "access_token=hush",
+    "refresh_token=hush",
+    "id_token=hush",
+    "code=hush",
+    "pwd=hush",
+    "session=hush",
+    "subscription-key=hush",
+    "X-Amz-Credential=hush",
+    "%74oken=hush",
+    "page=1;token=hush",
+    "page=1&page=2&sig=hush=",
+    "next=https%3A%2F%2Fh%2F%3Fcode%3Dhush",
+    "next=https://ann:hush@h/",
+    `next=${"a%3D".repeat(9)}hush`,
+  ]) {
+    it.effect(`records no secret of the parameter ${text}, in a query, fragment or path`, () =>
+      Effect.gen(function* () {
+        for (const place of ["?", "#", "#/page?", ";", "?q=1&"]) {
+          const url = `http://127.0.0.1/x${place}${text}`;
+          const call = yield* prepare({ method: "GET", url });
+          assert.notInclude(JSON.stringify(call.recorded_params), "hush", url);
+          assert.include(JSON.stringify(call.recorded_params), "http://127.0.0.1/x", url);
+        }
+      }),
+    );
+  }
+
+  it.effect("records parameters and headers that are no secrets as they are", () =>
+    Effect.gen(function* () {
+      const params = {
+        method: "GET",
+        url: "http://127.0.0.1/a;v=1?author=ann&keyword=tea&page=2&next=/b%3Fpage%3D3#part=4",
+        headers: { Accept: "text/html", "Keep-Alive": "timeout=5", Link: "</b?page=2>; rel=next" },
+      };
+      assert.deepStrictEqual((yield* prepare(params)).recorded_params, params);
+    }),
+  );
+
+  it.effect("records no secret of headers that carry one by their name or in a URL", () =>
+    Effect.gen(function* () {
+      const loopback = yield* Loopback;
+      const secret = {
+        "private-token": "hush",
+        "x-vault-token": "hush",
+        "x-access-token": "hush",
+        "dd-api-key": "hush",
+        "ocp-apim-subscription-key": "hush",
+        "x-shopify-access-token": "hush",
+        location: "https://h/cb#access_token=hush&state=1",
+        "content-location": "//ann:hush@h/x",
+        referer: "next?code=hush",
+        link: "<https://h/?access_token=hush&page=2>; rel=next, </p?token=hush>; rel=prev",
+        refresh: "0;url=/x?token=hush",
+        "x-origin": "see https://ann:hush@h/x and more",
+      };
+      loopback.answer = (_, response) => {
+        for (const [name, value] of Object.entries(secret)) response.setHeader(name, value);
+        response.end();
+      };
+      const call = yield* prepare({ method: "GET", url: loopback.origin, headers: secret });
+      const outcome = yield* attemptWithin(call, 5_000);
+      assert.include(JSON.stringify(loopback.received.at(-1)?.headers), "hush");
+      assert.notInclude(JSON.stringify(call.recorded_params), "hush");
+      assert.notInclude(JSON.stringify(outcome), "hush");
+      assert.deepInclude(recorded(outcome).headers, {
+        "private-token": "[redacted]",
+        location: "https://h/cb#access_token=[redacted]&state=1",
+        "content-location": "//[redacted]@h/x",
+        referer: "next?code=[redacted]",
+        link: "<https://h/?access_token=[redacted]&page=2>; rel=next, </p?token=[redacted]>; rel=prev",
+        refresh: "0;url=/x?token=[redacted]",
+        "x-origin": "see https://[redacted]@h/x and more",
+      });
+    }),
+  );
+
   const url = "http://127.0.0.1/";
   for (const [what, params, where] of [
     ["no url", { method: "GET" }, ".url"],
