@@ -24,9 +24,10 @@ const execute = (
   run_id: string,
   steps: ReadonlyArray<object>,
   onStep?: (event: StepEvent) => Effect.Effect<void>,
+  lease_ms?: number,
 ) =>
   Effect.flatMap(RunCoordinator, (runs) =>
-    runs.execute({ plan: { steps }, tenant_id, run_id, onStep }),
+    runs.execute({ plan: { steps }, tenant_id, run_id, onStep, lease_ms }),
   );
 
 /** Holds what a statement locks until it is let go. */
@@ -230,6 +231,57 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         }),
       );
     }
+
+    it.effect("a start that is not answered in time leaves no trace open, and runs nothing", () =>
+      Effect.gen(function* () {
+        const run_id = runId();
+        const held = yield* hold("lock table aos_traces in share row exclusive mode");
+        let ran = false;
+        const attempt = Effect.sync(() => success((ran = true)));
+        const lease_ms = 300;
+        const run = yield* Effect.forkChild(
+          Effect.flip(execute(run_id, [step(attempt)], undefined, lease_ms)),
+        );
+        // Until the time limit of the start is over: it can't be seen from outside.
+        yield* Effect.sleep(2 * lease_ms);
+        yield* held.release;
+        const error = yield* Fiber.join(run);
+        assert.strictEqual(error._tag, "DatabaseUnreachable");
+        assert.include(error.message, "no answer within 300 ms");
+        const open = yield* rows(
+          `select 1 from aos_traces where run_id = '${run_id}' and status = 'running'`,
+        );
+        assert.lengthOf(open, 0);
+        assert.isFalse(ran);
+      }),
+    );
+
+    it.effect(
+      "a record that is not answered in time aborts the run, whether it was kept or not",
+      () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const { began, release: finish, pass } = yield* gate;
+          let after = 0;
+          const lease_ms = 600;
+          const steps = [
+            step(Effect.as(pass, success())),
+            step(Effect.sync(() => success(++after))),
+          ];
+          const run = yield* Effect.forkChild(execute(run_id, steps, undefined, lease_ms));
+          yield* began;
+          const held = yield* lockLease(run_id);
+          yield* finish;
+          // Until the time limit of the record is over: it can't be seen from outside.
+          yield* Effect.sleep(2 * lease_ms);
+          yield* held.release;
+          const { status, reason } = yield* Fiber.join(run);
+          assert.deepStrictEqual([status, after], ["aborted", 0]);
+          assert.include(reason, "the run could not be recorded");
+          assert.strictEqual((yield* show(run_id)).status, "aborted");
+          assert.notStrictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
+        }),
+    );
 
     it.effect("a server that goes away fails the run, and its lease ends the trace later", () =>
       Effect.gen(function* () {
