@@ -283,6 +283,29 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         }),
     );
 
+    it.effect(
+      "a database that never answers again does not keep a run from ending when it is told to",
+      () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const { began, release: finish, pass } = yield* gate;
+          const run = yield* Effect.forkChild(
+            execute(run_id, [step(Effect.as(pass, success()))], undefined, 300),
+          );
+          yield* began;
+          const held = yield* lockLease(run_id);
+          yield* finish;
+          yield* blockedIn(held.name);
+          // It ends while the lock is still held: what can't be written now is the lease's to end.
+          yield* Fiber.interrupt(run);
+          yield* held.release;
+          const { sweep } = yield* LeasesBridge;
+          while ((yield* show(run_id)).status === "running") yield* sweep();
+          assert.strictEqual((yield* show(run_id)).status, "aborted");
+          assert.notStrictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
+        }),
+    );
+
     it.effect("a server that goes away fails the run, and its lease ends the trace later", () =>
       Effect.gen(function* () {
         const run_id = runId();
