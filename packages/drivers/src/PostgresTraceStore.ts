@@ -9,6 +9,11 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { Database } from "./Database.ts";
 import { appendSteps } from "./internal/postgres/appendSteps.ts";
 import { listExpiredLeases, type ExpiredLease } from "./internal/postgres/listExpiredLeases.ts";
+import {
+  joined,
+  outsideTransactions,
+  unlessForeign,
+} from "./internal/postgres/joinedTransaction.ts";
 import { probeTrace } from "./internal/postgres/probeTrace.ts";
 import { readEvents } from "./internal/postgres/readEvents.ts";
 import { readRemnants, type Remnants } from "./internal/postgres/readRemnants.ts";
@@ -179,10 +184,14 @@ const sealAs =
 export const layer: Layer.Layer<TraceStore, never, Database> = Layer.effect(
   TraceStore,
   Effect.map(Database, (database) => {
-    const record = recordSteps(database);
-    const seal = sealTrace(database);
+    const owned = unlessForeign(database.sql);
+    const append = recordSteps(database);
+    const start = startTrace(database);
+    const sealAny = sealTrace(database);
+    const record: Store["recordSteps"] = (input) => owned(append(input));
+    const seal: Store["complete"] = (input) => owned(sealAny(input));
     return TraceStore.of({
-      start: startTrace(database),
+      start: (input) => owned(start(input)),
       recordStep: ({ step, ...input }) => record({ ...input, steps: [step] }),
       recordSteps: record,
       complete: sealAs(seal, ["completed", "failed"]),
@@ -190,10 +199,9 @@ export const layer: Layer.Layer<TraceStore, never, Database> = Layer.effect(
       renewLease: renewLease(database),
       abortExpired: abortExpired(database),
       get: get(database),
+      ensureDurable: outsideTransactions(database.sql),
       atomically: (effect) =>
-        database.sql
-          .withTransaction(effect)
-          .pipe(Effect.mapError(toDomain("atomically", database))),
+        Effect.mapError(joined(database.sql, effect), toDomain("atomically", database)),
       search: searchTraces(database),
       probe: probeTrace(database),
     });

@@ -120,7 +120,10 @@ export interface TraceProbe {
   readonly step_count: number;
 }
 
-/** A store of traces. Every acknowledged write is durable. */
+/**
+ * A store of traces. Every acknowledged write is durable: start, recording and sealing are `InvalidInput` inside a
+ * transaction other than that of `atomically`, as it could take them back.
+ */
 export class TraceStore extends Context.Service<
   TraceStore,
   {
@@ -155,6 +158,8 @@ export class TraceStore extends Context.Service<
       readonly tenant_id: string;
       readonly run_id: string;
     }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    /** Fails inside any transaction, that of `atomically` too: what acts there would act before its record is durable. */
+    readonly ensureDurable: Effect.Effect<void, InvalidInput>;
     /** Runs `effect` with every store operation inside it in one transaction: all of it is kept, or nothing. */
     readonly atomically: <A, E, R>(
       effect: Effect.Effect<A, E, R>,

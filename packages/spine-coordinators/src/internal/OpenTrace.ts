@@ -90,12 +90,13 @@ export interface PreparedRun {
   readonly lease_ms: number;
 }
 
-/** Makes and checks a trace's first record. */
+/** Makes and checks a trace's first record, and that the trace can be recorded from here. */
 export const prepareRun = (
   begin: BeginInput,
   lease_ms: number = DEFAULT_LEASE_MS,
-): Effect.Effect<PreparedRun, InvalidInput> =>
+): Effect.Effect<PreparedRun, InvalidInput, LeasesBridge> =>
   Effect.gen(function* () {
+    yield* (yield* LeasesBridge).ensureDurable;
     if (!Number.isInteger(lease_ms) || lease_ms < 1 || lease_ms > LEASE_MS_MAX) {
       return yield* new InvalidInput({
         what: `must be an integer from 1 to ${LEASE_MS_MAX}`,

@@ -1,0 +1,50 @@
+import { InvalidInput } from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
+import type { SqlClient } from "effect/sql/SqlClient";
+import type { SqlError } from "effect/sql/SqlError";
+
+/** The transaction in which writes are meant to stand or fall together: one that `joined` opened, and none inside it. */
+const Joined = Context.Reference<unknown>("@runproof/drivers/joinedTransaction", {
+  defaultValue: () => null,
+});
+
+const openTransaction = (sql: SqlClient): Effect.Effect<unknown> =>
+  Effect.map(Effect.serviceOption(sql.transactionService), Option.getOrNull);
+
+const takenBack = () =>
+  new InvalidInput({
+    what: "this runs inside a transaction of Database.sql, which could take back what is recorded",
+    where: "the caller",
+    remedy: "Record runs outside of Database.sql.withTransaction.",
+  });
+
+/** Fails in any transaction of `sql`: what is acknowledged there is not durable, and may never be. */
+export const outsideTransactions = (sql: SqlClient): Effect.Effect<void, InvalidInput> =>
+  Effect.flatMap(openTransaction(sql), (open) =>
+    open === null ? Effect.void : Effect.fail(takenBack()),
+  );
+
+/** Refuses a write that would join a transaction which does not mean it to. */
+export const unlessForeign =
+  (sql: SqlClient) =>
+  <A, E, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidInput, R> =>
+    Effect.gen(function* () {
+      const open = yield* openTransaction(sql);
+      if (open !== null && open !== (yield* Joined)) return yield* takenBack();
+      return yield* write;
+    });
+
+/** Runs `effect` in one transaction that the writes inside join. In one that is foreign to them they stay refused. */
+export const joined = <A, E, R>(
+  sql: SqlClient,
+  effect: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | SqlError, R> =>
+  Effect.gen(function* () {
+    const outer = yield* openTransaction(sql);
+    if (outer !== null && outer !== (yield* Joined)) return yield* sql.withTransaction(effect);
+    return yield* sql.withTransaction(
+      Effect.flatMap(openTransaction(sql), (own) => Effect.provideService(effect, Joined, own)),
+    );
+  });
