@@ -279,7 +279,7 @@ const executeAttempt = Effect.fnUntraced(function* (
     return { step_index, outcome, status, duration_ms };
   });
   // From the attempt's end to its record nothing may come between: what was done must not be lost.
-  const recorded = yield* Effect.uninterruptibleMask((restore) =>
+  const attempted = Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
         restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS)),
@@ -293,13 +293,13 @@ const executeAttempt = Effect.fnUntraced(function* (
       const pause_ms = mayRepeat(outcome, attempt, step.retries)
         ? yield* Effect.map(Random.next, (random) => backoff_ms(outcome, attempt, random))
         : null;
-      const attempted = yield* record(outcome, pause_ms !== null).pipe(
+      const recorded = yield* record(outcome, pause_ms !== null).pipe(
         Effect.catchIf(isRefusal, (refusal) => record(unrecordable(refusal), false)),
       );
-      return { ...attempted, pause_ms: attempted.outcome === outcome ? pause_ms : null };
+      return { ...recorded, pause_ms: recorded.outcome === outcome ? pause_ms : null };
     }),
   );
-  const { step_index, outcome, status, duration_ms, pause_ms } = recorded;
+  const { step_index, outcome, status, duration_ms, pause_ms } = yield* trace.takeStep(attempted);
   const { outcome_code } = outcome;
   yield* onStep({
     event: "recorded",

@@ -79,7 +79,7 @@ export class TracedRun extends Context.Service<
     readonly trace_id: string;
     readonly tenant_id: string;
     /** The trace itself; `step` is the way to it. */
-    readonly trace: Pick<OpenTrace, "ensureOpen" | "record">;
+    readonly trace: Pick<OpenTrace, "takeStep" | "record">;
   }
 >()("@runproof/spine-coordinators/TracedRun") {}
 
@@ -167,6 +167,9 @@ const tagOf = (error: unknown): string | null => {
  * the error `InvalidInput`: name what to record of it with `outcome`. A step inside another is recorded before it, as it
  * ends first, so `parent_step_index` stays null; both carry span ids in their attributes, and the inner one names the
  * outer one's as `parent_span_id`.
+ *
+ * Where the effect could not be recorded it does not run: after the end of the run's own effect (`TraceSealed`), and in a
+ * transaction of the database's (`InvalidInput`). A step that runs in a fiber of its own past that end is waited for.
  */
 export const step = <A, E, R>(
   input: StepInput<A, E>,
@@ -179,8 +182,6 @@ export const step = <A, E, R>(
     const started_at = yield* now;
     const started_nanos = yield* Clock.monotonicTimeNanos;
     yield* checkInput(input, started_at);
-    yield* trace.ensureOpen;
-    if (parent !== null) parent.hasChildren = true;
     const recordEnding = Effect.fnUntraced(function* (ending: StepEnding) {
       const duration_ms = Number((yield* Clock.monotonicTimeNanos) - started_nanos) / 1e6;
       const attributes = attributesOf(input.attributes, span, parent);
@@ -189,8 +190,9 @@ export const step = <A, E, R>(
       );
     });
     // From the effect's end to its record nothing may come between: what was done must not be lost.
-    return yield* Effect.uninterruptibleMask((restore) =>
+    const recorded = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        if (parent !== null) parent.hasChildren = true;
         const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentSpan, span)));
         yield* endingOfStep(input, exit).pipe(
           Effect.flatMap(recordEnding),
@@ -202,6 +204,7 @@ export const step = <A, E, R>(
         return yield* exit;
       }),
     );
+    return yield* trace.takeStep(recorded);
   });
 
 /** How a step ended, as it is recorded. */

@@ -11,6 +11,7 @@ import {
   InvalidInput,
   LeaseLost,
   type RunExists,
+  TraceSealed,
   type TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Cause from "effect/Cause";
@@ -20,6 +21,7 @@ import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
+import * as Latch from "effect/Latch";
 import * as Semaphore from "effect/Semaphore";
 import { LeasesBridge } from "../LeasesBridge.ts";
 import { LogsBridge } from "../LogsBridge.ts";
@@ -74,8 +76,12 @@ export interface OpenTrace {
   readonly run_id: string;
   readonly tenant_id: string;
   readonly started_at: string;
-  /** Fails once the trace can't be written any more: nothing may be done then, as it could not be recorded. */
-  readonly ensureOpen: Effect.Effect<void, StopReason>;
+  /**
+   * Runs what acts and records itself as one step. It fails before it acts where it could not be recorded: once the trace
+   * can't be written any more, once the run's work is over, or in a transaction that could take the record back. A run whose
+   * work is over, and was not aborted, is sealed when the steps that still run have ended.
+   */
+  readonly takeStep: <A, E, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StopReason, R>;
   /**
    * Records a step, durable when it returns with its index. A payload that JSON can't say is a `Refusal`, and the run goes
    * on. Call it where it can't be interrupted: what was done must be recorded.
@@ -130,6 +136,7 @@ export interface Recorded<A, E> {
  * Starts the trace, gives it to `use`, and seals it by how `use` ends: `endingOf` decides for a success or a failure;
  * a defect or an interruption is always `aborted`, and so is a run whose recording was stopped. When this returns, the
  * trace is sealed, unless it fails: then the seal could not be written or can't be believed, and the lease ends it.
+ * Steps in other fibers that outlive `use` are waited for, but by a run that is aborted: its seal says how many ran.
  */
 export const recordRun = <A, E, R>(
   run: PreparedRun,
@@ -144,11 +151,15 @@ export const recordRun = <A, E, R>(
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
       const keeper = yield* Effect.forkChild(keepLease(writer));
-      const work = Effect.andThen(
-        writer.trace.ensureOpen,
-        Effect.raceFirst(use(writer.trace), Deferred.await(writer.stopped)),
-      );
-      const exit = yield* Effect.exit(restore(work));
+      const orStopped = Effect.raceFirst(Deferred.await(writer.stopped));
+      const work = Effect.andThen(ensureOpen(writer), orStopped(use(writer.trace)));
+      const worked = yield* Effect.exit(restore(work));
+      const { status } = endingFor(writer, worked, endingOf);
+      writer.ending_status = status;
+      const exit =
+        status === "aborted" || writer.steps_in_flight === 0
+          ? worked
+          : yield* Effect.exit(restore(Effect.andThen(orStopped(writer.idle.await), worked)));
       const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
         Effect.onExit(() => Fiber.interrupt(keeper)),
       );
@@ -159,6 +170,7 @@ export const recordRun = <A, E, R>(
 interface Writer {
   readonly trace: OpenTrace;
   readonly logs: LogsBridge["Service"];
+  readonly leases: LeasesBridge["Service"];
   readonly chain: LocalChain;
   readonly holder: string;
   readonly lease_ms: number;
@@ -166,12 +178,21 @@ interface Writer {
   readonly stopped: Deferred.Deferred<never, StopReason>;
   /** Why, once it did. */
   stop_reason: StopReason | null;
+  /** How the run ends, once its work is over: no step begins any more. */
+  ending_status: Ending["status"] | null;
+  /** Steps that act and are not recorded yet. */
+  steps_in_flight: number;
+  /** Open while no step is in flight. */
+  readonly idle: Latch.Latch;
+  /** Held by who writes to the chain. */
+  readonly turn: Semaphore.Semaphore;
   /** Steps that were sent last and whose answer never came. */
   unanswered: ReadonlyArray<PreparedStep>;
 }
 
 const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: PreparedRun) {
   const logs = yield* LogsBridge;
+  const leases = yield* LeasesBridge;
   const holder = randomUUID();
   const { trace_id } = input;
   const head = yield* logs.begin({ trace, holder, lease_ms }).pipe(
@@ -190,15 +211,25 @@ const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: Prep
       run_id: input.run_id,
       tenant_id: input.tenant_id,
       started_at: input.started_at,
-      ensureOpen: Effect.suspend(() => ensureOpen(writer)),
+      takeStep: (step) =>
+        Effect.acquireUseRelease(
+          beginStep(writer),
+          () => step,
+          () => endStep(writer),
+        ),
       record: (draft) => Semaphore.withPermit(turn, recordStep(writer, input, draft)),
     },
     logs,
+    leases,
     chain,
     holder,
     lease_ms,
     stopped,
     stop_reason: null,
+    ending_status: null,
+    steps_in_flight: 0,
+    idle: yield* Latch.make(true),
+    turn,
     unanswered: [],
   };
   const mismatch = chain.compareHead(head);
@@ -236,6 +267,23 @@ const recordStep = Effect.fnUntraced(function* (
   );
   return yield* appendStep(writer, step);
 });
+
+const beginStep = Effect.fnUntraced(function* (writer: Writer) {
+  yield* writer.leases.ensureDurable;
+  yield* ensureOpen(writer);
+  const { ending_status, trace } = writer;
+  if (ending_status !== null) {
+    return yield* new TraceSealed({ trace_id: trace.trace_id, status: ending_status });
+  }
+  writer.steps_in_flight += 1;
+  writer.idle.closeUnsafe();
+});
+
+const endStep = (writer: Writer): Effect.Effect<void> =>
+  Effect.sync(() => {
+    writer.steps_in_flight -= 1;
+    if (writer.steps_in_flight === 0) writer.idle.openUnsafe();
+  });
 
 const ensureOpen = ({ stop_reason }: Writer): Effect.Effect<void, StopReason> =>
   stop_reason === null ? Effect.void : Effect.fail(stop_reason);
@@ -288,8 +336,7 @@ const answerWithin =
 
 /** Renews the lease as long as the run lives; stops the run when another holds it or its time is over. */
 const keepLease = Effect.fnUntraced(function* (writer: Writer) {
-  const leases = yield* LeasesBridge;
-  const { holder, lease_ms } = writer;
+  const { holder, leases, lease_ms } = writer;
   const { trace_id } = writer.trace;
   const pause_ms = lease_ms / RENEWALS_PER_LEASE;
   let renewed_ms = yield* monotonic_ms;
@@ -318,18 +365,25 @@ const endingFor = <A, E>(
   exit: Exit.Exit<A, E | StopReason>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
 ): Ending => {
-  const { stop_reason } = writer;
-  if (stop_reason !== null) return aborted(`the run could not be recorded: ${textOf(stop_reason)}`);
-  if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) {
-    return aborted("the run was interrupted");
-  }
-  if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) {
-    return aborted(`the run died: ${textOf(Cause.squash(exit.cause))}`);
-  }
+  const abort_reason = abortReason(writer, exit);
+  if (abort_reason !== null) return aborted(`${abort_reason}${stepsCutOff(writer)}`);
   // Nothing stopped the recording, so any failure left is the work's own.
   const ending = endingOf(exit as Exit.Exit<A, E>);
   return { ...ending, reason: ending.reason === null ? null : recordText(ending.reason) };
 };
+
+const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): string | null => {
+  if (stop_reason !== null) return `the run could not be recorded: ${textOf(stop_reason)}`;
+  if (Exit.isSuccess(exit)) return null;
+  if (Cause.hasInterruptsOnly(exit.cause)) return "the run was interrupted";
+  return Cause.hasDies(exit.cause) ? `the run died: ${textOf(Cause.squash(exit.cause))}` : null;
+};
+
+/** What an aborted run's reason says of steps that went on in other fibers. */
+const stepsCutOff = ({ steps_in_flight }: Writer): string =>
+  steps_in_flight === 0
+    ? ""
+    : `; ${steps_in_flight === 1 ? "1 step was" : `${steps_in_flight} steps were`} still under way, and what came of it is not recorded`;
 
 const aborted = (reason: string) => ({
   status: "aborted" as const,
@@ -350,7 +404,7 @@ export const recordText = (text: string): string => {
     : `${valid.slice(0, REASON_CHARACTERS_MAX).toWellFormed()}…`;
 };
 
-/** Seals the trace; where it can't be sealed as it ended, as `aborted`. */
+/** Seals the trace, when no step is being written; where it can't be sealed as it ended, as `aborted`. */
 const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, StopReason> =>
   writeSeal(writer, ending).pipe(
     Effect.catchIf(
@@ -361,6 +415,7 @@ const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, St
           Effect.mapError(() => error),
         ),
     ),
+    Semaphore.withPermit(writer.turn),
   );
 
 const writeSeal = Effect.fnUntraced(function* (
