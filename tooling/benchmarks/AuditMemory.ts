@@ -72,10 +72,10 @@ const recordTrace = Effect.fnUntraced(function* (steps: number) {
     is_synthetic: false,
     synthetic_scenario_id: null,
   });
-  yield* store.start({ trace, holder: "memory", lease_ms: 3_600_000 });
+  const { holder } = yield* store.start({ trace, holder: "memory", lease_ms: 3_600_000 });
   for (let done = 0; done < steps; done += STEPS_AT_ONCE) {
     const length = Math.min(STEPS_AT_ONCE, steps - done);
-    yield* store.recordSteps({ trace_id, steps: Array.from({ length }, () => step) });
+    yield* store.recordSteps({ trace_id, holder, steps: Array.from({ length }, () => step) });
   }
   const seal = prepareSeal({
     trace_id,
@@ -84,7 +84,7 @@ const recordTrace = Effect.fnUntraced(function* (steps: number) {
     completed_at: TIME,
     sealed_at: TIME,
   });
-  yield* store.complete({ trace_id, seal });
+  yield* store.complete({ trace_id, holder, seal });
 });
 
 const build = (config: DatabaseConfig, steps: number) =>

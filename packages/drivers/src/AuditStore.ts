@@ -13,7 +13,6 @@ export type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 /** A trace with the lease that keeps it running; null where none does. */
 export interface AuditedTrace extends TraceAndSeal {
   readonly lease: {
-    readonly holder: string;
     readonly expires_at: string;
     /** How long ago it ended; negative while it holds. */
     readonly over_ms: number;

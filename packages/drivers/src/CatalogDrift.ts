@@ -40,6 +40,8 @@ interface Expected {
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<ExpectedFunction>;
   readonly executable: ReadonlySet<string>;
+  /** What the application may read, as the catalog shows it: of a table, whole or by columns. */
+  readonly grants: ReadonlyMap<string, ReadonlyArray<string>>;
 }
 
 const createTable = /^create table (?:if not exists )?(\w+) \(/u;
@@ -49,6 +51,7 @@ const setClause = /\bset (\w+) (?:from current|(?:=|to) (\w+))/gu;
 const columnLine = /^ {2}(\w+) +(double precision|\w+)( .*)?$/u;
 const createTrigger =
   /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
+const grantSelect = /^grant select (?:\(([\w, ]+)\) )?on (\w+) to/u;
 const grantExecute = /^grant execute on function (\w+)\(/u;
 
 /** The names that the catalog has for types which statements name otherwise. */
@@ -116,23 +119,33 @@ const functionOf = (match: RegExpExecArray, statement: string): ExpectedFunction
   };
 };
 
+const READS_ALL = [`${APPLICATION_ROLE}:SELECT`];
+
+const grantsOf = (columns: string | undefined): ReadonlyArray<string> =>
+  columns === undefined
+    ? READS_ALL
+    : columns.split(", ").map((column) => `${APPLICATION_ROLE}:SELECT (${column})`);
+
 const readExpected = (known: ReadonlyArray<Migration>): Expected => {
   const tables = new Map<string, ExpectedTable>();
   const triggers: Array<CatalogTrigger> = [];
   const functions = new Map<string, ExpectedFunction>();
   const executable = new Set<string>();
+  const grants = new Map<string, ReadonlyArray<string>>();
   const statements = known.flatMap((migration) => migration.statements);
   for (const statement of [createMigrationsTable, ...statements]) {
     const table = createTable.exec(statement)?.[1];
     const function_ = createFunction.exec(statement);
     const trigger = createTrigger.exec(statement);
     const grant = grantExecute.exec(statement)?.[1];
+    const [isSelect, readable, read_table] = grantSelect.exec(statement) ?? [];
     if (table !== undefined) tables.set(table, tableOf(statement));
     if (function_ !== null) functions.set(function_[1]!, functionOf(function_, statement));
     if (trigger !== null) triggers.push(triggerOf(trigger));
     if (grant !== undefined) executable.add(grant);
+    if (isSelect !== undefined) grants.set(read_table!, grantsOf(readable));
   }
-  return { tables, triggers, functions: [...functions.values()], executable };
+  return { tables, triggers, functions: [...functions.values()], executable, grants };
 };
 
 const expected = readExpected(migrations);
@@ -143,7 +156,9 @@ const tableDrift = (
   name: string,
 ): ReadonlyArray<string> => {
   if (table === undefined) return ["the table is missing"];
-  const wrongGrants = table.grants.filter((grant) => grant !== `${APPLICATION_ROLE}:SELECT`);
+  // The table of the migrations gets its grant beside them.
+  const grants = expected.grants.get(name) ?? READS_ALL;
+  const wrongGrants = table.grants.filter((grant) => !grants.includes(grant));
   const wanted = expected.tables.get(name)!;
   const without = (list: ReadonlyArray<string>, others: ReadonlyArray<string>) =>
     list.filter((each) => !others.includes(each));
@@ -164,7 +179,7 @@ const tableDrift = (
     ...without(wanted.constraints, table.constraints).map(
       (constraint) => `its constraint ${constraint} is gone`,
     ),
-    ...(table.grants.includes(`${APPLICATION_ROLE}:SELECT`)
+    ...(grants.every((grant) => table.grants.includes(grant))
       ? []
       : [`${APPLICATION_ROLE} may not read it`]),
     ...wrongGrants.map((grant) => `a right that was not given: ${grant}`),

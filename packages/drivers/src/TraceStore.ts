@@ -15,6 +15,8 @@ import type {
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
 
+export { LEASE_MS_MAX } from "./internal/migrations/0004_writers.ts";
+
 /** Where a chain stands: the index its next step gets and the link that step extends. */
 export interface TraceHead {
   readonly trace_id: string;
@@ -25,22 +27,29 @@ export interface TraceHead {
 /** A trace to start, with the lease that its process holds. */
 export interface StartTrace {
   readonly trace: PreparedTrace;
-  /** Who renews the lease: a value that no other process uses. */
+  /** Who renews the lease and writes the trace: a value that nobody else can know. Several writers of one trace share it. */
   readonly holder: string;
   readonly lease_ms: number;
 }
 
-/** Steps to add to an open trace, in order. */
+/** A trace that was started, with what its writers must show. */
+export interface StartedTrace extends TraceHead {
+  readonly holder: string;
+}
+
+/** Steps to add to an open trace, in order. Anybody but the holder of its lease meets `LeaseLost`. */
 export interface RecordSteps {
   readonly trace_id: string;
+  readonly holder: string;
   readonly steps: ReadonlyArray<PreparedStep>;
   /** Given by a writer that must be the only one: anything else in the chain is `ChainMoved`. */
   readonly expected?: TraceHead | undefined;
 }
 
-/** A seal for an open trace. */
+/** A seal for an open trace. Until its lease is over, anybody but its holder meets `LeaseLost`. */
 export interface SealTrace {
   readonly trace_id: string;
+  readonly holder: string;
   readonly seal: PreparedSeal;
   readonly expected?: TraceHead | undefined;
 }
@@ -129,7 +138,7 @@ export class TraceStore extends Context.Service<
   {
     readonly start: (
       input: StartTrace,
-    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+    ) => Effect.Effect<StartedTrace, TraceWriteError | InvalidInput | RunExists>;
     /** One step, in one round trip; answers where the chain stands after it. */
     readonly recordStep: (
       input: Omit<RecordSteps, "steps"> & { readonly step: PreparedStep },

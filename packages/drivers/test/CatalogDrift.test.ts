@@ -87,7 +87,7 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
   [
     "runproof_seal_trace",
     /rights were changed/u,
-    "alter function runproof_seal_trace(text, text[], text, text, bigint, text, boolean) security invoker",
+    "alter function runproof_seal_trace(text, text[], text, text, bigint, text, text) security invoker",
   ],
   [
     "runproof_require_payload",

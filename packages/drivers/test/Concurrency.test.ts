@@ -15,6 +15,7 @@ import { Database } from "@runproof/drivers/Database";
 import { literal, migratedDatabase, refusalOf, untilWaiting } from "./Databases.ts";
 import {
   freshIdentity,
+  HOLDER,
   type Identity,
   LEASE_MS,
   numberedStep,
@@ -462,17 +463,18 @@ describe("a race at one trace", () => {
         const run = yield* openRun(0);
         const store = yield* TraceStore;
         const step = prepareStep(stepInput(run.trace_id));
-        const head = yield* store.recordStep({ trace_id: run.trace_id, step });
+        const head = yield* store.recordStep({ trace_id: run.trace_id, holder: HOLDER, step });
         const [intruder, owner] = yield* inOrder(
           url,
           run,
           Effect.provide(record(run.trace_id), other),
-          store.recordStep({ trace_id: run.trace_id, step, expected: head }),
+          store.recordStep({ trace_id: run.trace_id, holder: HOLDER, step, expected: head }),
         );
         expect(intruder._tag).toBe("Success");
         expect(owner).toMatchObject({ failure: { _tag: "ChainMoved" } });
         const sealing = store.complete({
           trace_id: run.trace_id,
+          holder: HOLDER,
           seal: prepareSeal(sealInput(run.trace_id)),
           expected: head,
         });
@@ -520,7 +522,7 @@ describe("any interleaving", () => {
               const steps = Array.from({ length: 1 + next(5) }, () =>
                 prepareStep(stepInput(trace_id)),
               );
-              const head = yield* store.recordSteps({ trace_id, steps });
+              const head = yield* store.recordSteps({ trace_id, holder: HOLDER, steps });
               acknowledged.push({ trace_id, index: head.next_index - 1, link: head.link });
             } else if (choice < 93) {
               const status = next(2) === 0 ? "aborted" : "completed";

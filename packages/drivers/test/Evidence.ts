@@ -11,6 +11,9 @@ import * as Effect from "effect/Effect";
 /** Long enough that no lease ends while a test runs. */
 export const LEASE_MS = 600_000;
 
+/** Who holds the leases. */
+export const HOLDER = "test";
+
 /** Which run, and whose. */
 export interface Identity {
   readonly trace_id: string;
@@ -93,7 +96,7 @@ export const start = (
   Effect.flatMap(TraceStore, (store) =>
     store.start({
       trace: prepareTrace(traceInput(identity, overrides)),
-      holder: "test",
+      holder: HOLDER,
       lease_ms: LEASE_MS,
       ...lease,
     }),
@@ -102,13 +105,21 @@ export const start = (
 /** Records one step. */
 export const record = (trace_id: string, overrides: Partial<StepInput> = {}) =>
   Effect.flatMap(TraceStore, (store) =>
-    store.recordStep({ trace_id, step: prepareStep(stepInput(trace_id, overrides)) }),
+    store.recordStep({
+      trace_id,
+      holder: HOLDER,
+      step: prepareStep(stepInput(trace_id, overrides)),
+    }),
   );
 
 /** Seals a trace as `completed`, or as the overrides say. */
 export const seal = (trace_id: string, overrides: Partial<SealInput> = {}) =>
   Effect.flatMap(TraceStore, (store) => {
-    const prepared = { trace_id, seal: prepareSeal(sealInput(trace_id, overrides)) };
+    const prepared = {
+      trace_id,
+      holder: HOLDER,
+      seal: prepareSeal(sealInput(trace_id, overrides)),
+    };
     return overrides.status === "aborted" ? store.abort(prepared) : store.complete(prepared);
   });
 

@@ -10,15 +10,7 @@ import { TraceStore } from "@runproof/drivers/TraceStore";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import * as Effect from "effect/Effect";
 import { serverConfig, storesOn } from "./Stores.ts";
-import {
-  type Identity,
-  LEASE_MS,
-  numberedStep,
-  record,
-  seal,
-  start,
-  stepInput,
-} from "./Evidence.ts";
+import { HOLDER, type Identity, numberedStep, record, seal, start, stepInput } from "./Evidence.ts";
 
 /** What to record. */
 export type RecorderTask = {
@@ -27,7 +19,7 @@ export type RecorderTask = {
   readonly home?: string;
 } & (
   | {
-      /** One run with three steps, stopped for ever before one of its operations. */
+      /** One run with three steps, stopped before one of its operations until a line comes. */
       readonly kind: "stages";
       readonly identity: Identity;
       readonly lease_ms: number;
@@ -53,13 +45,15 @@ const task = JSON.parse(process.argv[2]!) as RecorderTask;
 const say = (...words: ReadonlyArray<string | number>) =>
   Effect.sync(() => writeSync(1, `${words.join(" ")}\n`));
 
+const untilLine = Effect.callback<void>((resume) => {
+  process.stdin.once("data", () => resume(Effect.void));
+});
+
 const stages = (of: Extract<RecorderTask, { kind: "stages" }>) =>
   Effect.gen(function* () {
     const { trace_id, run_id, tenant_id } = of.identity;
     const at = (stage: string) =>
-      of.stop_before === stage
-        ? Effect.andThen(say("stopped"), Effect.never)
-        : say("before", stage);
+      of.stop_before === stage ? Effect.andThen(say("stopped"), untilLine) : Effect.void;
     const runs = yield* RunStore;
     yield* runs.store({
       run_id,
@@ -70,7 +64,7 @@ const stages = (of: Extract<RecorderTask, { kind: "stages" }>) =>
       plan: "{}",
     });
     yield* at("start");
-    yield* start(of.identity, {}, { holder: "the recorder", lease_ms: of.lease_ms });
+    yield* start(of.identity, {}, { lease_ms: of.lease_ms });
     yield* say("started");
     for (let index = 0; index < 3; index += 1) {
       yield* at(`step ${index}`);
@@ -89,11 +83,7 @@ const wholeRuns = (of: Extract<RecorderTask, { kind: "runs" }>) =>
     (trace_id) =>
       Effect.gen(function* () {
         const run_id = `run of ${trace_id}`;
-        yield* start(
-          { trace_id, run_id, tenant_id: of.tenant_id },
-          {},
-          { holder: `${process.pid}`, lease_ms: LEASE_MS },
-        );
+        yield* start({ trace_id, run_id, tenant_id: of.tenant_id });
         for (let index = 0; index < of.steps; index += 1) {
           const head = yield* record(trace_id, numberedStep(index));
           yield* say("ack", trace_id, head.next_index - 1, head.link);
@@ -114,7 +104,11 @@ const writers = (of: Extract<RecorderTask, { kind: "append" }>) =>
         for (let step = 0; step < of.steps; step += 1) {
           const skill_name = `writer ${process.pid}.${writer}, step ${step}`;
           const prepared = prepareStep(stepInput(of.trace_id, { skill_name }));
-          const head = yield* store.recordStep({ trace_id: of.trace_id, step: prepared });
+          const head = yield* store.recordStep({
+            trace_id: of.trace_id,
+            holder: HOLDER,
+            step: prepared,
+          });
           yield* say("ack", of.trace_id, head.next_index - 1, head.link);
         }
       }).pipe(Effect.catchTag("TraceSealed", () => say("refused", of.trace_id))),
@@ -127,9 +121,7 @@ const program =
 const config: DatabaseConfig =
   task.url === undefined ? { kind: "embedded", home: task.home! } : serverConfig(task.url);
 
-// A timer keeps the process while it is stopped.
-const alive = setInterval(() => {}, 60_000);
 await Effect.runPromise(
   Effect.andThen(say("open"), program).pipe(Effect.provide(storesOn(config))),
 );
-clearInterval(alive);
+process.stdin.destroy();

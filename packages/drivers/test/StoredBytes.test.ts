@@ -188,9 +188,9 @@ onEachDatabase("what the database stores", (it) => {
           const preparedSteps = drawn.steps.map((fields) =>
             prepareStep(stepInput(trace_id, fields)),
           );
-          yield* store.recordSteps({ trace_id, steps: preparedSteps });
+          yield* store.recordSteps({ trace_id, holder: "test", steps: preparedSteps });
           const preparedSeal = prepareSeal(sealInput(trace_id, drawn.seal));
-          const sealed = yield* store.complete({ trace_id, seal: preparedSeal });
+          const sealed = yield* store.complete({ trace_id, holder: "test", seal: preparedSeal });
 
           const stored = yield* read(identity);
           expect(stored.trace.record).toBe(preparedTrace.record);

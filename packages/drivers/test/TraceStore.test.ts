@@ -1,7 +1,7 @@
 import { expect } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
 import { MAX_STEPS_AT_ONCE } from "@runproof/drivers/PostgresTraceStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
+import { LEASE_MS_MAX, TraceStore } from "@runproof/drivers/TraceStore";
 import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import { rootHash } from "@runproof/proof/Chain";
 import { prepareSeal } from "@runproof/proof/SealRecord";
@@ -9,9 +9,11 @@ import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import * as Effect from "effect/Effect";
 import * as References from "effect/References";
+import { sqlState } from "../src/internal/postgres/sqlReason.ts";
 import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
 import {
   freshIdentity,
+  HOLDER,
   LEASE_MS,
   numberedStep,
   openRun,
@@ -67,11 +69,13 @@ onEachDatabase("the trace store", (it) => {
       const steps = Array.from({ length: 40 }, (_, index) =>
         prepareStep(stepInput(trace_id, numberedStep(index + 1))),
       );
-      const head = yield* store.recordSteps({ trace_id, steps });
+      const head = yield* store.recordSteps({ trace_id, holder: HOLDER, steps });
       expect(head.next_index).toBe(41);
       // The last one names itself as its parent.
       const broken = [...steps, prepareStep(stepInput(trace_id, { parent_step_index: 81 }))];
-      const refused = yield* Effect.flip(store.recordSteps({ trace_id, steps: broken }));
+      const refused = yield* Effect.flip(
+        store.recordSteps({ trace_id, holder: HOLDER, steps: broken }),
+      );
       expect(refused._tag).toBe("InvalidInput");
       yield* seal(trace_id);
       const stored = yield* read({ trace_id, ...identity });
@@ -89,7 +93,11 @@ onEachDatabase("the trace store", (it) => {
       const step = prepareStep(stepInput(trace_id));
       for (const length of [0, MAX_STEPS_AT_ONCE + 1]) {
         const error = yield* Effect.flip(
-          store.recordSteps({ trace_id, steps: Array.from({ length }, () => step) }),
+          store.recordSteps({
+            trace_id,
+            holder: HOLDER,
+            steps: Array.from({ length }, () => step),
+          }),
         );
         expect(error).toMatchObject({ _tag: "InvalidInput", where: `trace ${trace_id}` });
       }
@@ -101,16 +109,28 @@ onEachDatabase("the trace store", (it) => {
       const { trace_id } = yield* openRun(0);
       const store = yield* TraceStore;
       const step = prepareStep(stepInput(trace_id));
-      const head = yield* store.recordStep({ trace_id, step });
-      const next = yield* store.recordStep({ trace_id, step, expected: head });
+      const head = yield* store.recordStep({ trace_id, holder: HOLDER, step });
+      const next = yield* store.recordStep({ trace_id, holder: HOLDER, step, expected: head });
       expect(next.next_index).toBe(2);
       for (const expected of [head, { ...next, link: head.link }, { ...next, next_index: 1 }]) {
-        const late = yield* Effect.flip(store.recordStep({ trace_id, step, expected }));
+        const late = yield* Effect.flip(
+          store.recordStep({ trace_id, holder: HOLDER, step, expected }),
+        );
         expect(late._tag).toBe("ChainMoved");
-        const seals = { trace_id, seal: prepareSeal(sealInput(trace_id)), expected };
+        const seals = {
+          trace_id,
+          holder: HOLDER,
+          seal: prepareSeal(sealInput(trace_id)),
+          expected,
+        };
         expect((yield* Effect.flip(store.complete(seals)))._tag).toBe("ChainMoved");
       }
-      yield* store.complete({ trace_id, seal: prepareSeal(sealInput(trace_id)), expected: next });
+      yield* store.complete({
+        trace_id,
+        holder: HOLDER,
+        seal: prepareSeal(sealInput(trace_id)),
+        expected: next,
+      });
     }),
   );
 
@@ -126,6 +146,7 @@ onEachDatabase("the trace store", (it) => {
         const run = yield* openRun(1);
         const input = {
           trace_id: run.trace_id,
+          holder: HOLDER,
           seal: prepareSeal(sealInput(run.trace_id, { status })),
         };
         expect((yield* Effect.flip(not(input)))._tag).toBe("InvalidInput");
@@ -225,16 +246,73 @@ onEachDatabase("the trace store", (it) => {
     }),
   );
 
-  it.effect("lets a process that comes back after its lease go on until it is swept", () =>
+  it.effect("renews no lease that is over: such a run can only be aborted", () =>
     Effect.gen(function* () {
       const store = yield* TraceStore;
       const run = freshIdentity();
       yield* start(run, {}, { lease_ms: 0 });
-      yield* store.renewLease({ trace_id: run.trace_id, holder: "test", lease_ms: LEASE_MS });
-      expect(yield* store.abortExpired()).toEqual([]);
-      yield* record(run.trace_id);
-      yield* seal(run.trace_id);
+      const late = { trace_id: run.trace_id, holder: HOLDER, lease_ms: LEASE_MS };
+      expect((yield* Effect.flip(store.renewLease(late)))._tag).toBe("LeaseLost");
+      expect((yield* Effect.flip(seal(run.trace_id)))._tag).toBe("LeaseLost");
+      expect(yield* store.abortExpired()).toMatchObject([run]);
+    }),
+  );
+
+  it.effect("takes steps and a seal from the lease's holder only", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const run = freshIdentity();
+      const { trace_id } = run;
+      const { holder } = yield* start(run, {}, { holder: "its own" });
+      const step = prepareStep(stepInput(trace_id));
+      for (const other of ["another", ""]) {
+        const writes: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+          store.recordStep({ trace_id, holder: other, step }),
+          store.complete({ trace_id, holder: other, seal: prepareSeal(sealInput(trace_id)) }),
+          store.abort({
+            trace_id,
+            holder: other,
+            seal: prepareSeal(sealInput(trace_id, { status: "aborted" })),
+          }),
+        ];
+        for (const write of writes) {
+          expect((yield* Effect.flip(write))._tag).toBe("LeaseLost");
+        }
+      }
+      const { sql } = yield* Database;
+      const unnamed = sql`select runproof_seal_trace(${trace_id}, array['', '', '', ''], null, null, null, null, null)`;
+      expect(sqlState(yield* Effect.flip(unnamed))).toBe("S6005");
+      yield* store.recordStep({ trace_id, holder, step });
+      yield* store.complete({ trace_id, holder, seal: prepareSeal(sealInput(trace_id)) });
       expect((yield* verify(run)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("shows no lease's holder to the application's role", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* Database;
+      yield* sql`select trace_id, expires_at from aos_trace_leases`;
+      const hidden = yield* Effect.flip(sql`select holder from aos_trace_leases`);
+      expect(sqlState(hidden)).toBe("42501");
+    }),
+  );
+
+  it.effect("keeps no lease for longer than the longest", () =>
+    Effect.gen(function* () {
+      const store = yield* TraceStore;
+      const run = freshIdentity();
+      const lease_ms = LEASE_MS_MAX + 1;
+      const error = yield* Effect.flip(start(run, {}, { lease_ms }));
+      expect(error._tag).toBe("InvalidInput");
+      yield* start(run, {}, { lease_ms: LEASE_MS_MAX });
+      const renewal = { trace_id: run.trace_id, holder: HOLDER };
+      const longer = yield* Effect.flip(store.renewLease({ ...renewal, lease_ms }));
+      expect(longer._tag).toBe("DatabaseFailed");
+      yield* store.renewLease({ ...renewal, lease_ms: LEASE_MS_MAX });
+      const { sql } = yield* Database;
+      const { record } = prepareTrace(traceInput(freshIdentity()));
+      const past = sql`select runproof_start_trace(${record}, null, null, null, null, 'x', ${BigInt(lease_ms)})`;
+      expect(sqlState(yield* Effect.flip(past))).toBe("22023");
     }),
   );
 

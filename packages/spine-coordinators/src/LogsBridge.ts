@@ -1,9 +1,11 @@
 /** The one door from the coordinators to the trace store. */
 import {
   type AbortedTrace,
+  LEASE_MS_MAX,
   type RecordSteps,
   type SealedTrace,
   type SealTrace,
+  type StartedTrace,
   type StartTrace,
   type StoredRun,
   type TraceFilter,
@@ -23,6 +25,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
+export { LEASE_MS_MAX };
 export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage };
 
 /** A seal to write; `status` says whether it completes the trace or aborts it. */
@@ -37,7 +40,7 @@ export class LogsBridge extends Context.Service<
     /** Starts a trace with its lease. */
     readonly begin: (
       input: StartTrace,
-    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+    ) => Effect.Effect<StartedTrace, TraceWriteError | InvalidInput | RunExists>;
     /** Adds steps, durable when it returns: all of them or none. */
     readonly append: (
       input: RecordSteps,

@@ -18,6 +18,7 @@ import * as SqlClient from "effect/sql/SqlClient";
 
 const TIME = "2026-02-10T12:43:41.549430Z";
 const LEASE_MS = 600_000;
+const HOLDER = "test";
 
 /** The stores and the audit over a database. */
 export const audited = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
@@ -85,7 +86,7 @@ export const openRun = (steps: number, lease_ms = LEASE_MS) =>
       redaction: null,
       plan: { steps: [] },
     });
-    yield* store.start({ trace, holder: "test", lease_ms });
+    yield* store.start({ trace, holder: HOLDER, lease_ms });
     yield* append(run, steps);
     return run;
   });
@@ -97,6 +98,7 @@ export const append = ({ trace_id }: Run, steps: number) =>
     : Effect.flatMap(TraceStore, (store) =>
         store.recordSteps({
           trace_id,
+          holder: HOLDER,
           steps: Array.from({ length: steps }, () => stepOf(trace_id)),
         }),
       );
@@ -106,6 +108,7 @@ export const seal = ({ trace_id }: Run) =>
   Effect.flatMap(TraceStore, (store) =>
     store.complete({
       trace_id,
+      holder: HOLDER,
       seal: prepareSeal({
         trace_id,
         status: "completed",

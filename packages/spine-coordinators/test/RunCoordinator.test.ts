@@ -23,7 +23,7 @@ import * as Fiber from "effect/Fiber";
 import type * as Schema from "effect/Schema";
 import * as fc from "fast-check";
 import { act, actSkill, failure, success } from "./Act.ts";
-import { asOwner, gate, rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
+import { lease, asOwner, gate, rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";
 
 const stepOf = (params: Schema.Json, more: object = {}) => ({ skill: "act", params, ...more });
@@ -473,12 +473,9 @@ for (const [name, config] of databases) {
         const context = yield* Effect.context<LogsBridge | Database>();
         const intrude = Effect.gen(function* () {
           const logs = yield* LogsBridge;
-          const [trace] = yield* rows<{ trace_id: string }>(
-            `select trace_id from aos_traces where run_id = '${run_id}'`,
-          );
-          const { trace_id } = trace!;
+          const { trace_id, holder } = yield* lease(run_id);
           const step = prepareStep({ ...FOREIGN_STEP, trace_id });
-          yield* logs.append({ trace_id, steps: [step] });
+          yield* logs.append({ trace_id, holder, steps: [step] });
           return success();
         }).pipe(Effect.provideContext(context), Effect.orDie);
         let after = 0;
@@ -503,7 +500,7 @@ for (const [name, config] of databases) {
           const context = yield* Effect.context<Database | LeasesBridge>();
           const loseLease = Effect.gen(function* () {
             yield* asOwner(
-              `update aos_trace_leases set holder = 'thief' where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
+              `update aos_trace_leases set holder = 'thief', expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
             );
             return yield* Effect.never;
           }).pipe(Effect.provideContext(context), Effect.orDie);

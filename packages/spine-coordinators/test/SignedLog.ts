@@ -109,6 +109,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
     if (steps > 0) {
       yield* store.recordSteps({
         trace_id,
+        holder: "test",
         steps: Array.from({ length: steps }, (_, at) =>
           prepareStep({
             trace_id,
@@ -141,7 +142,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
       completed_at: end,
       sealed_at: end,
     });
-    const { root_hash } = yield* store.complete({ trace_id, seal });
+    const { root_hash } = yield* store.complete({ trace_id, holder: "test", seal });
     return { run_id, trace_id, tenant_id: TENANT, root_hash };
   });
 

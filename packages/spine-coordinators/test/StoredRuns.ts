@@ -22,6 +22,19 @@ export const verdict = (run_id: string) =>
 export const rows = <Row extends object>(statement: string) =>
   Effect.flatMap(Database, ({ sql }) => sql.unsafe<Row>(statement));
 
+/** The id of a run's trace and who holds its lease, which only the owner may read. */
+export const lease = (run_id: string) =>
+  Effect.flatMap(Database, ({ asOwner: run }) =>
+    run(
+      Effect.flatMap(
+        SqlClient.SqlClient,
+        (sql) =>
+          sql<{ trace_id: string; holder: string }>`
+            select trace_id, l.holder from aos_traces join aos_trace_leases l using (trace_id) where run_id = ${run_id}`,
+      ),
+    ),
+  ).pipe(Effect.map(([row]) => row!));
+
 /** Runs statements in one transaction as the owner of the database. */
 export const asOwner = (...statements: ReadonlyArray<string>) =>
   Effect.flatMap(Database, ({ asOwner: run }) =>

@@ -24,7 +24,7 @@ import * as Fiber from "effect/Fiber";
 import * as Latch from "effect/Latch";
 import * as Semaphore from "effect/Semaphore";
 import { LeasesBridge } from "../LeasesBridge.ts";
-import { LogsBridge } from "../LogsBridge.ts";
+import { LEASE_MS_MAX, LogsBridge } from "../LogsBridge.ts";
 import type { RunOutcome } from "../RunOutcome.ts";
 import { LocalChain } from "./LocalChain.ts";
 import { now } from "./now.ts";
@@ -32,9 +32,6 @@ import { invalidInput, refusable } from "./refused.ts";
 
 /** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
 export const DEFAULT_LEASE_MS = 30_000;
-
-/** The longest lease: an hour after its process died, a run must no longer look alive. */
-export const LEASE_MS_MAX = 3_600_000;
 
 /** Renewals a lease's time holds: two may be lost before the third saves it. */
 const RENEWALS_PER_LEASE = 3;
@@ -199,7 +196,9 @@ const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: Prep
     answerWithin(lease_ms),
     // It may have started all the same: then it must not stay open for as long as its lease.
     Effect.tapError((error) =>
-      isUnanswered(error) ? Effect.ignore(abortUnanswered(logs, trace_id, error)) : Effect.void,
+      isUnanswered(error)
+        ? Effect.ignore(abortUnanswered(logs, { trace_id, holder }, error))
+        : Effect.void,
     ),
   );
   const chain = new LocalChain(trace_id, trace);
@@ -239,13 +238,13 @@ const beginTrace = Effect.fnUntraced(function* ({ trace, input, lease_ms }: Prep
 
 const abortUnanswered = Effect.fnUntraced(function* (
   logs: LogsBridge["Service"],
-  trace_id: string,
+  { trace_id, holder }: { readonly trace_id: string; readonly holder: string },
   error: unknown,
 ) {
   const sealed_at = yield* now;
   const { status, reason } = aborted(`the run could not be started: ${textOf(error)}`);
   const seal = prepareSeal({ trace_id, status, reason, completed_at: sealed_at, sealed_at });
-  yield* logs.seal({ trace_id, seal, status }).pipe(answerWithin(SEAL_TIMEOUT_MS));
+  yield* logs.seal({ trace_id, holder, seal, status }).pipe(answerWithin(SEAL_TIMEOUT_MS));
 });
 
 const recordStep = Effect.fnUntraced(function* (
@@ -294,7 +293,7 @@ const appendStep = Effect.fnUntraced(function* (
 ): Effect.fn.Return<number, StopReason> {
   const { next_index, trace_id } = writer.chain.head;
   const answered = yield* writer.logs
-    .append({ trace_id, steps: [step], expected: writer.chain.head })
+    .append({ trace_id, holder: writer.holder, steps: [step], expected: writer.chain.head })
     .pipe(
       answerWithin(writer.lease_ms),
       Effect.tapError((error) => {
@@ -431,6 +430,7 @@ const writeSeal = Effect.fnUntraced(function* (
   const answered = yield* writer.logs
     .seal({
       trace_id,
+      holder: writer.holder,
       seal,
       status,
       // An aborted trace takes what is there; a complete one must be what was sent, and nothing more.

@@ -13,6 +13,9 @@ export const HEAD_EVERY_MS = 60_000;
 /** Most log entries numbered in one transaction: some hundred milliseconds of holding the log's lock. */
 export const SEQUENCE_BATCH = 5000;
 
+/** The longest lease: an hour after its process died, a run must no longer look alive. */
+export const LEASE_MS_MAX = 3_600_000;
+
 /** Hashes in a full tile, by C2SP tlog-tiles. */
 const TILE_WIDTH = 256;
 
@@ -30,8 +33,8 @@ const tables = [
 const granted = [
   "runproof_store_run(text, text, text, text, text, text)",
   "runproof_start_trace(text, text, text, text, text, text, bigint)",
-  "runproof_append_steps(text, text[], text[], text[], text[], text[], text[], text[], text[], bigint, text)",
-  "runproof_seal_trace(text, text[], text, text, bigint, text, boolean)",
+  "runproof_append_steps(text, text[], text[], text[], text[], text[], text[], text[], text[], bigint, text, text)",
+  "runproof_seal_trace(text, text[], text, text, bigint, text, text)",
   "runproof_renew_lease(text, text, bigint)",
   "runproof_sequence_log()",
   "runproof_store_checkpoint(text, bigint, text, text)",
@@ -50,6 +53,24 @@ begin
   raise exception '% did not reach the table: something in the database takes rows away', what using errcode = 'data_corrupted';
 end
 $$`,
+    `create function runproof_lease_length(p_lease_ms bigint) returns interval
+language plpgsql immutable as $$
+begin
+  if p_lease_ms is null or p_lease_ms not between 0 and ${LEASE_MS_MAX} then
+    raise exception 'a lease lasts from 0 to ${LEASE_MS_MAX} ms, not %', p_lease_ms using errcode = 'invalid_parameter_value';
+  end if;
+  return p_lease_ms * interval '1 millisecond';
+end
+$$`,
+    // Whoever can call these functions could otherwise add to the runs of others, or end them.
+    `create function runproof_require_holder(lease aos_trace_leases, p_holder text) returns void
+language plpgsql set search_path from current as $$
+begin
+  if p_holder is distinct from lease.holder then
+    raise exception 'the lease of trace % is held by another', lease.trace_id using errcode = 'S6005';
+  end if;
+end
+$$`,
     `create function runproof_store_run(
   p_tenant_id text, p_run_id text, p_agent_id text, p_origin_system_id text, p_goal text, p_plan text
 ) returns void
@@ -63,7 +84,7 @@ $$`,
 language plpgsql security definer set search_path from current as $$
 begin
   insert into aos_trace_leases (trace_id, holder, expires_at)
-  values (p_record::json ->> 'trace_id', p_holder, clock_timestamp() + p_lease_ms * interval '1 millisecond');
+  values (p_record::json ->> 'trace_id', p_holder, clock_timestamp() + runproof_lease_length(p_lease_ms));
   insert into aos_traces as t (record, plan, plan_salt, attributes, attributes_salt)
     values (p_record, p_plan, p_plan_salt, p_attributes, p_attributes_salt)
     returning t.trace_id, t.link into trace_id, link;
@@ -77,7 +98,7 @@ $$`,
     `create function runproof_append_steps(
   p_trace_id text, p_before text[], p_after text[],
   p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
-  p_attributes text[], p_attributes_salt text[], p_expected_index bigint, p_expected_link text
+  p_attributes text[], p_attributes_salt text[], p_expected_index bigint, p_expected_link text, p_holder text
 ) returns table (first_index bigint, previous_link text, link text)
 language plpgsql security definer set search_path from current as $$
 declare
@@ -85,6 +106,7 @@ declare
   stored bigint;
 begin
   lease := runproof_lock_trace(p_trace_id);
+  perform runproof_require_holder(lease, p_holder);
   select s.step_index + 1, s.link into first_index, previous_link
     from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
   if not found then
@@ -113,18 +135,19 @@ begin
   return next;
 end
 $$`,
+    // Once the lease is over anybody may abort; until then the seal is its holder's.
     // Count, head and tree root are put into the seal here, inside the lock: a step is counted or refused.
     `create function runproof_seal_trace(
   p_trace_id text, p_parts text[], p_metadata text, p_metadata_salt text,
-  p_expected_count bigint, p_expected_head text, p_only_if_expired boolean
+  p_expected_count bigint, p_expected_head text, p_holder text
 ) returns table (seal_record text, step_count bigint, chain_head text, merkle_root text, root_hash text)
 language plpgsql security definer set search_path from current as $$
 declare
   lease aos_trace_leases;
 begin
   lease := runproof_lock_trace(p_trace_id);
-  if p_only_if_expired and lease.expires_at > clock_timestamp() then
-    raise exception 'the lease of trace % is not over', p_trace_id using errcode = 'S6005';
+  if lease.expires_at > clock_timestamp() then
+    perform runproof_require_holder(lease, p_holder);
   end if;
   select s.step_index + 1, s.link into step_count, chain_head
     from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
@@ -149,8 +172,9 @@ $$`,
     `create function runproof_renew_lease(p_trace_id text, p_holder text, p_lease_ms bigint) returns boolean
 language plpgsql security definer set search_path from current as $$
 begin
-  update aos_trace_leases set expires_at = clock_timestamp() + p_lease_ms * interval '1 millisecond'
-    where trace_id = p_trace_id and holder = p_holder;
+  -- One that is over stays over: its run may have been told lost already.
+  update aos_trace_leases set expires_at = clock_timestamp() + runproof_lease_length(p_lease_ms)
+    where trace_id = p_trace_id and holder = p_holder and expires_at > clock_timestamp();
   return found;
 end
 $$`,
@@ -249,7 +273,12 @@ begin
 end
 $$`,
     ...tables.map((table) => `revoke all on ${table} from public`),
-    ...tables.map((table) => `grant select on ${table} to runproof_app`),
+    // Who reads a holder could pass for it.
+    ...tables.map((table) =>
+      table === "aos_trace_leases"
+        ? `grant select (trace_id, expires_at, head_index, head_logged_at) on ${table} to runproof_app`
+        : `grant select on ${table} to runproof_app`,
+    ),
     ...granted.map((signature) => `grant execute on function ${signature} to runproof_app`),
   ],
 };

@@ -17,6 +17,7 @@ export const appendSteps =
   ({ sql, description }: Database["Service"]) =>
   ({
     trace_id,
+    holder,
     steps,
     expected,
   }: RecordSteps): Effect.Effect<TraceHead, TraceWriteError | InvalidInput> =>
@@ -28,7 +29,8 @@ export const appendSteps =
         ${textArray(texts(steps, "params"))}, ${textArray(salts(steps, "params"))},
         ${textArray(texts(steps, "outcome_data"))}, ${textArray(salts(steps, "outcome_data"))},
         ${textArray(texts(steps, "attributes"))}, ${textArray(salts(steps, "attributes"))},
-        ${expected === undefined ? null : BigInt(expected.next_index)}, ${expected?.link ?? null}
+        ${expected === undefined ? null : BigInt(expected.next_index)}, ${expected?.link ?? null},
+        ${holder}
       )`.pipe(
       Effect.map(([row]) => ({ trace_id, next_index: Number(row!.next_index), link: row!.link })),
       Effect.mapError(traceWriteError("appendSteps", description, trace_id)),

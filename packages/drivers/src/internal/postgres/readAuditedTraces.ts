@@ -7,22 +7,20 @@ import { timeText } from "./timeText.ts";
 import { traceAndSeal, traceColumns, type TraceRow } from "./TraceRow.ts";
 
 interface AuditedRow extends TraceRow {
-  readonly lease_holder: string | null;
+  readonly has_lease: boolean;
   readonly lease_expires_at: string | null;
   readonly lease_over_ms: number | null;
 }
 
 const auditedTrace = (row: AuditedRow): AuditedTrace => ({
   ...traceAndSeal(row),
-  lease:
-    row.lease_holder === null
-      ? null
-      : {
-          holder: row.lease_holder,
-          expires_at: row.lease_expires_at ?? "",
-          // A time that is none never ends: as good as over.
-          over_ms: row.lease_over_ms ?? Number.POSITIVE_INFINITY,
-        },
+  lease: row.has_lease
+    ? {
+        expires_at: row.lease_expires_at ?? "",
+        // A time that is none never ends: as good as over.
+        over_ms: row.lease_over_ms ?? Number.POSITIVE_INFINITY,
+      }
+    : null,
 });
 
 /** Reads the traces of a range in the order of their ids, with their leases. */
@@ -31,7 +29,7 @@ export const readAuditedTraces = (
   { first, last }: TraceRange,
 ): Effect.Effect<ReadonlyArray<AuditedTrace>, SqlError> =>
   sql<AuditedRow>`
-    select t.*, l.holder as lease_holder,
+    select t.*, l.trace_id is not null as has_lease,
            ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
            extract(epoch from clock_timestamp() - nullif(l.expires_at, 'infinity'))::float8 * 1000 as lease_over_ms
     from (

@@ -5,25 +5,28 @@ import type { SealedTrace, SealTrace } from "../../TraceStore.ts";
 import { traceWriteError } from "./sqlReason.ts";
 import { textArray } from "./textArray.ts";
 
-/** Seals an open trace; with `only_if_expired`, only while nobody holds its lease. */
+/** A seal that needs no holder, for the lease is over: it can only abort. */
+type SealExpired = Omit<SealTrace, "holder"> & {
+  readonly holder?: undefined;
+  readonly only_if_expired: true;
+};
+
+/** Seals an open trace. */
 export const sealTrace =
   ({ sql, description }: Database["Service"]) =>
   ({
     trace_id,
+    holder,
     seal,
     expected,
-    only_if_expired = false,
-  }: SealTrace & { readonly only_if_expired?: boolean }): Effect.Effect<
-    SealedTrace,
-    TraceWriteError | InvalidInput
-  > =>
+  }: SealTrace | SealExpired): Effect.Effect<SealedTrace, TraceWriteError | InvalidInput> =>
     sql<Omit<SealedTrace, "step_count"> & { readonly step_count: bigint }>`
       select ${trace_id}::text as trace_id, seal_record, step_count, chain_head, merkle_root, root_hash
       from runproof_seal_trace(
         ${trace_id}, ${textArray(seal.parts)},
         ${seal.payloads.metadata?.text ?? null}, ${seal.payloads.metadata?.salt ?? null},
         ${expected === undefined ? null : BigInt(expected.next_index)}, ${expected?.link ?? null},
-        ${only_if_expired}
+        ${holder ?? null}
       )`.pipe(
       Effect.map(([row]) => ({ ...row!, step_count: Number(row!.step_count) })),
       Effect.mapError(traceWriteError("sealTrace", description, trace_id)),

@@ -2,7 +2,7 @@ import type { Payload } from "@runproof/proof/Payload";
 import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
-import type { StartTrace, TraceHead } from "../../TraceStore.ts";
+import { LEASE_MS_MAX, type StartedTrace, type StartTrace } from "../../TraceStore.ts";
 import { traceWriteError } from "./sqlReason.ts";
 
 const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
@@ -21,13 +21,13 @@ export const startTrace =
     trace,
     holder,
     lease_ms,
-  }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+  }: StartTrace): Effect.Effect<StartedTrace, TraceWriteError | InvalidInput | RunExists> => {
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
     const attributes: Payload | null = trace.payloads.attributes;
     const { trace_id, run_id, tenant_id } = identityOf(record);
-    if (!Number.isSafeInteger(lease_ms) || lease_ms < 0) {
-      const what = `${lease_ms} is no whole number of milliseconds from 0 on`;
+    if (!Number.isSafeInteger(lease_ms) || lease_ms < 0 || lease_ms > LEASE_MS_MAX) {
+      const what = `${lease_ms} is no whole number of milliseconds from 0 to ${LEASE_MS_MAX}`;
       return Effect.fail(
         new InvalidInput({
           what,
@@ -44,7 +44,7 @@ export const startTrace =
         ${attributes?.text ?? null}, ${attributes?.salt ?? null},
         ${holder}, ${BigInt(lease_ms)}
       )`.pipe(
-      Effect.map(([row]) => ({ trace_id: row!.trace_id, next_index: 0, link: row!.link })),
+      Effect.map(([row]) => ({ trace_id: row!.trace_id, next_index: 0, link: row!.link, holder })),
       Effect.mapError((error) =>
         error.reason._tag === "UniqueViolation" && error.reason.constraint === RUN_IS_UNIQUE
           ? new RunExists({ run_id, tenant_id })

@@ -19,6 +19,9 @@ import type { SeededRandom } from "./SeededRandom.ts";
 /** Long enough that no lease ends while attacks are made. */
 const LEASE_MS = 3_600_000;
 
+/** The holder of every lease here. */
+const HOLDER = "attack-test";
+
 /** Steps of a run: enough to cut some and leave some. */
 const STEPS_MIN = 3;
 const STEPS_MAX = 6;
@@ -82,7 +85,7 @@ export const openRun = Effect.fnUntraced(function* (
     redaction: null,
     plan: { goal: `order ${random.below(10_000)}` },
   });
-  yield* logs.begin({ trace, holder: "attack-test", lease_ms: options.lease_ms ?? LEASE_MS });
+  yield* logs.begin({ trace, holder: HOLDER, lease_ms: options.lease_ms ?? LEASE_MS });
   yield* appendSteps(trace_id, options.steps ?? random.between(STEPS_MIN, STEPS_MAX), random);
   return trace_id;
 });
@@ -97,7 +100,7 @@ export const appendSteps = Effect.fnUntraced(function* (
   const logs = yield* LogsBridge;
   const timestamp = yield* now;
   const steps = Array.from({ length: count }, () => stepOf(trace_id, timestamp, random));
-  return yield* logs.append({ trace_id, steps, expected });
+  return yield* logs.append({ trace_id, holder: HOLDER, steps, expected });
 });
 
 /** Seals a run as completed. */
@@ -112,7 +115,7 @@ export const sealRun = Effect.fnUntraced(function* (trace_id: string) {
     sealed_at,
     metadata: { tokens: 12 },
   });
-  return yield* logs.seal({ trace_id, seal, status: "completed" });
+  return yield* logs.seal({ trace_id, holder: HOLDER, seal, status: "completed" });
 });
 
 /** An open run whose last step but one is in the log: as if a minute had gone by before it. */

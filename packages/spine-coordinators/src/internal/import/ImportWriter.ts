@@ -14,10 +14,9 @@ import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { ImportedRun, ImportError, ImportSettings } from "../../ImportCoordinator.ts";
-import { LogsBridge } from "../../LogsBridge.ts";
+import { LEASE_MS_MAX, LogsBridge } from "../../LogsBridge.ts";
 import { LocalChain } from "../LocalChain.ts";
 import { now } from "../now.ts";
-import { LEASE_MS_MAX } from "../OpenTrace.ts";
 import { refusable } from "../refused.ts";
 import { LINE_BYTES_MAX } from "./Lines.ts";
 import {
@@ -38,6 +37,7 @@ const BATCH_UNITS = 8 * 1024 * 1024;
 interface OpenRun {
   readonly input: TraceInput;
   readonly chain: LocalChain;
+  readonly holder: string;
   batch: Array<PreparedStep>;
   batch_units: number;
   step_count: number;
@@ -76,7 +76,8 @@ export const makeImportWriter = (
       const chain = new LocalChain(input.trace_id, trace);
       const mismatch = chain.compareHead(head);
       if (mismatch !== undefined) return yield* mismatch;
-      open = { input, chain, batch: [], batch_units: 0, step_count: 0 };
+      const { holder } = head;
+      open = { input, chain, holder, batch: [], batch_units: 0, step_count: 0 };
     });
 
     const add = Effect.fnUntraced(function* (run: OpenRun, event: SourceStep, where: string) {
@@ -92,8 +93,8 @@ export const makeImportWriter = (
     const flush = Effect.fnUntraced(function* (run: OpenRun) {
       if (run.batch.length === 0) return;
       const { trace_id } = run.input;
-      const steps = run.batch;
-      const answered = yield* logs.append({ trace_id, steps, expected: run.chain.head });
+      const { holder, batch: steps } = run;
+      const answered = yield* logs.append({ trace_id, holder, steps, expected: run.chain.head });
       const mismatch = run.chain.extend(steps, answered);
       if (mismatch !== undefined) return yield* mismatch;
       run.batch = [];
@@ -105,7 +106,13 @@ export const makeImportWriter = (
       const { trace_id, run_id, tenant_id } = run.input;
       const sealed_at = yield* now;
       const { seal, status } = yield* placed(where, () => sealOf(trace_id, event, sealed_at));
-      const answered = yield* logs.seal({ trace_id, seal, status, expected: run.chain.head });
+      const answered = yield* logs.seal({
+        trace_id,
+        holder: run.holder,
+        seal,
+        status,
+        expected: run.chain.head,
+      });
       const mismatch = run.chain.compareSeal(seal, answered, []);
       if (mismatch !== undefined) return yield* mismatch;
       const { step_count, root_hash } = answered;
