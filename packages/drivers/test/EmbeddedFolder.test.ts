@@ -1,6 +1,7 @@
 /** The embedded database's folder: one process at a time, nothing lost when that dies, and a reason where it can't be used. */
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it as test } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
@@ -59,8 +60,10 @@ describe("the embedded database's folder", () => {
         _tag: "EmbeddedLocked",
         folder: home,
         pid: other.process.pid,
-        message: expect.stringContaining(`process ${other.process.pid}`),
-        remedy: expect.stringMatching(/./u),
+        message: expect.stringContaining(`process ${other.process.pid} on ${hostname()}`),
+        remedy: expect.stringMatching(
+          new RegExp(`remove ${join(home, "lock")}\\.${other.process.pid}-[^ ]+\\.$`, "u"),
+        ),
       });
       yield* other.end;
       expect((yield* within(home, Effect.flatMap(sealedRun(1), verify))).verification_status).toBe(

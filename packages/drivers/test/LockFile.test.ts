@@ -2,7 +2,7 @@
  * Goal: never two holders, and no lock that outlives its process. Method: real processes, some of them killed while
  * they hold it.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
@@ -13,7 +13,12 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { lockFile, tryLock, unlock } from "../src/internal/file/LockFile.ts";
 
 const machine = hostname().replace(/[^A-Za-z0-9.-]/gu, "-");
+
+/** A namespace of pids of its own, as a container has. */
+const CONTAINER = ["--pid", "--fork", "--mount-proc"];
+const hasContainers = spawnSync("unshare", [...CONTAINER, "true"]).status === 0;
 const HOLDER = join(import.meta.dirname, "LockHolder.ts");
+const LOCK_FILE = join(import.meta.dirname, "../src/internal/file/LockFile.ts");
 
 describe("a lock file", () => {
   let folder: string;
@@ -52,7 +57,10 @@ describe("a lock file", () => {
   });
 
   it("is taken over from a process that had this pid before", () => {
-    const stale = `${lock}.${process.pid}-1-00000000@${machine}`;
+    expect(tryLock(lock)).toEqual({ is_taken: true });
+    const [place] = readdirSync(folder).map((file) => file.split("@")[1]);
+    unlock(lock);
+    const stale = `${lock}.${process.pid}-1-00000000@${place}`;
     writeFileSync(stale, "");
     expect(tryLock(lock)).toEqual({ is_taken: true });
     expect(existsSync(stale)).toBe(false);
@@ -80,9 +88,56 @@ describe("a lock file", () => {
   it("is left alone where a process of another machine holds it", () => {
     const foreign = `${lock}.2147483646-1-00000000@another-machine`;
     writeFileSync(foreign, "");
-    expect(tryLock(lock)).toEqual({ is_taken: false, pid: 2_147_483_646, file: foreign });
+    expect(tryLock(lock)).toEqual({
+      is_taken: false,
+      pid: 2_147_483_646,
+      host: "another-machine",
+      file: foreign,
+    });
     expect(readdirSync(folder)).toEqual([basename(foreign)]);
   });
+
+  it.skipIf(!existsSync("/proc/self/ns/pid"))(
+    "is left alone where one of this machine's name holds it whose pids or last start are others",
+    () => {
+      tryLock(lock);
+      const [, boot = "", pids = ""] = readdirSync(folder)[0]!.split("@")[1]!.split("_");
+      unlock(lock);
+      for (const place of ["", "_", `_another-boot_${pids}`, `_${boot}_pid1`]) {
+        const foreign = `${lock}.2147483646-1-00000000@${machine}${place}`;
+        writeFileSync(foreign, "");
+        expect(tryLock(lock), place).toMatchObject({
+          is_taken: false,
+          host: machine,
+          file: foreign,
+        });
+        rmSync(foreign);
+      }
+    },
+  );
+
+  it.skipIf(!hasContainers)(
+    "is not taken from a container of the same name, nor by one",
+    async () => {
+      const inContainer = `import(${JSON.stringify(LOCK_FILE)}).then(({ tryLock }) =>
+      process.stdout.write(JSON.stringify(tryLock(${JSON.stringify(lock)}))))`;
+      const container = () =>
+        JSON.parse(
+          spawnSync("unshare", [
+            ...CONTAINER,
+            process.execPath,
+            "-e",
+            inContainer,
+          ]).stdout.toString(),
+        );
+      expect(tryLock(lock)).toEqual({ is_taken: true });
+      expect(container()).toMatchObject({ is_taken: false, pid: process.pid, host: machine });
+      unlock(lock);
+      expect(container()).toEqual({ is_taken: true });
+      // That its process is gone can't be seen from here.
+      expect(tryLock(lock)).toMatchObject({ is_taken: false, host: machine });
+    },
+  );
 
   it("is never held twice by processes of which some are killed anywhere", async () => {
     const holders = Array.from({ length: 6 }, () => holder(100));

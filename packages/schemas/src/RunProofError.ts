@@ -203,14 +203,25 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()(
 /** The embedded database's folder is in use by another process. */
 export class EmbeddedLocked extends Schema.TaggedError<EmbeddedLocked>()(
   "EmbeddedLocked",
-  { folder: Schema.String, pid: Schema.NullOr(Schema.Int) },
+  {
+    folder: Schema.String,
+    pid: Schema.NullOr(Schema.Int),
+    /** The name of the machine, or container, that the process is on. */
+    host: Schema.optionalKey(Schema.String),
+    /** The file by which it holds the folder. */
+    file: Schema.optionalKey(Schema.String),
+  },
   { httpApiStatus: 503 },
 ) {
   override get message(): string {
-    return `the embedded database in ${this.folder} is in use${this.pid === null ? "" : ` by process ${this.pid}`}`;
+    return `the embedded database in ${this.folder} is in use${this.pid === null ? "" : ` by process ${this.pid}${this.host === undefined ? "" : ` on ${this.host}`}`}`;
   }
   get remedy(): string {
-    return "Wait for that process or end it, set RUNPROOF_HOME to another folder, or use a server through DATABASE_URL.";
+    const remove =
+      this.file === undefined
+        ? ""
+        : ` Where no such process is left on any machine or container that shares the folder, remove ${this.file}.`;
+    return `Wait for that process or end it, set RUNPROOF_HOME to another folder, or use a server through DATABASE_URL.${remove}`;
   }
 }
 

@@ -12,7 +12,7 @@ const LOCK_FILE = "lock";
 export const FOLDER_REMEDY =
   "Name a folder that this process may write in RUNPROOF_HOME, or use a server through DATABASE_URL.";
 
-/** Holds `folder` for this process until the scope closes; a second one gets `EmbeddedLocked` with the holder's pid. */
+/** Holds `folder` for this process until the scope closes; a second one gets `EmbeddedLocked` with the holder. */
 export const lockFolder = (
   folder: string,
 ): Effect.Effect<void, EmbeddedLocked | FileFailed, Scope.Scope> => {
@@ -25,7 +25,11 @@ export const lockFolder = (
     catch: fileFailed(folder, FOLDER_REMEDY),
   });
   const acquire = Effect.flatMap(attempt, (lock) =>
-    lock.is_taken ? Effect.void : Effect.fail(new EmbeddedLocked({ folder, pid: lock.pid })),
+    lock.is_taken
+      ? Effect.void
+      : Effect.fail(
+          new EmbeddedLocked({ folder, pid: lock.pid, host: lock.host, file: lock.file }),
+        ),
   );
   return Effect.acquireRelease(acquire, () => Effect.sync(() => unlock(path)));
 };

@@ -1,6 +1,17 @@
-/** Locks between processes, by files that say whose they are. One of another machine is never taken to be free. */
+/**
+ * Locks between processes, by files that say whose they are. One of another machine, of another container or of before the
+ * machine's last start is never taken to be free: nothing here can tell if its process is gone.
+ */
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readdirSync, readFileSync, rmSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  unlinkSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { type FileFailed, LockHeld } from "@runproof/schemas/RunProofError";
@@ -15,10 +26,15 @@ export const LOCK_WAIT_MS = 10_000;
 /** How often a lock that is held is tried again: a person does not notice, and a core does not mind. */
 const LOCK_RETRY_MS = 20;
 
-/** Whether the lock is ours now, and else the process that holds it and the file by which it does. */
+/** Whether the lock is ours now, and else the process that holds it, its machine's name and the file by which it does. */
 export type LockAttempt =
   | { readonly is_taken: true }
-  | { readonly is_taken: false; readonly pid: number; readonly file: string };
+  | {
+      readonly is_taken: false;
+      readonly pid: number;
+      readonly host: string;
+      readonly file: string;
+    };
 
 /** The files by which this thread holds locks, by the lock. */
 const held = new Map<string, string>();
@@ -28,7 +44,8 @@ interface Holder {
   readonly pid: number;
   /** When that process started, in the system's own count; 0 where the system does not tell. */
   readonly started: number;
-  readonly host: string;
+  /** Where that process is looked for by its pid. */
+  readonly place: string;
 }
 
 /** What stands for the start of a process that ended and whose parent has not asked how: it holds nothing any more. */
@@ -46,14 +63,31 @@ const startOf = (pid: number): number => {
   }
 };
 
-/** This machine, as far as a file's name can say it. */
-const host = hostname().replace(/[^A-Za-z0-9.-]/gu, "-");
+const orEmpty = (read: () => string): string => {
+  try {
+    return read().replace(/[^A-Za-z0-9.-]/gu, "");
+  } catch {
+    return "";
+  }
+};
+
+/**
+ * Where a pid names one process: this machine since it started, and its namespace of pids, as containers of one name have
+ * their own. Systems other than Linux tell the machine's name only.
+ */
+const place = [
+  hostname().replace(/[^A-Za-z0-9.-]/gu, "-"),
+  orEmpty(() => readFileSync("/proc/sys/kernel/random/boot_id", "utf8")),
+  orEmpty(() => readlinkSync("/proc/self/ns/pid")),
+].join("_");
+
+const hostOf = (holder: Holder): string => holder.place.split("_", 1)[0]!;
 
 /** The name says who made the file, so that it is never there without saying so. */
 const ownFile = (path: string) =>
-  `${path}.${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}@${host}`;
+  `${path}.${process.pid}-${startOf(process.pid)}-${randomBytes(4).toString("hex")}@${place}`;
 
-const HOLDER = /^\.(?<pid>[1-9][0-9]*)-(?<started>[0-9]+)-[0-9a-f]{8}@(?<host>.+)$/u;
+const HOLDER = /^\.(?<pid>[1-9][0-9]*)-(?<started>[0-9]+)-[0-9a-f]{8}@(?<place>.+)$/u;
 
 const readHolders = (path: string): ReadonlyArray<Holder> => {
   const name = basename(path);
@@ -61,7 +95,7 @@ const readHolders = (path: string): ReadonlyArray<Holder> => {
     const parts = file.startsWith(name) ? HOLDER.exec(file.slice(name.length))?.groups : undefined;
     if (parts === undefined) return [];
     const [pid, started] = [Number(parts["pid"]), Number(parts["started"])];
-    return [{ file: join(dirname(path), file), pid, started, host: parts["host"]! }];
+    return [{ file: join(dirname(path), file), pid, started, place: parts["place"]! }];
   });
 };
 
@@ -75,7 +109,7 @@ const isRunning = (pid: number): boolean => {
 };
 
 const isGone = (holder: Holder): boolean => {
-  if (holder.host !== host) return false;
+  if (holder.place !== place) return false;
   if (!isRunning(holder.pid)) return true;
   const running = startOf(holder.pid);
   if (running !== 0 && holder.started !== 0) return running !== holder.started;
@@ -102,11 +136,12 @@ const pause = (): void => {
  */
 export const tryLock = (path: string): LockAttempt => {
   const mine = held.get(path);
-  if (mine !== undefined) return { is_taken: false, pid: process.pid, file: mine };
+  if (mine !== undefined)
+    return { is_taken: false, pid: process.pid, host: hostname(), file: mine };
   for (let meetings = 0; ; meetings += 1) {
     const before = livingHolder(path, null);
     if (before !== undefined && (meetings === 0 || meetings === MEETINGS_MAX)) {
-      return { is_taken: false, pid: before.pid, file: before.file };
+      return { is_taken: false, pid: before.pid, host: hostOf(before), file: before.file };
     }
     if (before === undefined) {
       const own = ownFile(path);
