@@ -49,6 +49,16 @@ const loginCheck = (server: {
       }
     : ok("login", `${server.login} acts as runproof_app and owns nothing`);
 
+const durabilityCheck = (undurable: ReadonlyArray<string>): Check =>
+  undurable.length === 0
+    ? ok("durability", "what is acknowledged is on the disk")
+    : {
+        name: "durability",
+        status: "warn",
+        detail: `${undurable.join(" and ")} ${undurable.length === 1 ? "is" : "are"} off: a crash of the machine can lose what was acknowledged`,
+        remedy: `Set ${undurable.map((setting) => `${setting} = on`).join(", ")} in the server's configuration.`,
+      };
+
 /** Checks an open database. */
 export const checkOpenDatabase: Effect.Effect<
   ReadonlyArray<Check>,
@@ -74,6 +84,7 @@ export const checkOpenDatabase: Effect.Effect<
     versionCheck(server.major_version, server.version),
     ok("schema", `at head: ${server.head}`),
     defences,
+    durabilityCheck(server.undurable),
     // The embedded database has one login only, and no other process reaches it.
     ...(database.kind === "server" ? [loginCheck(server)] : []),
   ];

@@ -8,7 +8,10 @@ export interface Server {
   readonly major_version: number;
   readonly login: string;
   readonly login_is_superuser: boolean;
+  /** Whether the login has the rights of the tables' owner. */
   readonly login_owns: boolean;
+  /** Settings by which a crash of the machine may lose or tear what was committed; none where all is well. */
+  readonly undurable: ReadonlyArray<string>;
   /** The newest migration applied. */
   readonly head: string;
 }
@@ -20,7 +23,8 @@ export const readServer = (sql: SqlClient): Effect.Effect<Server, SqlError> =>
            current_setting('server_version_num')::int / 10000 as major_version,
            session_user::text as login,
            (select rolsuper from pg_roles where rolname = session_user) as login_is_superuser,
-           (select pg_get_userbyid(c.relowner) = session_user from pg_class c where c.oid = to_regclass('aos_traces')) as login_owns,
+           (select pg_has_role(session_user, c.relowner, 'usage') from pg_class c where c.oid = to_regclass('aos_traces')) as login_owns,
+           array(select name from pg_settings where name in ('fsync', 'full_page_writes') and setting = 'off' order by 1) as undurable,
            (select lpad(id::text, 4, '0') || '_' || name from aos_schema_migrations order by id desc limit 1) as head`.pipe(
     Effect.map(([row]) => row!),
   );
