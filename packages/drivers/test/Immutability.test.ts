@@ -118,7 +118,9 @@ const queueEvent = (trace_id: string, kind: string, detail?: Record<string, stri
 const oneRowEach = Effect.gen(function* () {
   const run = yield* sealedRun(2);
   yield* asApplication("select runproof_sequence_log()");
-  yield* asApplication("select runproof_store_checkpoint('origin', 1, 'root', 'note')");
+  yield* asApplication(
+    "select runproof_store_checkpoint('o', 1, repeat('00', 32), concat_ws(chr(10), 'o', 1, encode(decode(repeat('00', 32), 'hex'), 'base64'), ''))",
+  );
   yield* asApplication(
     `select runproof_store_run(${literal(run.tenant_id)}, ${literal(`stored ${run.run_id}`)}, 'a', 'o', 'g', '{}')`,
   );

@@ -124,7 +124,27 @@ const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
         event_record: record,
       });
       const { size } = yield* sizeOf;
-      for (const wrong of [record.replace("key_added", "erasure"), `${record} `, "{}"]) {
+      for (const wrong of [
+        `${record} `,
+        "{}",
+        ...(
+          [
+            ["key_added", "erasure"],
+            ['"trace_id":null', '"trace_id":"a-trace"'],
+            ['"actor":"operator"', '"actor":1'],
+            ['"actor":"operator"', '"actor":"\\u006fperator"'],
+            ['"reason":"yearly"', '"reason":null'],
+            [/"detail":\{[^}]*\}/u, '"detail":[1.10]'],
+            [/"detail":\{[^}]*\}/u, '"detail":{}'],
+            ['"new_vkey":"b"', '"new_vkey":2'],
+            ['"new_vkey":"b"', '"more":"","new_vkey":"b"'],
+            ['"new_vkey":"b"', ' "new_vkey":"b"'],
+            ["2026-02-10T12:43:41.549430Z", "yesterday"],
+            ["2026-02-10T12:43:41.549430Z", "2026-02-10T12:43:41Z"],
+          ] as const
+        ).map(([from, to]) => record.replace(from, to)),
+      ]) {
+        expect(wrong).not.toBe(record);
         yield* Effect.flip(log.recordEvent(wrong));
       }
       yield* sequence;
@@ -155,21 +175,41 @@ const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
     Effect.gen(function* () {
       const log = yield* LogStore;
       expect(yield* log.latestCheckpoint).toBe(null);
-      const of = (tree_size: number, note: string) => ({
-        origin: "example.com/log",
+      yield* queue(9);
+      yield* sequence;
+      const root = Buffer.alloc(32, 0xab);
+      const origin = "example.com/log";
+      const of = (tree_size: number, signature: string) => ({
+        origin,
         tree_size,
-        root_hash: "ab".repeat(32),
-        note,
+        root_hash: root.toString("hex"),
+        note: `${origin}\n${tree_size}\n${root.toString("base64")}\n\n${signature}\n`,
       });
-      for (const [size, note] of [
-        [5, "first of 5"],
-        [9, "of 9"],
-        [5, "second of 5"],
+      for (const [size, signature] of [
+        [5, "first"],
+        [9, "only"],
+        [5, "second"],
       ] as const) {
-        yield* log.storeCheckpoint(of(size, note));
+        yield* log.storeCheckpoint(of(size, signature));
       }
-      expect(yield* log.latestCheckpoint).toMatchObject(of(9, "of 9"));
-      expect(yield* log.checkpointOfSize(5)).toMatchObject(of(5, "second of 5"));
+      expect(yield* log.latestCheckpoint).toMatchObject(of(9, "only"));
+      expect(yield* log.checkpointOfSize(5)).toMatchObject(of(5, "second"));
+      const good = of(6, "");
+      const { size } = yield* sizeOf;
+      for (const wrong of [
+        of(size + 1, ""),
+        of(-1, ""),
+        { ...good, note: "junk" },
+        { ...good, note: of(7, "").note },
+        { ...good, origin: "example.com/other" },
+        { ...good, origin: "", note: good.note.slice(origin.length) },
+        { ...good, root_hash: "ac".repeat(32) },
+        { ...good, root_hash: "no hash" },
+        { ...good, root_hash: good.root_hash.toUpperCase() },
+      ]) {
+        const error = yield* Effect.flip(log.storeCheckpoint(wrong));
+        expect(error.message).toContain("S6006");
+      }
       expect(yield* log.checkpointOfSize(6)).toBe(null);
     }),
   );

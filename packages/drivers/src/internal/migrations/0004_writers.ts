@@ -187,15 +187,28 @@ begin
 end
 $$`,
     // What the application does: a key's change. An erasure that it only claims would make a run look tampered with.
+    // Nor may its record be one that a verifier can't read: the log keeps it for ever.
     `create function runproof_log_event(p_record text) returns void
 language plpgsql security definer set search_path from current as $$
+declare
+  event json := p_record;
+  texts_are_canonical boolean;
+  detail text;
 begin
-  if p_record::json ->> 'event' in ('key_added', 'key_retired') then
-    perform runproof_queue_event(p_record);
-  else
-    raise exception 'S6_IMMUTABILITY_VIOLATION: % is logged together with its operation only', p_record::json ->> 'event'
+  if event ->> 'event' is null or event ->> 'event' not in ('key_added', 'key_retired') then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: % is logged together with its operation only', event ->> 'event'
       using errcode = 'S6001';
   end if;
+  select bool_and(value::text is not distinct from to_json(value #>> '{}')::text) into texts_are_canonical
+    from json_each(event) where key in ('actor', 'occurred_at', 'reason');
+  select '{' || string_agg(to_json(key)::text || ':' || to_json(value #>> '{}')::text, ',') || '}' into detail
+    from json_each(event -> 'detail') where key in ('new_vkey', 'old_vkey');
+  if texts_are_canonical is not true or detail is distinct from (event -> 'detail')::text
+     or event #>> '{detail,new_vkey}' is null or event #>> '{detail,old_vkey}' is null or event ->> 'trace_id' is not null
+     or to_char((event ->> 'occurred_at')::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') is distinct from event ->> 'occurred_at' then
+    raise exception 'not the record of a key''s change' using errcode = 'S6006';
+  end if;
+  perform runproof_queue_event(p_record);
 end
 $$`,
     // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
@@ -243,9 +256,22 @@ begin
   return numbered;
 end
 $$`,
+    // Checkpoints stay for ever: one of more than the log has, or that its note does not say, would be found wrong by every audit.
     `create function runproof_store_checkpoint(p_origin text, p_tree_size bigint, p_root_hash text, p_note text) returns void
-language sql security definer set search_path from current as $$
-  insert into aos_checkpoints (origin, tree_size, root_hash, note) values (p_origin, p_tree_size, p_root_hash, p_note)
+language plpgsql security definer set search_path from current as $$
+declare
+  size bigint;
+begin
+  select coalesce(max(log_index) + 1, 0) into size from aos_log_entries;
+  if p_tree_size is null or p_tree_size not between 0 and size then
+    raise exception 'a checkpoint of % entries, where the log has %', p_tree_size, size using errcode = 'S6006';
+  end if;
+  if (p_origin <> '' and strpos(p_origin, chr(10)) = 0 and p_root_hash ~ '^[0-9a-f]{64}$') is not true
+     or starts_with(p_note, concat_ws(chr(10), p_origin, p_tree_size, encode(decode(p_root_hash, 'hex'), 'base64'), '')) is not true then
+    raise exception 'the note does not say this origin, tree size and root' using errcode = 'S6006';
+  end if;
+  insert into aos_checkpoints (origin, tree_size, root_hash, note) values (p_origin, p_tree_size, p_root_hash, p_note);
+end
 $$`,
     // Retention and erasure are the owner's, each with its event in the same transaction.
     `create function runproof_archive_trace(p_trace_id text, p_event_record text) returns void
