@@ -119,7 +119,7 @@ type Owner = <A, E, R>(
 ) => Effect.Effect<A, E | SqlError, Exclude<R, SqlClient.SqlClient>>;
 
 /** Why a database can't be opened. */
-export type OpenError = DatabaseError | EmbeddedLocked | FileFailed;
+export type OpenError = DatabaseError | ConfigurationInvalid | EmbeddedLocked | FileFailed;
 
 /** An open database at this version's schema. `sql` acts as the application's role, `asOwner` as the login itself. */
 export class Database extends Context.Service<
@@ -185,16 +185,44 @@ const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
         }),
   });
 
+/** A pooler may drop what a session asks for at its start, without a word. */
+const requireSettings = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  description: string,
+) {
+  const wanted = { ...SESSION_SETTINGS, role: APPLICATION_ROLE };
+  const names = Object.keys(wanted);
+  const columns = names.map((name) => `current_setting('${name}') as ${name}`).join(", ");
+  const [found] = yield* sql.unsafe<Record<string, string>>(
+    `select current_user::text as acts_as, ${columns}`,
+  );
+  const others = [
+    ...(found?.["acts_as"] === APPLICATION_ROLE ? [] : [`acts as ${found?.["acts_as"]}`]),
+    ...Object.entries(wanted)
+      .filter(([name, value]) => found?.[name] !== value)
+      .map(([name]) => `has ${name} = ${found?.[name]}`),
+  ];
+  if (others.length === 0) return;
+  const set = Object.entries(wanted).map(
+    ([name, value]) => `ALTER ROLE <login> SET ${name} = '${value}';`,
+  );
+  return yield* new ConfigurationInvalid({
+    setting: "DATABASE_URL",
+    what: `a session of ${description} does not keep the settings it starts with: it ${others.join(", ")}`,
+    remedy: `A connection pooler drops start-up parameters. Connect to the server itself, let the pooler pass them on (PgBouncer: not in ignore_startup_parameters), or give them to a login that only the application uses: ${set.join(" ")}`,
+  });
+});
+
 const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
   const description = hidePassword(Redacted.value(url));
   const reactivity = yield* Reactivity.Reactivity;
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
     const sql = yield* serverClient(url, APPLICATION_ROLE);
-    yield* sql`select 1`;
+    yield* requireSettings(sql, description);
     return sql;
-  });
-  const sql = yield* Effect.mapError(connect, databaseError("connect", description));
+  }).pipe(toDomain("connect", description));
+  const sql = yield* connect;
   const asOwner: Owner = (effect) =>
     Effect.scoped(
       Effect.gen(function* () {
