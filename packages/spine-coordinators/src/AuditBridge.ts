@@ -1,6 +1,8 @@
 /** The one door from an audit to everything that is stored. */
 import { type AuditReadError, AuditStore } from "@runproof/drivers/AuditStore";
-import { LogStore } from "@runproof/drivers/LogStore";
+import { type LogSize, LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
+import type { TreeNode } from "@runproof/proof/ProofPlan";
+import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -8,12 +10,20 @@ import * as Layer from "effect/Layer";
 export type { AuditReadError };
 
 /** What can be read of one state of the database. */
-export interface AuditReads
-  extends
-    Omit<AuditStore["Service"], "snapshot">,
-    Pick<LogStore["Service"], "nodes" | "latestCheckpoint"> {
-  readonly logSize: LogStore["Service"]["size"];
+export interface AuditReads extends Omit<AuditStore["Service"], "snapshot"> {
+  /** Hashes of complete subtrees of the log, in the order asked for. */
+  readonly nodes: (
+    nodes: ReadonlyArray<TreeNode>,
+  ) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
+  readonly latestCheckpoint: Effect.Effect<StoredCheckpoint | null, AuditReadError>;
+  readonly logSize: Effect.Effect<LogSize, AuditReadError>;
 }
+
+/** A table of the log that is gone or may not be read, in a database that was opened, is about what is stored. */
+const evident = <A>(effect: Effect.Effect<A, AuditReadError>): Effect.Effect<A, AuditReadError> =>
+  Effect.catchTag(effect, ["SchemaMismatch", "NotAuthorised"], ({ message }) =>
+    Effect.fail(new StoredDataUnreadable({ where: "the log", what: message })),
+  );
 
 /** Reads everything, and changes nothing. */
 export class AuditBridge extends Context.Service<
@@ -29,8 +39,13 @@ export class AuditBridge extends Context.Service<
     AuditBridge,
     Effect.gen(function* () {
       const { snapshot, ...reads } = yield* AuditStore;
-      const { nodes, latestCheckpoint, size } = yield* LogStore;
-      const all: AuditReads = { ...reads, nodes, latestCheckpoint, logSize: size };
+      const log = yield* LogStore;
+      const all: AuditReads = {
+        ...reads,
+        nodes: (nodes) => evident(log.nodes(nodes)),
+        latestCheckpoint: evident(log.latestCheckpoint),
+        logSize: evident(log.size),
+      };
       return AuditBridge.of({ snapshot: (use) => snapshot(use(all)) });
     }),
   );

@@ -1,10 +1,11 @@
 /** Checks everything that a database holds, from the rows, against itself, its log, and checkpoints kept elsewhere. */
 import { planRoot } from "@runproof/proof/ProofPlan";
 import { parseVerifierKey, type VerifierKey } from "@runproof/proof/NoteKey";
+import type { Refusal } from "@runproof/proof/Refusal";
 import { NoteInvalid } from "@runproof/proof/SignedNote";
 import { TILE_WIDTH } from "@runproof/proof/Tile";
 import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
-import type { DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
+import { type DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -25,7 +26,7 @@ import {
 } from "./internal/audit/CheckpointCheck.ts";
 import { FROM_THE_FIRST, LogWalk, type WalkStart } from "./internal/audit/LogWalk.ts";
 import { now } from "./internal/now.ts";
-import { invalidInput, refusable } from "./internal/refused.ts";
+import { refusable } from "./internal/refused.ts";
 
 export type { AuditFinding, AuditReport, CheckpointNote };
 
@@ -126,6 +127,9 @@ interface Given {
   readonly since: ReadCheckpoint | null;
 }
 
+const unusable = ({ path, what, remedy }: Refusal, source: string) =>
+  new InvalidInput({ what, where: `${source} (${path})`, remedy });
+
 const readGiven = Effect.fnUntraced(function* ({
   verifier_keys = [],
   checkpoints = [],
@@ -135,13 +139,13 @@ const readGiven = Effect.fnUntraced(function* ({
     Effect.suspend(() => {
       const checkpoint = readCheckpoint(note, keys);
       return checkpoint instanceof NoteInvalid
-        ? Effect.fail(invalidInput(checkpoint, note.source))
+        ? Effect.fail(unusable(checkpoint, note.source))
         : Effect.succeed(checkpoint);
     });
   const keys = yield* Effect.forEach(verifier_keys, (text) =>
     Effect.mapError(
       refusable(() => parseVerifierKey(text)),
-      (refusal) => invalidInput(refusal),
+      (refusal) => unusable(refusal, "verifier keys"),
     ),
   );
   const kept = yield* Effect.forEach(checkpoints, (note) => read(note, keys));

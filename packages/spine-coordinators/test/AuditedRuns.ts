@@ -123,6 +123,12 @@ export const seal = ({ trace_id }: Run) =>
 /** Records a run and seals it. */
 export const sealedRun = (steps: number) => Effect.tap(openRun(steps), seal);
 
+/** Records many runs of one step in one transaction, and seals them. */
+export const sealedRuns = (count: number) =>
+  Effect.flatMap(TraceStore, (store) =>
+    store.atomically(Effect.forEach(Array.from({ length: count }), () => sealedRun(1))),
+  );
+
 /** Numbers what waits in the log's queue. */
 export const number = Effect.flatMap(LogStore, (log) => log.sequence);
 

@@ -3,12 +3,6 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Fragment } from "effect/sql/Statement";
 
-/**
- * Most rows of a page: enough that a round trip is small beside the work on them, and few enough that a page is garbage
- * while it is young. At 1000, an audit of a million steps took half as much memory again.
- */
-const PAGE_ROWS = 100;
-
 /** Payloads may be large: a page ends with the row that brings it over this many bytes. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
@@ -20,6 +14,8 @@ export interface PagedQuery {
   /** What follows `from`: the table and the condition. */
   readonly source: Fragment;
   readonly order: string;
+  /** Most rows of a page. */
+  readonly rows: number;
   /** An expression for what the row's large columns take, in bytes. */
   readonly bytes: string;
 }
@@ -27,7 +23,7 @@ export interface PagedQuery {
 /** How many rows each page takes. */
 const readPageLengths = (
   sql: SqlClient,
-  { source, order, bytes }: PagedQuery,
+  { source, order, rows: page_rows, bytes }: PagedQuery,
 ): Effect.Effect<ReadonlyArray<number>, SqlError> =>
   sql<{ length: bigint }>`
     select count(*) as length
@@ -37,7 +33,7 @@ const readPageLengths = (
       from ${source}
       window by_order as (order by ${sql.literal(order)} rows unbounded preceding)
     ) as places
-    group by row_before / ${BigInt(PAGE_ROWS)}, div(bytes_before, ${BigInt(PAGE_BYTES)})
+    group by row_before / ${BigInt(page_rows)}, div(bytes_before, ${BigInt(PAGE_BYTES)})
     order by min(row_before)`.pipe(Effect.map((rows) => rows.map((row) => Number(row.length))));
 
 const selectAll = (sql: SqlClient, { columns, source, order }: PagedQuery): Fragment =>

@@ -6,6 +6,9 @@ import type { AuditedEntry, EntryTrace, TraceRange } from "../../AuditStore.ts";
 import { forEachPage } from "./forEachPage.ts";
 import { textArray } from "./textArray.ts";
 
+/** Entries are small, but for an event's record. */
+const PAGE_ENTRIES = 1000;
+
 interface EntryRow extends Omit<AuditedEntry, "log_index"> {
   readonly log_index: bigint | null;
 }
@@ -29,6 +32,7 @@ const forEachEntryPage = <E, R>(
     sql,
     {
       ...query,
+      rows: PAGE_ENTRIES,
       columns: "log_index, kind, digest, trace_id, event_record",
       bytes: "coalesce(octet_length(event_record), 0)",
     },

@@ -6,6 +6,12 @@ import type { TraceRange } from "../../AuditStore.ts";
 import { forEachPage } from "./forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
 
+/**
+ * Enough that a round trip is small beside the work on them, and few enough that a page is garbage while it is young: at
+ * 1000, an audit of a million steps took half as much memory again.
+ */
+const PAGE_STEPS = 100;
+
 /** What a step's large columns take, in bytes; a value that is stored out of line is not read for it. */
 const stepBytes = `octet_length(record) + coalesce(octet_length(params), 0) + coalesce(octet_length(outcome_data), 0)
                    + coalesce(octet_length(attributes), 0)`;
@@ -23,6 +29,7 @@ export const readAuditedSteps = <E, R>(
       columns: stepColumns,
       source: sql`aos_trace_steps where trace_id >= ${first} and trace_id <= ${last}`,
       order: "trace_id, step_index",
+      rows: PAGE_STEPS,
       bytes: stepBytes,
     },
     (rows) => use(rows.map(storedStep)),
