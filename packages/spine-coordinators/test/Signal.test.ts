@@ -39,6 +39,8 @@ const openServer = (held: number | null, onHeld: () => void) =>
 
 interface Killed {
   readonly acknowledged: ReadonlyArray<number>;
+  /** Lines that are no step's index: why it failed, where it did. */
+  readonly said: ReadonlyArray<string>;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
@@ -65,12 +67,14 @@ const kill = (
         });
         end = () => child.kill(signal);
         const acknowledged: Array<number> = [];
+        const said: Array<string> = [];
         createInterface({ input: child.stdout }).on("line", (line) => {
-          acknowledged.push(Number(line));
-          if (Number(line) === stage.after) end();
+          if (!/^\d+$/u.test(line)) said.push(line);
+          else acknowledged.push(Number(line));
+          if (line === String(stage.after)) end();
         });
         child.on("close", (code, ended_by) =>
-          resume(Effect.succeed({ acknowledged, code, signal: ended_by })),
+          resume(Effect.succeed({ acknowledged, said, code, signal: ended_by })),
         );
       });
     }),
@@ -83,7 +87,8 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
       it.effect(`that gets ${signal} seals its run aborted before it ends`, () =>
         Effect.gen(function* () {
           const run_id = runId();
-          const { acknowledged } = yield* kill(signal, run_id, { in: 1 }, 30_000);
+          const { acknowledged, said } = yield* kill(signal, run_id, { in: 1 }, 30_000);
+          assert.lengthOf(said, 0, said.join("\n"));
           assert.deepStrictEqual(acknowledged, [0]);
           const { status, seal, steps } = yield* show(run_id);
           assert.strictEqual(status, "aborted");
@@ -103,7 +108,8 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
       it.effect(`that is killed ${where} step ${index} leaves a run that its lease ends`, () =>
         Effect.gen(function* () {
           const run_id = runId();
-          const { acknowledged, signal } = yield* kill("SIGKILL", run_id, stage, 1_000);
+          const { acknowledged, said, signal } = yield* kill("SIGKILL", run_id, stage, 1_000);
+          assert.lengthOf(said, 0, said.join("\n"));
           assert.strictEqual(signal, "SIGKILL");
           // Killed after its last step, it may have sealed before the signal came.
           const isOver = "after" in stage && stage.after === STEPS - 1;
