@@ -1,0 +1,85 @@
+/**
+ * Goal: an audit beside writers cries no wolf. Method: sixteen writers record, seal, abandon and sweep runs, a sequencer
+ * numbers the log and a signer signs it, while audits run one after another until the writers are done.
+ */
+import { assert, expect, layer } from "@effect/vitest";
+import { TraceStore } from "@runproof/drivers/TraceStore";
+import type { AuditReport } from "@runproof/schemas/AuditReport";
+import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
+import * as Ref from "effect/Ref";
+import {
+  append,
+  audit,
+  audited,
+  logKey,
+  number,
+  openRun,
+  pastTriggers,
+  seal,
+  sign,
+} from "./AuditedRuns.ts";
+import { serverConfig } from "./TestDatabase.ts";
+
+const WRITERS = 16;
+const RUNS_OF_A_WRITER = 12;
+
+/** One run of a writer: sealed, left open, or abandoned with a lease that a sweeper finds over. */
+const writeRun = (nth: number) =>
+  Effect.gen(function* () {
+    const abandons = nth % 4 === 3;
+    const run = yield* openRun(2, abandons ? 0 : undefined);
+    for (let more = 0; more < nth % 3; more += 1) yield* append(run, 1);
+    if (nth % 4 === 0 || nth % 4 === 1) yield* seal(run);
+    if (abandons) yield* Effect.flatMap(TraceStore, (store) => store.abortExpired());
+  });
+
+const writer = Effect.forEach(
+  Array.from({ length: RUNS_OF_A_WRITER }, (_, nth) => nth),
+  writeRun,
+  { discard: true },
+);
+
+layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })("an audit", (it) => {
+  it.effect("beside sixteen writers, a sweeper, a sequencer and a signer finds nothing", () =>
+    Effect.gen(function* () {
+      const key = logKey();
+      const first = yield* Effect.andThen(openRun(1), sign(key));
+      const isDone = yield* Ref.make(false);
+      const writers = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: WRITERS }, () => writer),
+          {
+            concurrency: WRITERS,
+            discard: true,
+          },
+        ).pipe(Effect.ensuring(Ref.set(isDone, true))),
+      );
+      const signer = yield* Effect.forkChild(
+        Effect.repeat(Effect.andThen(sign(key), Ref.get(isDone)), { until: (done) => done }),
+      );
+      const reports: Array<AuditReport> = [];
+      let since = first;
+      do {
+        const full = yield* audit({
+          checkpoints: [{ source: "first.txt", note: first }],
+          verifier_keys: [key.verifier.text],
+        });
+        const recent = yield* audit({ since: { source: "last.txt", note: since } });
+        reports.push(full.report, recent.report);
+        since = recent.resume_from ?? since;
+      } while (!(yield* Ref.get(isDone)));
+      yield* Fiber.join(writers);
+      yield* Fiber.join(signer);
+      for (const report of reports) assert.deepStrictEqual(report.findings, []);
+      yield* number;
+      const { report } = yield* audit();
+      assert.deepStrictEqual(report.findings, []);
+      assert.strictEqual(report.checked.traces, WRITERS * RUNS_OF_A_WRITER + 1);
+      expect(reports.length).toBeGreaterThan(3);
+      // What is found beside writers is found all the same.
+      yield* pastTriggers("update aos_trace_steps set skill_name = 'x' where step_index = 1");
+      assert.strictEqual((yield* audit()).report.verdict, "FINDINGS");
+    }),
+  );
+});
