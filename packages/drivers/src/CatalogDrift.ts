@@ -57,6 +57,21 @@ const grantExecute = /^grant execute on function (\w+)\(/u;
 /** The names that the catalog has for types which statements name otherwise. */
 const TYPE_NAMES: Readonly<Record<string, string>> = { timestamptz: "timestamp with time zone" };
 
+/** How the catalog prints the expressions of defaults and checks that the statements write otherwise. */
+const PRINTED: Readonly<Record<string, string>> = {
+  "'queued'": "'queued'::text",
+  "pg_current_xact_id()::text::bigint": "((pg_current_xact_id())::text)::bigint",
+  "kind between 1 and 4": "((kind >= 1) AND (kind <= 4))",
+  "digest ~ '^[0-9a-f]{64}$'": "(digest ~ '^[0-9a-f]{64}$'::text)",
+  "length(hashes) = 8192": "(length(hashes) = 8192)",
+  "status in ('queued', 'running', 'succeeded', 'failed', 'aborted')":
+    "(status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'aborted'::text]))",
+  "status in ('running', 'completed', 'failed', 'aborted')":
+    "(status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'aborted'::text]))",
+};
+
+const printed = (expression: string): string => PRINTED[expression] ?? expression;
+
 const keyColumns = (statement: string, kind: "primary key" | "unique"): string | undefined =>
   new RegExp(`^  ${kind} \\(([\\w, ]+)\\)`, "mu").exec(statement)?.[1];
 
@@ -74,10 +89,19 @@ const tableOf = (statement: string): ExpectedTable => {
   return {
     columns: columns.map(({ name, type, rest }) => {
       const isRequired = /not null|generated/u.test(rest) || primary.split(", ").includes(name);
-      return `${name} ${type}${isRequired ? " not null" : ""}`;
+      const [, default_] = / default ([^ ]+)/u.exec(rest) ?? [];
+      const [identity = ""] = / generated always as identity/u.exec(rest) ?? [];
+      return [
+        `${name} ${type}`,
+        isRequired ? " not null" : "",
+        default_ === undefined ? "" : ` default ${printed(default_)}`,
+        identity,
+      ].join("");
     }),
     constraints: [
-      ...[...statement.matchAll(/constraint (\w+) check/gu)].map((match) => match[1]!),
+      ...[...statement.matchAll(/constraint (\w+) check \((.*)\),?$/gmu)].map(
+        ([, name, check]) => `${name} CHECK (${printed(check!)})`,
+      ),
       `PRIMARY KEY (${primary})`,
       ...(unique === undefined ? [] : [`UNIQUE (${unique})`]),
     ],

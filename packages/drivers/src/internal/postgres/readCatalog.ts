@@ -9,13 +9,13 @@ export interface CatalogTable {
   /** `p` where its rows survive a crash. */
   readonly persistence: string;
   readonly owner: string;
-  /** `name type`, with ` not null` where it is so, in the order of the columns. */
+  /** `name type`, with ` not null`, ` default …` and its identity where it is so, in the order of the columns. */
   readonly columns: ReadonlyArray<string>;
   readonly row_security: boolean;
   readonly rules: ReadonlyArray<string>;
   readonly policies: ReadonlyArray<string>;
   readonly children: ReadonlyArray<string>;
-  /** Names of what is checked, and the definitions of keys. */
+  /** The definitions of keys, and of what is checked with its name. */
   readonly constraints: ReadonlyArray<string>;
   /** `grantee:privilege` of everyone but the owner; with a column's name where it is on one column. */
   readonly grants: ReadonlyArray<string>;
@@ -88,12 +88,14 @@ export const readCatalog = (sql: SqlClient): Effect.Effect<Catalog, SqlError> =>
       select c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence,
              c.relowner::regrole::text as owner,
              array(select a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
+                          || coalesce((select ' default ' || pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum), '')
+                          || case a.attidentity when '' then '' when 'a' then ' generated always as identity' else ' generated as identity' end
                    from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
              c.relrowsecurity or c.relforcerowsecurity as row_security,
              array(select r.rulename::text from pg_rewrite r where r.ev_class = c.oid) as rules,
              array(select p.polname::text from pg_policy p where p.polrelid = c.oid) as policies,
              array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid) as children,
-             array(select case k.contype when 'c' then k.conname::text else pg_get_constraintdef(k.oid) end
+             array(select case k.contype when 'c' then k.conname || ' ' else '' end || pg_get_constraintdef(k.oid)
                    from pg_constraint k
                    where k.conrelid = c.oid and k.contype in ('p', 'u', 'c') and k.convalidated) as constraints,
              array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
@@ -112,7 +114,10 @@ export const readCatalog = (sql: SqlClient): Effect.Effect<Catalog, SqlError> =>
       from pg_trigger t
       join pg_class c on c.oid = t.tgrelid
       join pg_proc p on p.oid = t.tgfoid
-      where c.relnamespace = current_schema()::regnamespace and not t.tgisinternal
+      where c.relnamespace = current_schema()::regnamespace
+        -- A superuser may mark any trigger as internal: only those of foreign keys are.
+        and not (t.tgisinternal and p.pronamespace = 'pg_catalog'::regnamespace
+                 and exists (select from pg_constraint k where k.oid = t.tgconstraint and k.contype = 'f'))
         and (c.relname like 'aos\\_%' or c.relname = 'runs')`;
     const functions = yield* sql<CatalogFunction>`
       select p.proname::text as name, pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as result,
