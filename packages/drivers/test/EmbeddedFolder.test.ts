@@ -51,6 +51,51 @@ describe("the embedded database's folder", () => {
     }),
   );
 
+  test.live("has the new database's name on the disk before anything is recorded in it", () =>
+    Effect.gen(function* () {
+      const home = yield* temporaryFolder;
+      const { open } = fs.promises;
+      const { renameSync } = fs;
+      const events: Array<string> = [];
+      const keep = (what: string, path: unknown) => {
+        // PostgreSQL moves and flushes files of its own below.
+        if ([home, join(home, "postgres")].includes(String(path)))
+          events.push(`${what} ${String(path)}`);
+      };
+      const watch = Effect.sync(() => {
+        fs.renameSync = (from, to) => {
+          renameSync(from, to);
+          keep("renamed", to);
+        };
+        fs.promises.open = async (path, ...rest) => {
+          const handle = await open(path, ...rest);
+          const sync = handle.sync.bind(handle);
+          handle.sync = async () => {
+            await sync();
+            keep("flushed", path);
+          };
+          return handle;
+        };
+        syncBuiltinESMExports();
+      });
+      const unwatch = Effect.sync(() => {
+        Object.assign(fs, { renameSync });
+        fs.promises.open = open;
+        syncBuiltinESMExports();
+      });
+      yield* Effect.acquireUseRelease(
+        watch,
+        () =>
+          within(
+            home,
+            Effect.sync(() => events.push("opened")),
+          ),
+        () => unwatch,
+      );
+      expect(events).toEqual([`renamed ${join(home, "postgres")}`, `flushed ${home}`, "opened"]);
+    }),
+  );
+
   test.live("is one process's, and says which one has it", () =>
     Effect.gen(function* () {
       const home = yield* embeddedFolder;

@@ -5,6 +5,7 @@ import { DatabaseFailed, type FileFailed } from "@runproof/schemas/RunProofError
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { codeOf, fileFailed } from "../file/FileError.ts";
+import { syncFolder } from "../file/writeDurably.ts";
 import { DURABLE_PARAMETERS, DurableFolder } from "./DurableFolder.ts";
 import { FOLDER_REMEDY } from "./FolderLock.ts";
 
@@ -22,6 +23,8 @@ const make = async (folder: string): Promise<void> => {
   mkdirSync(making);
   await (await open(making)).close();
   renameSync(making, join(folder, DATA));
+  // What is recorded in it would go with its name.
+  await syncFolder(folder);
 };
 
 /** Whether a database is there; one is never made among files that are something else. */

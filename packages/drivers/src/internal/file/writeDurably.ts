@@ -10,7 +10,7 @@ export interface WriteOptions {
 }
 
 /** Makes a folder's entries survive a crash of the machine. Windows can't open folders, and keeps their entries itself. */
-const syncFolder = async (folder: string): Promise<void> => {
+export const syncFolder = async (folder: string): Promise<void> => {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {
