@@ -13,9 +13,10 @@ import * as Layer from "effect/Layer";
 export type { Change, EvidenceRows, EvidenceTable, StatementRefusal };
 
 /** Attacks as a superuser, and takes everything back. */
-export class AttackBridge extends Context.Service<AttackBridge, AttackLab["Service"]>()(
-  "@runproof/spine-coordinators/AttackBridge",
-) {
+export class AttackBridge extends Context.Service<
+  AttackBridge,
+  Pick<AttackLab["Service"], "keep" | "change" | "execute" | "refusal" | "restore">
+>()("@runproof/spine-coordinators/AttackBridge") {
   static readonly layer: Layer.Layer<AttackBridge, never, AttackLab> = Layer.effect(
     AttackBridge,
     Effect.map(AttackLab, (lab) => AttackBridge.of(lab)),
