@@ -153,6 +153,8 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
               to: { tree_size: 6 },
             });
             for (const [input, tag] of [
+              [{ from: { note: older.note.replace("\n6\n", "\n5\n") } }, "LogForked"],
+              [{ from: { note: older.note.replace("\n6\n", "\n60000\n") } }, "LogShrunk"],
               [{ from: { size: 2 }, to: { size: 7 } }, "LogEntryNotFound"],
               [{ from: { size: 7 }, to: { size: 6 } }, "InvalidInput"],
               [{ from: { note: newer.note }, to: { size: 6 } }, "InvalidInput"],

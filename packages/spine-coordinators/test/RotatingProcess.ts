@@ -1,0 +1,66 @@
+/**
+ * A process that rotates the log's key, and kills itself right after its n-th durable act: a file in place, or a write in
+ * the database. Arguments: the database's URL, the key's file, n. It ends with 0 if it did fewer.
+ */
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+
+const [url = "", key = "", nth = "0"] = process.argv.slice(2);
+
+let acts = 0;
+const act = () => {
+  acts += 1;
+  if (acts === Number(nth)) process.kill(process.pid, "SIGKILL");
+};
+
+const { rename } = fs.promises;
+fs.promises.rename = async (from, to) => {
+  await rename(from, to);
+  act();
+};
+syncBuiltinESMExports();
+
+// Loaded after the file system was prepared: whoever loads before keeps the one that does not count.
+const { Database } = await import("@runproof/drivers/Database");
+const { LogSigner, logSignerConfig } = await import("@runproof/drivers/LogSigner");
+const { LogStore } = await import("@runproof/drivers/LogStore");
+const PostgresLogStore = await import("@runproof/drivers/PostgresLogStore");
+const { CheckpointsBridge } = await import("@runproof/spine-coordinators/CheckpointsBridge");
+const { KeyCoordinator } = await import("@runproof/spine-coordinators/KeyCoordinator");
+const { LogBridge } = await import("@runproof/spine-coordinators/LogBridge");
+const { SignerBridge } = await import("@runproof/spine-coordinators/SignerBridge");
+const Effect = await import("effect/Effect");
+const Layer = await import("effect/Layer");
+const Redacted = await import("effect/Redacted");
+
+const counted = <A, E, R>(effect: import("effect/Effect").Effect<A, E, R>) =>
+  Effect.tap(effect, () => Effect.sync(act));
+
+const store = Layer.effect(
+  LogStore,
+  Effect.map(LogStore, (log) =>
+    LogStore.of({
+      ...log,
+      // One that numbered nothing changed nothing.
+      sequence: Effect.tap(log.sequence, (numbered) =>
+        Effect.sync(() => (numbered > 0 ? act() : undefined)),
+      ),
+      recordEvent: (record) => counted(log.recordEvent(record)),
+      storeCheckpoint: (checkpoint) => counted(log.storeCheckpoint(checkpoint)),
+    }),
+  ),
+).pipe(Layer.provide(PostgresLogStore.layer));
+
+const config = { kind: "server", url: Redacted.make(url) } as const;
+const signer = LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config));
+const bridges = Layer.mergeAll(LogBridge.layer, CheckpointsBridge.layer, SignerBridge.layer).pipe(
+  Layer.provide(Layer.merge(store, signer)),
+  Layer.provide(Database.layer(config)),
+);
+
+const rotated = await Effect.runPromise(
+  Effect.flatMap(KeyCoordinator, (keys) => keys.rotate({ actor: "test", reason: "test" })).pipe(
+    Effect.provide(KeyCoordinator.layer.pipe(Layer.provide(bridges))),
+  ),
+);
+process.stdout.write(`${JSON.stringify({ ...rotated, acts })}\n`);
