@@ -8,6 +8,7 @@ export * as HttpCallSkill from "./HttpCallSkill.ts";
 export * as LogSigner from "./LogSigner.ts";
 export * as LogStore from "./LogStore.ts";
 export * as Migrations from "./Migrations.ts";
+export * as ParamsChange from "./ParamsChange.ts";
 export * as PostgresAuditStore from "./PostgresAuditStore.ts";
 export * as PostgresLogStore from "./PostgresLogStore.ts";
 export * as PostgresRunStore from "./PostgresRunStore.ts";
