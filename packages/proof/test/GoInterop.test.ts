@@ -2,10 +2,10 @@
  * Goal: stock tools verify the log. Method: Go's sumdb/note and tlog, which share no code with ours, check a checkpoint,
  * proofs, tiles and entries; then each of them with one byte changed, which Go must refuse.
  */
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { buildGoVerifier, type GoVerdict, isGoHere } from "@runproof/tooling/GoVerifier";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { hashBytes } from "../src/Hash.ts";
 import { generateSignerKey } from "../src/NoteKey.ts";
@@ -13,29 +13,15 @@ import { planConsistency, planInclusion } from "../src/ProofPlan.ts";
 import { encodeEntries, entriesPath, newTiles, tilePath } from "../src/Tile.ts";
 import { entryAt, Log } from "./LogFixture.ts";
 
-const PROGRAM = join(import.meta.dirname, "..", "..", "..", "tooling", "go", "verify", "main.go");
-/** Where Debian's golang-golang-x-mod-dev puts its sources. */
-const GOPATH = process.env["GOPATH"] ?? "/usr/share/gocode";
-const environment = { ...process.env, GOPATH, GO111MODULE: "off", GOFLAGS: "" };
-
-const isGoHere =
-  spawnSync("go", ["version"]).status === 0 &&
-  existsSync(join(GOPATH, "src", "golang.org", "x", "mod", "sumdb", "tlog"));
-
 const SIZE = 70_000;
 const ORIGIN = "example.com/log";
 
 describe.skipIf(!isGoHere)("Go's sumdb (golang-go and golang-golang-x-mod-dev)", () => {
   let folder: string;
-  let binary: string;
+  let run: (input: object) => GoVerdict;
   let input: Record<string, unknown>;
 
-  const verify = (changed: Record<string, unknown> = {}) => {
-    const file = join(folder, "input.json");
-    writeFileSync(file, JSON.stringify({ ...input, ...changed }));
-    const { status, stdout, stderr } = spawnSync(binary, [file], { encoding: "utf8" });
-    return { status, output: stdout + stderr };
-  };
+  const verify = (changed: Record<string, unknown> = {}) => run({ ...input, ...changed });
 
   /** Runs with one byte of a file changed. */
   const verifyWithout = (path: string, at: number) => {
@@ -51,10 +37,7 @@ describe.skipIf(!isGoHere)("Go's sumdb (golang-go and golang-golang-x-mod-dev)",
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "runproof-go-"));
-    binary = join(folder, "verify");
-    const env = { ...environment, GOCACHE: join(folder, "cache") };
-    const built = spawnSync("go", ["build", "-o", binary, PROGRAM], { env, encoding: "utf8" });
-    expect(built.stderr).toBe("");
+    run = buildGoVerifier(folder);
 
     const log = new Log();
     log.append(...Array.from({ length: SIZE }, (_, index) => entryAt(index)));
