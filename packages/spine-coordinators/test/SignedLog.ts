@@ -2,26 +2,16 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Database, type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { migrateDatabase } from "@runproof/drivers/Database";
 import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import { prepareSeal } from "@runproof/proof/SealRecord";
-import { prepareStep } from "@runproof/proof/StepRecord";
-import { timestampNow } from "@runproof/proof/Timestamp";
-import { prepareTrace } from "@runproof/proof/TraceRecord";
-import { LogCoordinator } from "@runproof/spine-coordinators/LogCoordinator";
-import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
-import * as Redacted from "effect/Redacted";
-import * as References from "effect/References";
 import { inject } from "vitest";
+import { configOf } from "./LogPrograms.ts";
+
+export * from "./LogPrograms.ts";
 
 export const ORIGIN = "example.com/log";
-export const TENANT = "tenant-of-the-log";
 
 /** Where a log is: what a process needs to record and sign. */
 export interface LogPlace {
@@ -31,14 +21,6 @@ export interface LogPlace {
   readonly key: string;
   readonly vkey: string;
 }
-
-export const configOf = (url: string): DatabaseConfig => ({
-  kind: "server",
-  url: Redacted.make(url),
-});
-
-/** What is refused is said in the process's log too; tests look at the error. */
-const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
 /** A migrated database on the run's server, and a key in a folder; both gone with the scope. */
 export const logPlace = Effect.gen(function* () {
@@ -58,101 +40,3 @@ export const logPlace = Effect.gen(function* () {
   );
   return { url, folder, key, vkey } satisfies LogPlace;
 });
-
-/** What `open` gives. */
-export type LogServices = RunproofLayer.Coordinators | Database | TraceStore;
-
-/** All coordinators, as a process of its own would have them, on a database and with a key. */
-export const open = (url: string, key: string | undefined) => {
-  const config = configOf(url);
-  return RunproofLayer.layer([], logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config)).pipe(
-    Layer.provideMerge(Layer.merge(PostgresTraceStore.layer, PostgresLogStore.layer)),
-    Layer.provideMerge(Database.layer(config)),
-    Layer.provideMerge(quiet),
-  );
-};
-
-/** Runs as a process of its own would: opened for this, and closed after. */
-export const inProcess = <A, E, R>(
-  { url, key }: { readonly url: string; readonly key?: string | undefined },
-  effect: Effect.Effect<A, E, R>,
-) => Effect.provide(effect, open(url, key), { local: true });
-
-/** Records a sealed run with steps through the store, as fast as it goes. */
-export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
-  Effect.gen(function* () {
-    const store = yield* TraceStore;
-    const trace_id = `trace-${crypto.randomUUID()}`;
-    const now = timestampNow();
-    yield* store.start({
-      trace: prepareTrace({
-        trace_id,
-        run_id,
-        tenant_id: TENANT,
-        correlation_id: run_id,
-        agent_id: null,
-        origin_system_id: null,
-        incident_id: null,
-        replay_of: null,
-        started_at: now,
-        created_at: now,
-        seed: null,
-        frozen_timestamp: null,
-        is_synthetic: false,
-        synthetic_scenario_id: null,
-        redaction: null,
-        plan: { steps: Array.from({ length: steps }, (_, at) => ({ secret: `of step ${at}` })) },
-      }),
-      holder: "test",
-      lease_ms: 600_000,
-    });
-    if (steps > 0) {
-      yield* store.recordSteps({
-        trace_id,
-        holder: "test",
-        steps: Array.from({ length: steps }, (_, at) =>
-          prepareStep({
-            trace_id,
-            parent_step_index: null,
-            skill_id: "act",
-            skill_name: "Act",
-            source: "engine",
-            status: "success",
-            outcome_category: "SUCCESS",
-            outcome_code: null,
-            params: { secret: `of step ${at}` },
-            cost_cents: null,
-            duration_ms: 1,
-            started_at: null,
-            retry_count: 0,
-            replay_behavior: "execute",
-            idempotency_key: null,
-            timestamp: timestampNow(),
-            is_synthetic: false,
-            synthetic_scenario_id: null,
-          }),
-        ),
-      });
-    }
-    const end = timestampNow();
-    const seal = prepareSeal({
-      trace_id,
-      status: "completed",
-      reason: null,
-      completed_at: end,
-      sealed_at: end,
-    });
-    const { root_hash } = yield* store.complete({ trace_id, holder: "test", seal });
-    return { run_id, trace_id, tenant_id: TENANT, root_hash };
-  });
-
-/** Records runs, one step each. */
-export const recordRuns = (count: number) =>
-  Effect.forEach(
-    Array.from({ length: count }, () => 1),
-    (steps) => recordRun(steps),
-    { concurrency: 4 },
-  );
-
-/** Signs the log. */
-export const checkpoint = Effect.flatMap(LogCoordinator, (log) => log.checkpoint());
