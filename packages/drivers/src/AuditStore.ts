@@ -10,8 +10,21 @@ import type { StoredLogEntry } from "./LogStore.ts";
 export type { Drift } from "./CatalogDrift.ts";
 export type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 
-/** A trace with the lease that keeps it running; null where none does. */
+/** The row that a run has beside its trace: what was asked for, and how it went. */
+export interface AuditedRunRow {
+  readonly trace_id: string | null;
+  readonly status: string;
+  readonly agent_id: string | null;
+  readonly origin_system_id: string | null;
+  readonly has_plan_of_trace: boolean;
+  readonly goal: string | null;
+  /** Whether it holds a goal that is longer than all of the trace's attributes; `goal` is null then. */
+  readonly is_goal_too_long: boolean;
+}
+
+/** A trace with its run's row, as far as it has one, and with the lease that keeps it running; null where none does. */
 export interface AuditedTrace extends TraceAndSeal {
+  readonly run: AuditedRunRow | null;
   readonly lease: {
     readonly expires_at: string;
     /** How long ago it ended; negative while it holds. */
@@ -54,7 +67,7 @@ export interface TraceSize {
   readonly bytes: number;
 }
 
-/** Rows that name a trace which has no row; a `trace` is one whose id is null. */
+/** Rows that name a trace which has no row, or a run that names another's; a `trace` is one whose id is null. */
 export interface Orphan {
   readonly rows: "steps" | "lease" | "run" | "trace";
   readonly trace_id: string | null;
@@ -143,8 +156,10 @@ export class AuditStore extends Context.Service<
     readonly entryTraces: (
       trace_ids: ReadonlyArray<string>,
     ) => Effect.Effect<ReadonlyArray<EntryTrace>, AuditReadError>;
-    /** Rows that name a trace which is not there, a thousand at most. */
-    readonly orphans: Effect.Effect<ReadonlyArray<Orphan>, AuditReadError>;
+    /** Rows that name a trace which is not there. */
+    readonly forEachOrphanPage: <E, R>(
+      use: UsePage<Orphan, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
     /** Full tiles of a level. */
     readonly tiles: (input: {
       readonly level: number;

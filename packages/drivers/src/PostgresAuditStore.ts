@@ -73,7 +73,7 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
       entryEnd: (input) => read("readEntryEnd", readEntryEnd(sql, input)),
       forEachQueuedPage: (use) => readWith("readQueuedEntries", readQueuedEntries(sql, use)),
       entryTraces: (trace_ids) => read("readEntryTraces", readEntryTraces(sql, trace_ids)),
-      orphans: read("readOrphans", readOrphans(sql)),
+      forEachOrphanPage: (use) => readWith("readOrphans", readOrphans(sql, use)),
       tiles: (input) => read("readAuditedTiles", readAuditedTiles(sql, input)),
       strayTiles: read("readStrayTiles", readStrayTiles(sql)),
       drift: Effect.map(read("readCatalog", readCatalog(sql)), catalogDrift),

@@ -1,5 +1,5 @@
 /** The one door from an audit to everything that is stored. */
-import { type AuditReadError, AuditStore } from "@runproof/drivers/AuditStore";
+import { type AuditReadError, AuditStore, type Orphan } from "@runproof/drivers/AuditStore";
 import { type LogSize, LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
 import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
@@ -7,7 +7,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-export type { AuditReadError };
+export type { AuditReadError, Orphan };
 
 /** What can be read of one state of the database. */
 export interface AuditReads extends Omit<AuditStore["Service"], "snapshot"> {

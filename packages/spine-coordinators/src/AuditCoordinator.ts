@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { AuditBridge, type AuditReads } from "./AuditBridge.ts";
+import { AuditBridge, type AuditReadError, type AuditReads, type Orphan } from "./AuditBridge.ts";
 import { type AuditNeeds, notesOf } from "./internal/audit/AuditNotes.ts";
 import { type AuditRun, orUnreadable } from "./internal/audit/AuditRun.ts";
 import { AuditTally } from "./internal/audit/AuditTally.ts";
@@ -238,32 +238,37 @@ const auditDefences = Effect.fnUntraced(function* (run: AuditRun) {
 const ROWS = {
   steps: "steps are there",
   lease: "a lease is there",
-  run: "the run says that it began",
+  run: "a run says that it began it",
   trace: "its row is there",
 } as const;
 
-const readOrphans = Effect.fnUntraced(function* (reads: AuditReads) {
-  const orphans = yield* reads.orphans;
-  return yield* Effect.filter(orphans, ({ rows, trace_id }) =>
-    // Of a run that was deleted as recorded, the row of its plan stays.
-    rows === "run" && trace_id !== null
-      ? Effect.map(isDeletionRecorded(reads, trace_id), (isRecorded) => !isRecorded)
-      : Effect.succeed(true),
-  );
-});
+/** Of a run that was deleted as recorded, the row of its plan stays. */
+const isLeftAsRecorded = (
+  reads: AuditReads,
+  { rows, trace_id }: Orphan,
+): Effect.Effect<boolean, AuditReadError> =>
+  rows === "run" && trace_id !== null ? isDeletionRecorded(reads, trace_id) : Effect.succeed(false);
 
-const auditOrphans = Effect.fnUntraced(function* (run: AuditRun) {
-  const orphans = yield* run
-    .snapshot(readOrphans)
-    .pipe(orUnreadable(run, "rows without a trace", []));
-  for (const { rows, trace_id } of orphans) {
-    const message =
-      trace_id === null
-        ? `${rows}: rows have no trace id`
-        : `trace ${trace_id}: ${ROWS[rows]}, and the trace is not`;
-    run.tally.find({ code: "ORPHAN_ROWS", trace_id, message });
-  }
-});
+const auditOrphans = (run: AuditRun) =>
+  run
+    .snapshot((reads) =>
+      reads.forEachOrphanPage((orphans) =>
+        Effect.forEach(
+          orphans,
+          Effect.fnUntraced(function* (orphan) {
+            if (yield* isLeftAsRecorded(reads, orphan)) return;
+            const { rows, trace_id } = orphan;
+            const message =
+              trace_id === null
+                ? `${rows}: rows have no trace id`
+                : `trace ${trace_id}: ${ROWS[rows]}, and ${rows === "run" ? "it is not there, or another run's" : "the trace is not"}`;
+            run.tally.find({ code: "ORPHAN_ROWS", trace_id, message });
+          }),
+          { discard: true },
+        ),
+      ),
+    )
+    .pipe(orUnreadable(run, "rows without a trace", undefined));
 
 /** Where to begin so that the tree is whole: at the first entry, or at the last full tile before what is new. */
 const walkStart = Effect.fnUntraced(function* (

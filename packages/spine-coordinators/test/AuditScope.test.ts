@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest";
+import { Database } from "@runproof/drivers/Database";
 import * as Effect from "effect/Effect";
 import {
   append,
@@ -15,6 +16,21 @@ import {
 import { databases } from "./TestDatabase.ts";
 
 const literal = (text: string) => `'${text}'`;
+
+/** Rows of a query with the application's rights. */
+const rowsAs = (statement: string) =>
+  Effect.flatMap(Database, ({ sql }) => sql.unsafe<{ kept: string | null }>(statement));
+
+/** Takes a run away with its entries that wait, so that the next test meets none of it. */
+const forget = (trace_id: string) =>
+  pastTriggers(
+    ...["aos_trace_steps", "aos_traces", "aos_log_queue"].map(
+      (table) => `delete from ${table} where trace_id = ${literal(trace_id)}`,
+    ),
+  );
+
+/** A sealed run that was asked for with a plan. */
+const plannedRun = Effect.tap(openRun(1, undefined, "an order"), seal);
 
 for (const [name, config] of databases) {
   layer(audited(config), { excludeTestServices: true, timeout: 60_000 })(
@@ -40,10 +56,7 @@ for (const [name, config] of databases) {
             { code: "NOT_IN_LOG", trace_id, step_index: null },
             { code: "NOT_IN_LOG", trace_id, step_index: null },
           ]);
-          yield* pastTriggers(
-            `delete from aos_trace_steps where trace_id = ${literal(trace_id)}`,
-            `delete from aos_traces where trace_id = ${literal(trace_id)}`,
-          );
+          yield* forget(trace_id);
         }),
       );
 
@@ -61,6 +74,78 @@ for (const [name, config] of databases) {
           assert.deepStrictEqual(yield* found({ since }), [
             { code: "NOT_IN_LOG", trace_id: run.trace_id, step_index: null },
           ]);
+          yield* pastTriggers(
+            `insert into aos_log_queue (kind, digest, trace_id) select 2, root_hash, trace_id from aos_traces where trace_id = ${literal(run.trace_id)}`,
+          );
+        }),
+      );
+
+      it.effect("finds a run's row that was rewritten beside its trace, whatever of it", () =>
+        Effect.gen(function* () {
+          const run = yield* plannedRun;
+          assert.deepStrictEqual(yield* found(), []);
+          const at = `where run_id = ${literal(run.run_id)}`;
+          for (const [column, value] of [
+            ["status", "'failed'"],
+            ["plan", "'{}'"],
+            ["plan", "null"],
+            ["goal", "'another'"],
+            ["goal", "null"],
+            ["goal", "repeat('long', 1000)"],
+            ["agent_id", "'another'"],
+            ["origin_system_id", "'another'"],
+          ] as const) {
+            const [before] = yield* rowsAs(`select ${column} as kept from runs ${at}`);
+            yield* pastTriggers(`update runs set ${column} = ${value} ${at}`);
+            const { report } = yield* audit();
+            assert.deepStrictEqual(
+              report.findings.map(({ code, trace_id, message }) => [code, trace_id, message]),
+              [
+                [
+                  "COLUMN_MISMATCH",
+                  run.trace_id,
+                  `the run: its column ${column} differs from its trace`,
+                ],
+              ],
+            );
+            yield* pastTriggers(
+              `update runs set ${column} = ${before!.kept === null ? "null" : literal(before!.kept)} ${at}`,
+            );
+          }
+          assert.deepStrictEqual(yield* found(), []);
+        }),
+      );
+
+      it.effect("finds a run's row that names another run's trace", () =>
+        Effect.gen(function* () {
+          const run = yield* plannedRun;
+          const other = yield* sealedRun(1);
+          const naming = (trace_id: string) =>
+            pastTriggers(
+              `update runs set trace_id = ${literal(trace_id)} where run_id = ${literal(run.run_id)}`,
+            );
+          yield* naming(other.trace_id);
+          assert.sameDeepMembers(
+            (yield* found()).map(({ code, trace_id }) => [code, trace_id]),
+            [
+              ["ORPHAN_ROWS", other.trace_id],
+              ["COLUMN_MISMATCH", run.trace_id],
+            ],
+          );
+          yield* naming(run.trace_id);
+        }),
+      );
+
+      it.effect("counts every row without a trace, those that are not listed too", () =>
+        Effect.gen(function* () {
+          const orphans = 1500;
+          yield* pastTriggers(
+            `insert into aos_trace_leases (trace_id, holder, expires_at) select 'orphan-' || n, 'x', now() from generate_series(1, ${orphans}) n`,
+          );
+          const { report } = yield* audit();
+          assert.strictEqual(report.findings_by_code["ORPHAN_ROWS"], orphans);
+          assert.strictEqual(report.findings.length + report.findings_omitted, orphans);
+          yield* pastTriggers("delete from aos_trace_leases where trace_id like 'orphan-%'");
         }),
       );
     },

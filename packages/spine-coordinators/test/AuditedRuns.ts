@@ -61,8 +61,8 @@ export const stepOf = (trace_id: string, over: Partial<StepInput> = {}) =>
     ...over,
   });
 
-/** Starts a run and records steps. */
-export const openRun = (steps: number, lease_ms = LEASE_MS) =>
+/** Starts a run and records steps; with a goal, its row is stored first as an execution does. */
+export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
   Effect.gen(function* () {
     const store = yield* TraceStore;
     const run: Run = {
@@ -85,7 +85,12 @@ export const openRun = (steps: number, lease_ms = LEASE_MS) =>
       synthetic_scenario_id: null,
       redaction: null,
       plan: { steps: [] },
+      ...(goal === undefined ? {} : { attributes: { goal } }),
     });
+    if (goal !== undefined) {
+      const { sql } = yield* Database;
+      yield* sql`select runproof_store_run(${run.tenant_id}, ${run.run_id}, 'agent-7', null, ${goal}, '{"steps":[]}')`;
+    }
     yield* store.start({ trace, holder: HOLDER, lease_ms });
     yield* append(run, steps);
     return run;

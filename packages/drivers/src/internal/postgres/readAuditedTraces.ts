@@ -2,18 +2,37 @@ import { LogEntryKind } from "@runproof/proof/LogEntry";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditedTrace, TraceRange, TraceSize } from "../../AuditStore.ts";
+import type { AuditedRunRow, AuditedTrace, TraceRange, TraceSize } from "../../AuditStore.ts";
 import { timeText } from "./timeText.ts";
 import { traceAndSeal, traceColumns, type TraceRow } from "./TraceRow.ts";
 
 interface AuditedRow extends TraceRow {
+  readonly has_run: boolean;
+  readonly run_trace_id: string | null;
+  readonly run_status: string | null;
+  readonly run_agent_id: string | null;
+  readonly run_origin_system_id: string | null;
+  readonly has_plan_of_trace: boolean;
+  readonly run_goal: string | null;
+  readonly is_goal_too_long: boolean;
   readonly has_lease: boolean;
   readonly lease_expires_at: string | null;
   readonly lease_over_ms: number | null;
 }
 
+const runRow = (row: AuditedRow): AuditedRunRow => ({
+  trace_id: row.run_trace_id,
+  status: row.run_status ?? "",
+  agent_id: row.run_agent_id,
+  origin_system_id: row.run_origin_system_id,
+  has_plan_of_trace: row.has_plan_of_trace,
+  goal: row.run_goal,
+  is_goal_too_long: row.is_goal_too_long,
+});
+
 const auditedTrace = (row: AuditedRow): AuditedTrace => ({
   ...traceAndSeal(row),
+  run: row.has_run ? runRow(row) : null,
   lease: row.has_lease
     ? {
         expires_at: row.lease_expires_at ?? "",
@@ -23,13 +42,21 @@ const auditedTrace = (row: AuditedRow): AuditedTrace => ({
     : null,
 });
 
-/** Reads the traces of a range in the order of their ids, with their leases. */
+/** A goal in its canonical JSON takes no less than itself: a longer one is another, and is not read. */
+const IS_GOAL_TOO_LONG =
+  "coalesce(octet_length(r.goal) > coalesce(octet_length(t.attributes), 0), false)";
+
+/** Reads the traces of a range in the order of their ids, with their runs' rows and their leases. */
 export const readAuditedTraces = (
   sql: SqlClient,
   { first, last }: TraceRange,
 ): Effect.Effect<ReadonlyArray<AuditedTrace>, SqlError> =>
   sql<AuditedRow>`
-    select t.*, l.trace_id is not null as has_lease,
+    select t.*, r.run_id is not null as has_run, r.trace_id as run_trace_id, r.status as run_status, r.agent_id as run_agent_id,
+           r.origin_system_id as run_origin_system_id, r.plan is not distinct from t.plan as has_plan_of_trace,
+           ${sql.literal(IS_GOAL_TOO_LONG)} as is_goal_too_long,
+           case when not ${sql.literal(IS_GOAL_TOO_LONG)} then r.goal end as run_goal,
+           l.trace_id is not null as has_lease,
            ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
            extract(epoch from clock_timestamp() - nullif(l.expires_at, 'infinity'))::float8 * 1000 as lease_over_ms
     from (
@@ -37,6 +64,7 @@ export const readAuditedTraces = (
       from aos_traces
       where trace_id >= ${first} and trace_id <= ${last}
     ) as t
+    left join runs r on r.tenant_id = t.tenant_id and r.run_id = t.run_id
     left join aos_trace_leases l on l.trace_id = t.trace_id
     order by t.trace_id`.pipe(Effect.map((rows) => rows.map(auditedTrace)));
 

@@ -1,28 +1,41 @@
-import * as Effect from "effect/Effect";
+import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { Orphan } from "../../AuditStore.ts";
+import type { Orphan, UsePage } from "../../AuditStore.ts";
+import { forEachPage } from "./forEachPage.ts";
 
-/** Most orphans that are named: more of them say nothing that these don't. */
-const ORPHANS_MAX = 1000;
+/** Most orphans of a page: each may need its own look into the log. */
+const PAGE_ORPHANS = 1000;
 
 /**
  * Reads what names a trace that has no row of its own: steps, leases, runs that began it; and rows whose id is null, which
- * no reading in the order of ids meets.
+ * no reading in the order of ids meets. A run's trace must be of that run.
  */
-export const readOrphans = (sql: SqlClient): Effect.Effect<ReadonlyArray<Orphan>, SqlError> =>
-  sql<Orphan>`
-    select rows, trace_id from (
-      select distinct 'steps' as rows, trace_id from aos_trace_steps s
-      where not exists (select from aos_traces t where t.trace_id = s.trace_id)
-      union all
-      select 'lease', trace_id from aos_trace_leases l
-      where not exists (select from aos_traces t where t.trace_id = l.trace_id)
-      union all
-      select 'run', trace_id from runs r
-      where r.trace_id is not null and not exists (select from aos_traces t where t.trace_id = r.trace_id)
-      union all
-      select 'trace', trace_id from aos_traces where trace_id is null
-    ) as orphans
-    order by trace_id, rows
-    limit ${BigInt(ORPHANS_MAX)}`;
+export const readOrphans = <E, R>(
+  sql: SqlClient,
+  use: UsePage<Orphan, E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachPage<Orphan, E, R>(
+    sql,
+    {
+      name: "orphans",
+      columns: "rows, trace_id",
+      source: sql`(
+        select distinct 'steps' as rows, trace_id from aos_trace_steps s
+        where not exists (select from aos_traces t where t.trace_id = s.trace_id)
+        union all
+        select 'lease', trace_id from aos_trace_leases l
+        where not exists (select from aos_traces t where t.trace_id = l.trace_id)
+        union all
+        select 'run', trace_id from runs r
+        where r.trace_id is not null and not exists (
+          select from aos_traces t where t.trace_id = r.trace_id and t.tenant_id = r.tenant_id and t.run_id = r.run_id)
+        union all
+        select 'trace', trace_id from aos_traces where trace_id is null
+      ) as orphans`,
+      order: "trace_id, rows",
+      rows: PAGE_ORPHANS,
+      bytes: "0::bigint",
+    },
+    use,
+  );

@@ -3,7 +3,8 @@ import { type StoredStep, StoredRunVerifier } from "@runproof/proof/StoredRun";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
 import { isHarmless } from "@runproof/schemas/Finding";
 import { finding, type FoundHere, type TraceResult, type TraceState } from "./AuditTally.ts";
-import { type LoggedFacts, TraceLog } from "./TraceLog.ts";
+import { runFaults } from "./runFaults.ts";
+import { type LoggedFacts, type TraceLog } from "./TraceLog.ts";
 
 /** Sweepers look every half minute: until they had their turn twice, a lease that is over says nothing. */
 export const LEASE_GRACE_MS = 60_000;
@@ -45,6 +46,7 @@ export class TraceAudit {
     const contradictions: ReadonlyArray<FoundHere> = [
       ...harmful,
       ...this.#log.compare(facts),
+      ...runFaults(this.#trace),
       ...leases.filter(({ code }) => code !== "UNSEALED_PAST_LEASE"),
     ];
     const isFailed =
