@@ -35,10 +35,10 @@ import { runAttacks } from "./internal/attack/runAttacks.ts";
 import { SeededRandom } from "./internal/attack/SeededRandom.ts";
 import type { ImportsBridge } from "./ImportsBridge.ts";
 import { LeasesBridge } from "./LeasesBridge.ts";
-import { LogBridge } from "./LogBridge.ts";
+import { type LogBridge } from "./LogBridge.ts";
 import { LogCoordinator } from "./LogCoordinator.ts";
-import { LogsBridge } from "./LogsBridge.ts";
-import { type SignError, SignerBridge } from "./SignerBridge.ts";
+import { type LogsBridge } from "./LogsBridge.ts";
+import { type SignError, type SignerBridge } from "./SignerBridge.ts";
 
 /** Instances of each way of each attack, where the caller names none: a quick look. */
 export const INSTANCES_DEFAULT = 3;

@@ -1,10 +1,4 @@
 /** What the demonstration does to stored evidence, to show what is refused and what is found. Embedded databases only. */
-import { Database } from "@runproof/drivers/Database";
-import {
-  changeParamsAsApplication,
-  changeParamsPastTriggers,
-  type ParamsChange,
-} from "@runproof/drivers/ParamsChange";
 import {
   ConfigurationInvalid,
   type DatabaseFailed,
@@ -13,8 +7,9 @@ import {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import { DemoBridge, type ParamsChange } from "./DemoBridge.ts";
 
-export type { ParamsChange } from "@runproof/drivers/ParamsChange";
+export type { ParamsChange } from "./DemoBridge.ts";
 
 /** Attempts to change evidence. */
 export class DemoCoordinator extends Context.Service<
@@ -30,11 +25,11 @@ export class DemoCoordinator extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<string>, ConfigurationInvalid | DatabaseFailed | InvalidInput>;
   }
 >()("@runproof/spine-coordinators/DemoCoordinator") {
-  static readonly layer: Layer.Layer<DemoCoordinator, never, Database> = Layer.effect(
+  static readonly layer: Layer.Layer<DemoCoordinator, never, DemoBridge> = Layer.effect(
     DemoCoordinator,
-    Effect.map(Database, (database) => {
+    Effect.map(DemoBridge, (evidence) => {
       const guarded = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-        database.kind === "embedded"
+        evidence.isEmbedded()
           ? effect
           : Effect.fail(
               new ConfigurationInvalid({
@@ -44,8 +39,8 @@ export class DemoCoordinator extends Context.Service<
               }),
             );
       return {
-        changeAsApplication: (change) => guarded(changeParamsAsApplication(database)(change)),
-        changeAsSuperuser: (change) => guarded(changeParamsPastTriggers(database)(change)),
+        changeAsApplication: (change) => guarded(evidence.asApplication(change)),
+        changeAsSuperuser: (change) => guarded(evidence.pastTriggers(change)),
       };
     }),
   );

@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import { DemoBridge } from "./DemoBridge.ts";
 import { DemoCoordinator } from "./DemoCoordinator.ts";
 import { ImportCoordinator } from "./ImportCoordinator.ts";
 import { ImportsBridge } from "./ImportsBridge.ts";
@@ -105,7 +106,7 @@ export const layer = (
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
-    DemoCoordinator.layer,
+    DemoCoordinator.layer.pipe(Layer.provide(DemoBridge.layer)),
     KeyCoordinator.layer,
   );
   return coordinators.pipe(

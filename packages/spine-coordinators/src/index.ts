@@ -7,6 +7,7 @@ export * as AuditBridge from "./AuditBridge.ts";
 export * as AuditCoordinator from "./AuditCoordinator.ts";
 export * as AuditLayer from "./AuditLayer.ts";
 export * as CheckpointsBridge from "./CheckpointsBridge.ts";
+export * as DemoBridge from "./DemoBridge.ts";
 export * as DemoCoordinator from "./DemoCoordinator.ts";
 export * as ImportCoordinator from "./ImportCoordinator.ts";
 export * as ImportsBridge from "./ImportsBridge.ts";

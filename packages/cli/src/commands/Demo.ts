@@ -80,13 +80,15 @@ const tell = Effect.fnUntraced(function* (home: string) {
   const { RunProofCoordinator } = yield* load(
     () => import("@runproof/spine-coordinators/RunProofCoordinator"),
   );
+  const { DemoBridge } = yield* load(() => import("@runproof/spine-coordinators/DemoBridge"));
   const { DemoCoordinator } = yield* load(
     () => import("@runproof/spine-coordinators/DemoCoordinator"),
   );
   const runs = yield* RunCoordinator;
   const traces = yield* TraceCoordinator;
   const proofs = yield* RunProofCoordinator;
-  const demo = Context.get(yield* Layer.build(DemoCoordinator.layer), DemoCoordinator);
+  const demoLayer = DemoCoordinator.layer.pipe(Layer.provide(DemoBridge.layer));
+  const demo = Context.get(yield* Layer.build(demoLayer), DemoCoordinator);
   const shop = yield* DemoShop.open;
 
   yield* chapter("An agent refunds an order. Each step is on disk before the next begins.");

@@ -12,7 +12,10 @@ export interface RunRows {
 }
 
 /** A column that holds a text. */
-export const text = (row: JsonObject, column: string): string => String(row[column]);
+export const text = (row: JsonObject, column: string): string => {
+  const value = row[column];
+  return typeof value === "string" ? value : JSON.stringify(value);
+};
 
 /** The rows of every run, by the id of its trace. */
 export const runsOf = (rows: EvidenceRows): ReadonlyMap<string, RunRows> => {

@@ -220,12 +220,13 @@ const ownCheckpoint = (rows: EvidenceRows, changes: ReadonlyArray<Change>): Chan
         : [],
     ),
   );
-  const leaves = rows.aos_log_entries.map((entry) =>
-    entryLeafHash({
+  const leaves = rows.aos_log_entries.map((entry) => {
+    const rewritten = rewrittenAt.get(entry["log_index"]);
+    return entryLeafHash({
       kind: Number(entry["kind"]),
-      digest: String(rewrittenAt.get(entry["log_index"]!) ?? entry["digest"]),
-    }),
-  );
+      digest: typeof rewritten === "string" ? rewritten : text(entry, "digest"),
+    });
+  });
   const key = generateSignerKey("runproof.localhost");
   const head = {
     origin: key.verifier.name,
