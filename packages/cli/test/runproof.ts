@@ -21,6 +21,8 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Resolves once stderr holds the text; rejects if the process ends before. */
   readonly says: (text: string) => Promise<void>;
+  /** The same of stdout, where it is no file. */
+  readonly prints: (text: string) => Promise<void>;
   readonly signal: (name: NodeJS.Signals) => void;
 }
 
@@ -43,7 +45,10 @@ export const start = (
   let stdout = "";
   let stderr = "";
   const waiting = new Set<() => void>();
-  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+  child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+    for (const check of waiting) check();
+  });
   child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
     stderr += chunk;
     for (const check of waiting) check();
@@ -51,19 +56,21 @@ export const start = (
   const ended = new Promise<Ended>((resolve) => {
     child.on("close", (code) => resolve({ code, stdout, stderr }));
   });
+  const until = (has: (text: string) => boolean, text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const check = () => {
+        if (has(text)) resolve();
+      };
+      waiting.add(check);
+      check();
+      void ended.then((end) =>
+        reject(new Error(`ended without saying ${text}: ${JSON.stringify(end)}`)),
+      );
+    });
   return {
     ended,
-    says: (text) =>
-      new Promise((resolve, reject) => {
-        const check = () => {
-          if (stderr.includes(text)) resolve();
-        };
-        waiting.add(check);
-        check();
-        void ended.then((end) =>
-          reject(new Error(`ended without saying ${text}: ${JSON.stringify(end)}`)),
-        );
-      }),
+    says: (text) => until((each) => stderr.includes(each), text),
+    prints: (text) => until((each) => stdout.includes(each), text),
     signal: (name) => child.kill(name),
   };
 };

@@ -94,7 +94,7 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
   const took_ms =
     (Duration.epochMs(report.finished_at) ?? 0) - (Duration.epochMs(report.started_at) ?? 0);
   const total = findings.length + findings_omitted;
-  const title = isClean ? "CLEAN" : counted(total, "FINDING");
+  const title = isClean ? "CLEAN" : counted(total, "FINDING", "FINDINGS");
   const scope = report.since === null ? "" : "what is new: ";
   const what = `${scope}${counted(checked.traces, "trace")}, ${counted(checked.steps, "step")} and ${counted(checked.entries, "log entry", "log entries")} in ${Duration.format(took_ms)}`;
   return [
