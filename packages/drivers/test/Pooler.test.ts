@@ -30,7 +30,7 @@ const pooler = Effect.fnUntraced(function* (url: string, drops: ReadonlyArray<st
       const listening = createServer((client) => {
         const upstream = connect(Number(port), hostname);
         client.once("data", (packet) => {
-          upstream.write(withOnly(packet as Buffer, (name) => !drops.includes(name)));
+          upstream.write(withOnly(packet, (name) => !drops.includes(name)));
           client.pipe(upstream);
         });
         upstream.pipe(client);

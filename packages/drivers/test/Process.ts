@@ -33,10 +33,10 @@ export const child = (
       });
       const lines: Array<string> = [];
       let errors = "";
-      running.stderr!.on("data", (chunk: Buffer) => (errors += chunk.toString()));
+      running.stderr.on("data", (chunk: Buffer) => (errors += chunk.toString()));
       const waiting = new Set<() => void>();
       const wake = () => waiting.forEach((look) => look());
-      createInterface({ input: running.stdout! }).on("line", (line) => {
+      createInterface({ input: running.stdout }).on("line", (line) => {
         lines.push(line);
         wake();
       });
@@ -68,7 +68,7 @@ export const child = (
         lines,
         line,
         kill: untilGone(() => running.kill("SIGKILL")),
-        end: untilGone(() => running.stdin!.end()),
+        end: untilGone(() => running.stdin.end()),
       };
     }),
     ({ kill }) => kill,

@@ -97,7 +97,7 @@ for (const [name, config] of databases) {
                 Effect.gen(function* () {
                   const step = TracedRun.step({ skill_id: "late" }, pass);
                   yield* Deferred.succeed(started, yield* Effect.forkDetach(step));
-                  yield* Effect.never;
+                  return yield* Effect.never;
                 }),
               ),
             );
@@ -137,7 +137,7 @@ for (const [name, config] of databases) {
           yield* release;
           const { seal } = yield* show(run_id);
           assert.strictEqual(seal?.["status"], "aborted");
-          assert.include(String(seal?.["reason"]), "1 step was still under way");
+          assert.include(JSON.stringify(seal?.["reason"]), "1 step was still under way");
         }),
       );
     },

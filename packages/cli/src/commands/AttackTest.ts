@@ -36,7 +36,7 @@ export const renderRows = (
     rows.map((row) => {
       const outcome = outcomeOf(row);
       const instances = row.ways.reduce((sum, way) => sum + way.instances, 0);
-      const name = outcome === "FAILED" ? "bad" : /^not /u.test(outcome) ? "caution" : "good";
+      const name = outcome === "FAILED" ? "bad" : outcome.startsWith("not ") ? "caution" : "good";
       return [
         { text: String(row.row) },
         { text: row.attack },

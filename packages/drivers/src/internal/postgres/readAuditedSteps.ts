@@ -1,5 +1,5 @@
 import type { StoredStep } from "@runproof/proof/StoredRun";
-import * as Effect from "effect/Effect";
+import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { TraceRange } from "../../AuditStore.ts";

@@ -51,7 +51,7 @@ const fieldsOf = (error: SqlError): ServerFields => {
   if (typeof cause !== "object" || cause === null) return { message: String(cause) };
   // Node wraps a refused connection's code in the cause of the cause.
   const inner = "cause" in cause ? cause.cause : undefined;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = cause instanceof Error ? cause.message : "no reason given";
   return {
     ...(cause as ServerFields),
     message:

@@ -8,18 +8,15 @@ import { statePathOf } from "./SignerConfig.ts";
 import { writeState } from "./SignerState.ts";
 
 const makeKey = (origin: string) =>
-  Effect.try({
-    try: () => generateSignerKey(origin),
-    catch: (error) => error,
-  }).pipe(
-    Effect.catch((error) =>
-      error instanceof KeyInvalid
-        ? Effect.fail(
-            new InvalidInput({ what: error.what, where: "--origin", remedy: error.remedy }),
-          )
-        : Effect.die(error),
-    ),
-  );
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(generateSignerKey(origin));
+    } catch (error) {
+      if (!(error instanceof KeyInvalid)) throw error;
+      const { what, remedy } = error;
+      return Effect.fail(new InvalidInput({ what, where: "--origin", remedy }));
+    }
+  });
 
 const requireAbsent = (path: string) =>
   Effect.flatMap(
