@@ -1,0 +1,248 @@
+/**
+ * Goal: the signed log's commands do what they say, from a fresh key to a bundle that is SIGNED to somebody who has only
+ * the key, and say loudly what was tampered with. Method: the real process on a real server and on the embedded database.
+ */
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type Environment, folder, json, ndjson, runproof } from "./runproof.ts";
+
+const here = folder();
+const key = join(here.path, "log.key");
+const bundle = join(here.path, "run.runproof.json");
+let database: TestDatabase;
+let env: Environment;
+let vkey: string;
+
+const importRuns = async (...run_ids: ReadonlyArray<string>) => {
+  const file = here.write("runs.ndjson", ndjson(...run_ids));
+  const args = ["import", file, "--format", "ndjson", "--tenant-id", "t"];
+  expect((await runproof(args, env)).code).toBe(0);
+};
+
+const proofArgs = (run_id: string, ...more: ReadonlyArray<string>) => [
+  "proof",
+  run_id,
+  "--tenant-id",
+  "t",
+  ...more,
+];
+
+beforeAll(async () => {
+  database = await createDatabase(inject("postgresUrl"));
+  const made = await runproof(["keys", "generate", "--origin", "example.com/log", "--out", key]);
+  vkey = made.stdout.trim();
+  env = { DATABASE_URL: database.url, RUNPROOF_LOG_KEY_FILE: key };
+  await runproof(["migrate"], env);
+  await importRuns("r-1", "r-2");
+});
+afterAll(async () => {
+  here.remove();
+  await database.drop();
+});
+
+describe("keys", () => {
+  it("are made in a private file, with nothing but the verifier key on stdout", async () => {
+    const out = join(here.path, "other.key");
+    const args = ["keys", "generate", "--origin", "example.com/other", "--out", out];
+    const made = await runproof(args);
+    expect(made.code).toBe(0);
+    expect(made.stdout).toMatch(/^example\.com\/other\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\n$/u);
+    expect(made.stderr).not.toContain("PRIVATE");
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+    expect(await runproof(args)).toMatchObject({ code: 2, stdout: "" });
+    expect(
+      await runproof(["keys", "generate", "--origin", "no good", "--out", `${out}.2`]),
+    ).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("are listed with what was signed last, and the private key is not", async () => {
+    const listed = await runproof(["keys", "list", "--json"], env);
+    expect(json(listed)).toMatchObject({
+      keys: [{ vkey, role: "active" }],
+      key_path: key,
+      state_path: `${key}.state`,
+    });
+    expect(listed.stdout + listed.stderr).not.toContain("PRIVATE");
+  });
+
+  it("are refused where others can read their file", async () => {
+    chmodSync(key, 0o644);
+    const refused = await runproof(["checkpoint"], env);
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+    expect(refused.stderr).toContain(`chmod 600 ${key}`);
+    chmodSync(key, 0o600);
+  });
+});
+
+describe("checkpoint and proofs", () => {
+  it("sign what was recorded, and prove a run's entry and that the log grew", async () => {
+    const out = join(here.path, "checkpoint");
+    const signed = await runproof(["checkpoint", "--out", out], env);
+    expect(signed).toMatchObject({ code: 0, stdout: "" });
+    expect(readFileSync(out, "utf8")).toMatch(/^example\.com\/log\n4\n/u);
+    const printed = await runproof(["checkpoint"], env);
+    expect(printed.stdout).toBe(readFileSync(out, "utf8"));
+
+    const args = ["log", "prove-inclusion", "--run-id", "r-1", "--tenant-id", "t"];
+    const inclusion = await runproof(args, env);
+    expect(inclusion.code).toBe(0);
+    expect(inclusion.stdout).toMatch(/^c2sp\.org\/tlog-proof@v1\nindex \d\n/u);
+    expect(inclusion.stdout.endsWith(printed.stdout)).toBe(true);
+    expect(json(await runproof([...args, "--entry", "opened", "--json"], env))).toMatchObject({
+      kind: 1,
+      tree_size: 4,
+    });
+    expect(await runproof(["log", "prove-inclusion", "--index", "9"], env)).toMatchObject({
+      code: 3,
+    });
+    expect(await runproof(["log", "prove-inclusion"], env)).toMatchObject({ code: 2 });
+
+    await importRuns("r-3");
+    await runproof(["checkpoint"], env);
+    const consistency = await runproof(["log", "prove-consistency", "--from", out], env);
+    expect(consistency.stdout).toMatch(/^old 4\n[A-Za-z0-9+/=\n]+\n\nexample\.com\/log\n6\n/u);
+  });
+
+  it("are exported for a static host", async () => {
+    const to = join(here.path, "public");
+    const exported = await runproof(["log", "export", to, "--json"], env);
+    expect(json(exported)).toMatchObject({ folder: to, tree_size: 6, files_written: 2 });
+    expect(readdirSync(to, { recursive: true, encoding: "utf8" }).toSorted()).toEqual(
+      expect.arrayContaining(["checkpoint", "tile/0/000.p/6", "tile/entries/000.p/6"]),
+    );
+  });
+});
+
+describe("a bundle", () => {
+  it("is SIGNED under the key, FAILED under another, and SELF under none", async () => {
+    const made = await runproof(proofArgs("r-1", "--bundle", bundle), env);
+    expect(made).toMatchObject({ code: 0 });
+    const other = readFileSync(join(here.path, "other.key.state"), "utf8");
+    const { vkey: otherKey } = JSON.parse(other) as { readonly vkey: string };
+    const signed = await runproof(["verify", bundle, "--vkey", vkey, "--json"]);
+    expect(signed.code).toBe(0);
+    expect(json(signed)).toMatchObject({ assurance: "SIGNED" });
+    const both = await runproof(["verify", bundle, "--vkey", otherKey, "--vkey", vkey]);
+    expect(both).toMatchObject({ code: 0, stdout: expect.stringContaining("SIGNED") });
+    const failed = await runproof(["verify", bundle, "--vkey", otherKey]);
+    expect(failed).toMatchObject({ code: 6, stdout: expect.stringContaining("KEY_UNTRUSTED") });
+    expect(json(await runproof(["verify", bundle, "--json"]))).toMatchObject({ assurance: "SELF" });
+  });
+
+  it("shows one step alone, SIGNED", async () => {
+    const file = join(here.path, "step.json");
+    const args = proofArgs("r-1", "--bundle", file, "--step", "1");
+    expect(await runproof(args, env)).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).not.toContain("weather");
+    const verified = await runproof(["verify", file, "--vkey", vkey, "--json"]);
+    expect(verified.code).toBe(0);
+    expect(json(verified)).toMatchObject({ assurance: "SIGNED" });
+    for (const [more, code] of [
+      [["--step", "1"], 2],
+      [["--step", "2", "--bundle", file], 2],
+      [["--step", "-1", "--bundle", file], 2],
+    ] as const) {
+      expect(await runproof(proofArgs("r-1", ...more), env)).toMatchObject({ code });
+    }
+  });
+
+  it("goes without the log where there is no key, and says so", async () => {
+    await importRuns("r-4");
+    const file = join(here.path, "unsigned.json");
+    const made = await runproof(proofArgs("r-4", "--bundle", file), { DATABASE_URL: database.url });
+    expect(made).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("no proof from the log"),
+    });
+    expect(await runproof(["verify", file])).toMatchObject({ code: 0 });
+    expect(await runproof(["verify", file, "--vkey", vkey])).toMatchObject({ code: 6 });
+    expect(await runproof(["checkpoint"], { DATABASE_URL: database.url })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("runproof keys generate"),
+    });
+  });
+});
+
+describe("rotation", () => {
+  it("prints the new key; bundles made after are SIGNED under it, those before under the old one", async () => {
+    const rotated = await runproof(["keys", "rotate", "--reason", "yearly", "--json"], env);
+    expect(rotated.code).toBe(0);
+    const { old_vkey, new_vkey } = json(rotated) as { old_vkey: string; new_vkey: string };
+    expect(old_vkey).toBe(vkey);
+    await importRuns("r-5");
+    const file = join(here.path, "rotated.json");
+    await runproof(proofArgs("r-5", "--bundle", file), env);
+    expect(await runproof(["verify", file, "--vkey", new_vkey])).toMatchObject({ code: 0 });
+    expect(await runproof(["verify", file, "--vkey", old_vkey])).toMatchObject({ code: 6 });
+    expect(await runproof(["verify", bundle, "--vkey", old_vkey])).toMatchObject({ code: 0 });
+    vkey = new_vkey;
+  });
+});
+
+describe("tampering", () => {
+  it("with the signer's state stops signing with its own code, until the state is restored", async () => {
+    const state = `${key}.state`;
+    const kept = join(here.path, "kept");
+    await runproof(["checkpoint", "--out", kept], env);
+    rmSync(state);
+    const lost = await runproof(["checkpoint"], env);
+    expect(lost).toMatchObject({ code: 7, stdout: "" });
+    expect(lost.stderr).toContain("restore-state");
+    expect(await runproof(["keys", "restore-state"], env)).toMatchObject({ code: 2 });
+    expect(await runproof(["keys", "restore-state", "--never-signed"], env)).toMatchObject({
+      code: 2,
+    });
+    expect(existsSync(state)).toBe(false);
+    const restored = await runproof(["keys", "restore-state", "--checkpoint", kept], env);
+    expect(restored).toMatchObject({ code: 0 });
+    expect(await runproof(["checkpoint"], env)).toMatchObject({ code: 0 });
+  });
+
+  it("with the log is an alarm: 6, LogForked or LogShrunk, and nothing signed", async () => {
+    const state = readFileSync(`${key}.state`, "utf8");
+    const forge = (statement: string) =>
+      queryDatabase(database.url, "alter table aos_log_entries disable trigger user", statement);
+    await forge("update aos_log_entries set digest = repeat('0', 64) where log_index = 1");
+    const forked = await runproof(["checkpoint", "--json"], env);
+    expect(forked).toMatchObject({ code: 6, stdout: "" });
+    const lines = forked.stderr.trim().split("\n");
+    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ error: { code: 6, tag: "LogForked" } });
+    await forge("delete from aos_log_entries where log_index > 1");
+    expect(await runproof(["checkpoint"], env)).toMatchObject({
+      code: 6,
+      stdout: "",
+      stderr: expect.stringMatching(/the log has 2 entries, and a tree of \d+ was already signed/u),
+    });
+    expect(readFileSync(`${key}.state`, "utf8")).toBe(state);
+  });
+});
+
+describe("the embedded database", () => {
+  it("has a key of its own from the first checkpoint on", async () => {
+    const home = join(here.path, "home");
+    const embedded = { RUNPROOF_HOME: home };
+    expect((await runproof(["keys", "list"], embedded)).stdout).toContain("no key yet");
+    const file = here.write("embedded.ndjson", ndjson("r-1"));
+    await runproof(["import", file, "--format", "ndjson", "--tenant-id", "t"], embedded);
+    const made = join(here.path, "embedded.json");
+    expect(await runproof(proofArgs("r-1", "--bundle", made), embedded)).toMatchObject({ code: 0 });
+    const { keys } = json(await runproof(["keys", "list", "--json"], embedded)) as {
+      readonly keys: ReadonlyArray<{ readonly vkey: string }>;
+    };
+    expect(keys).toHaveLength(1);
+    const verified = await runproof(["verify", made, "--vkey", keys[0]!.vkey]);
+    expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining("SIGNED") });
+    writeFileSync(join(home, "log.key.state"), "{}");
+    expect(await runproof(["checkpoint"], embedded)).toMatchObject({ code: 7 });
+  });
+});
