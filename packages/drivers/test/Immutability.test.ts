@@ -418,14 +418,31 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         `update aos_traces set status = 'failed' where trace_id = ${id}`,
       ])
         expect(yield* refused(run, statement)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
-      expect(
-        yield* refusalOf(
-          run(
-            `delete from aos_trace_steps where trace_id = ${id}`,
-            `delete from aos_traces where trace_id = ${id}`,
-          ),
-        ),
-      ).toBeNull();
+
+      // Deleting it has an EVENT of its own, which says the root that is gone.
+      const { root_hash } = identity.sealed;
+      const deletion = queueEvent(identity.trace_id, "deletion", { root_hash });
+      const deleting = [
+        `delete from aos_trace_steps where trace_id = ${id}`,
+        `delete from aos_traces where trace_id = ${id}`,
+      ];
+      for (const statements of [
+        [deleting[0]!],
+        [deleting[1]!],
+        [queueEvent(identity.trace_id, "archival", { root_hash }), ...deleting],
+        [queueEvent(open.trace_id, "deletion", { root_hash }), ...deleting],
+        [queueEvent(identity.trace_id, "deletion"), ...deleting],
+        [
+          queueEvent(identity.trace_id, "deletion", { root_hash: root_hash.replace(/^./u, "g") }),
+          ...deleting,
+        ],
+        [deletion, `delete from aos_trace_steps where trace_id = ${literal(open.trace_id)}`],
+      ])
+        expect(yield* refused(run, ...statements)).toMatchObject({
+          refusal: { code: WOULD_CHANGE },
+        });
+      expect((yield* verify(identity)).verification_status).toBe("VERIFIED");
+      expect(yield* refusalOf(run(deletion, ...deleting))).toBeNull();
     }),
   );
 
@@ -732,6 +749,21 @@ onEachDatabase("S6 for the application's role", (it) => {
         chain_length: 3,
       });
     }),
+  );
+
+  it.effect(
+    "reaches the owner's rights only through functions with a search path of their own",
+    () =>
+      Effect.gen(function* () {
+        const functions = yield* asApplication(
+          `select proname::text as name, coalesce(array_to_string(proconfig, ';'), '') as settings
+         from pg_proc where prosecdef and pronamespace = current_schema()::regnamespace order by 1`,
+        );
+        expect(functions.length).toBeGreaterThan(5);
+        // Without one of its own, whatever temporary object has a name is found first.
+        for (const { name, settings } of functions)
+          expect(settings, String(name)).toMatch(/^search_path="?public"?, pg_temp(;|$)/u);
+      }),
   );
 
   it.effect(

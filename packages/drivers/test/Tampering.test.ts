@@ -210,6 +210,15 @@ const ATTACKS: ReadonlyArray<readonly [string, string, ...ReadonlyArray<string>]
     ),
   ],
   [
+    // The text says an erasure of this payload, and the digest that the log would hold is another's.
+    "take a payload away and put an erasure under another entry's digest",
+    "FAILED PAYLOAD_MISSING@1",
+    `update aos_trace_steps set params = null, params_salt = null, erased_at = now() ${stepWhere(1)}`,
+    `insert into aos_log_queue (kind, digest, trace_id, event_record)
+     select 4, repeat('0', 64), ${TRACE},
+            '{"actor":"a","detail":{"payloads":"step 1:params"},"event":"erasure","occurred_at":"2026-02-11T00:00:00.000000Z","reason":"r","trace_id":"' || ${TRACE} || '","type":"runproof/event@v1"}'`,
+  ],
+  [
     "edit a record with its column",
     "FAILED CONTENT_MISMATCH@1",
     `update aos_trace_steps set record = replace(record, 'step number 1', 'step number 9'), skill_name = 'step number 9' ${stepWhere(1)}`,

@@ -5,6 +5,7 @@ import type { EventKind } from "@runproof/schemas/EventRecord";
 import {
   type DatabaseError,
   InvalidInput,
+  LogEntryNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -45,7 +46,7 @@ export class KeyCoordinator extends Context.Service<
       readonly reason: string;
     }) => Effect.Effect<
       RotatedKeys,
-      SignError | DatabaseError | StoredDataUnreadable | InvalidInput
+      SignError | DatabaseError | StoredDataUnreadable | InvalidInput | LogEntryNotFound
     >;
     /** Makes the signer's lost state anew from the newest checkpoint it signed; from null for a key that never signed. */
     readonly restoreState: (
@@ -78,7 +79,7 @@ const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authorit
   const signer = yield* SignerBridge;
   return yield* signer.rotate((steps) =>
     Effect.gen(function* () {
-      const rotation = yield* steps.begin(yield* settleLog);
+      const rotation = yield* steps.begin((yield* settleLog).size);
       const { old_vkey, new_vkey, is_finished } = rotation;
       if (!is_finished) {
         yield* announce("key_added", rotation, authority);
@@ -108,13 +109,16 @@ const announce = Effect.fnUntraced(function* (
     eventRecordText({ event, trace_id: null, occurred_at, actor, reason, detail }),
   ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "event")));
   yield* log.recordEvent(record);
-  yield* settleLog;
+  const { waiting } = yield* settleLog;
   const index = yield* findEvent(event, detail, from_index);
   if (index !== null) return index;
-  return yield* new StoredDataUnreadable({
-    where: "the log",
-    what: `the EVENT ${event} was recorded and is not among its entries`,
-  });
+  const what = `the EVENT ${event} was recorded and is not among the log's entries`;
+  return yield* waiting > 0
+    ? new LogEntryNotFound({
+        what,
+        remedy: "It is queued still: run `runproof keys rotate` again.",
+      })
+    : new StoredDataUnreadable({ where: "the log", what });
 });
 
 /** The index of a rotation's EVENT; null where there is none from `from_index` on. */

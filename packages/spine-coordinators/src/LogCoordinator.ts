@@ -16,7 +16,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
-import { checkpointLog, settleLog } from "./internal/log/checkpointLog.ts";
+import { checkpointLog, type LogCheckpoint, settleLog } from "./internal/log/checkpointLog.ts";
 import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/log/exportTiles.ts";
 import { type EntryProof, proveEntry } from "./internal/log/proveEntry.ts";
 import {
@@ -26,17 +26,10 @@ import {
 } from "./internal/log/proveExtension.ts";
 import { LogBridge } from "./LogBridge.ts";
 import { LogsBridge } from "./LogsBridge.ts";
-import type { SignedCheckpoint, SignerBridge, SignError } from "./SignerBridge.ts";
+import type { SignerBridge, SignError } from "./SignerBridge.ts";
 import type { TilesBridge } from "./TilesBridge.ts";
 
-export type {
-  EntryProof,
-  ExportedLog,
-  ExportTiles,
-  ExtensionProof,
-  SignedCheckpoint,
-  TreeReference,
-};
+export type { EntryProof, ExportedLog, ExportTiles, ExtensionProof, LogCheckpoint, TreeReference };
 
 /** One of the two entries that every sealed run has in the log. */
 export interface RunEntry {
@@ -67,7 +60,7 @@ export class LogCoordinator extends Context.Service<
      * before; without a key this is `ConfigurationInvalid`.
      */
     readonly checkpoint: () => Effect.Effect<
-      SignedCheckpoint,
+      LogCheckpoint,
       SignError | DatabaseError | StoredDataUnreadable
     >;
     /** Proves one entry under the latest checkpoint, which must cover it. */

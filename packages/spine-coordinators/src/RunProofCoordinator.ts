@@ -8,6 +8,7 @@ import {
   type StoredRunVerdict,
   StoredRunVerifier,
 } from "@runproof/proof/StoredRun";
+import { verifyBundle } from "@runproof/proof/Verifier";
 import type { Bundle, LogProofs, StepBundle } from "@runproof/schemas/Bundle";
 import {
   type DatabaseError,
@@ -288,6 +289,12 @@ const withProofs = Effect.fnUntraced(function* (
   const text = yield* refusable(() => bundleText(make(log === null ? {} : { log }))).pipe(
     Effect.mapError(({ message }) => new StoredDataUnreadable({ where, what: message })),
   );
+  // Whoever gets it must not be the first to see that it does not hold.
+  const { integrity } = verifyBundle(text);
+  if (integrity.verification_status === "FAILED") {
+    const what = `its bundle would not verify: ${integrity.failure_reason}`;
+    return yield* new StoredDataUnreadable({ where, what });
+  }
   return { text, notes: note === null ? [] : [note] } satisfies BundleFile;
 });
 

@@ -5,19 +5,25 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { layer } from "@effect/vitest";
-import { openCheckpoint } from "@runproof/proof/Checkpoint";
+import { Database } from "@runproof/drivers/Database";
+import { openCheckpoint, signCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash, LogEntryKind } from "@runproof/proof/LogEntry";
 import { verifyConsistency } from "@runproof/proof/MerkleTree";
-import { parseVerifierKey } from "@runproof/proof/NoteKey";
+import { generateSignerKey, parseVerifierKey } from "@runproof/proof/NoteKey";
 import { verifyTlogProof } from "@runproof/proof/TlogProof";
 import { verifyBundle } from "@runproof/proof/Verifier";
+import { CheckpointsBridge } from "@runproof/spine-coordinators/CheckpointsBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/LogCoordinator";
+import { LogsBridge } from "@runproof/spine-coordinators/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
+import * as SqlClient from "effect/sql/SqlClient";
 import { expect, inject } from "vitest";
 import {
   checkpoint,
@@ -66,6 +72,26 @@ const backup = ({ url }: LogPlace) =>
         ),
       ),
   );
+
+/** Holds the lock that numbering takes, as a process that is at it does; answers what lets it go. */
+const holdNumbering = (url: string) =>
+  Effect.gen(function* () {
+    const held = yield* Deferred.make<void>();
+    const released = yield* Deferred.make<void>();
+    const hold = Effect.flatMap(Database, ({ asOwner }) =>
+      asOwner(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient.SqlClient;
+          yield* sql`select pg_advisory_xact_lock(hashtextextended('runproof_log', 'aos_log_entries'::regclass::oid::bigint))`;
+          yield* Deferred.succeed(held, undefined);
+          yield* Deferred.await(released);
+        }),
+      ),
+    );
+    const fiber = yield* Effect.forkScoped(inProcess({ url }, hold));
+    yield* Deferred.await(held);
+    return Effect.andThen(Deferred.succeed(released, undefined), Fiber.join(fiber));
+  });
 
 layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed log", (it) => {
   it.effect("signs all that was recorded, and proves a run's entries under that", () =>
@@ -310,8 +336,9 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
     Effect.gen(function* () {
       const place = yield* logPlace;
       const signed = yield* inProcess(place, Effect.andThen(recordRuns(4), checkpoint));
+      // A process with the key looks at its own; this one has none.
       const prove = inProcess(
-        place,
+        { url: place.url },
         Effect.flatMap(log, (coordinator) => coordinator.proveInclusion({ index: 3 })),
       );
       for (const [statement, restore] of [
@@ -335,6 +362,43 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
         });
         yield* forge(place.url, restore);
       }
+    }),
+  );
+
+  it.effect("proves under its own checkpoint, whatever another key kept in the database", () =>
+    Effect.gen(function* () {
+      const place = yield* logPlace;
+      const signed = yield* inProcess(place, Effect.andThen(recordRuns(4), checkpoint));
+      const { tree_size, root_hash } = signed;
+      const forger = generateSignerKey(ORIGIN);
+      const note = signCheckpoint({ origin: ORIGIN, tree_size, root_hash }, [forger]);
+      // As the application's role may: the tree is right, and the key is another.
+      yield* inProcess(
+        place,
+        Effect.flatMap(CheckpointsBridge, (checkpoints) =>
+          checkpoints.store({ origin: ORIGIN, tree_size, root_hash, note }),
+        ).pipe(Effect.provide(CheckpointsBridge.layer)),
+      );
+      const proof = inProcess(
+        place,
+        Effect.flatMap(log, (coordinator) => coordinator.proveInclusion({ index: 3 })),
+      );
+      expect((yield* proof).text.endsWith(signed.note)).toBe(true);
+      yield* forge(place.url, "delete from aos_checkpoints");
+      expect((yield* proof).text.endsWith(signed.note)).toBe(true);
+    }),
+  );
+
+  it.effect("says how many entries it could not cover while another process was numbering", () =>
+    Effect.gen(function* () {
+      const place = yield* logPlace;
+      const { url } = place;
+      yield* inProcess(place, Effect.andThen(recordRuns(2), checkpoint));
+      const release = yield* holdNumbering(url);
+      yield* inProcess({ url }, recordRuns(3));
+      expect(yield* inProcess(place, checkpoint)).toMatchObject({ tree_size: 4, waiting: 6 });
+      yield* release;
+      expect(yield* inProcess(place, checkpoint)).toMatchObject({ tree_size: 10, waiting: 0 });
     }),
   );
 
@@ -410,6 +474,41 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })(
         );
         // From the database alone nothing is signed: the key must come from outside.
         expect(proof).toMatchObject({ assurance: "SELF" });
+      }),
+    );
+
+    it.effect("is not handed out where it would not verify", () =>
+      Effect.gen(function* () {
+        const { place, run } = yield* signedRun;
+        // A log that answers OPENED's proof for SEALED, and SEALED's for OPENED.
+        const confused = Layer.effect(
+          LogCoordinator,
+          Effect.map(LogCoordinator, (real) =>
+            LogCoordinator.of({
+              ...real,
+              proveTrace: (trace) =>
+                Effect.map(real.proveTrace(trace), ({ opened, sealed }) => ({
+                  opened: sealed,
+                  sealed: opened,
+                })),
+            }),
+          ),
+        );
+        const proofs = RunProofCoordinator.layer.pipe(
+          Layer.provide(Layer.merge(LogsBridge.layer, confused)),
+        );
+        const bundles = Effect.flatMap(RunProofCoordinator, ({ getBundle, getStepBundle }) =>
+          Effect.all([
+            Effect.flip(getBundle(run)),
+            Effect.flip(getStepBundle({ ...run, step_index: 1 })),
+          ]),
+        );
+        const errors = yield* inProcess(place, Effect.provide(bundles, proofs, { local: true }));
+        for (const error of errors)
+          expect(error).toMatchObject({
+            _tag: "StoredDataUnreadable",
+            what: expect.stringContaining("would not verify"),
+          });
       }),
     );
 

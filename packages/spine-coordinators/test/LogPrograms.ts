@@ -70,7 +70,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
         plan: { steps: Array.from({ length: steps }, (_, at) => ({ secret: `of step ${at}` })) },
       }),
       holder: "test",
-      lease_ms: 600_000,
+      lease_ms: 3_600_000,
     });
     if (steps > 0) {
       yield* store.recordSteps({

@@ -1,7 +1,8 @@
 /**
  * Goal: no false alarm. Whatever several processes record, roll back, number and sign at once, and wherever some of them
- * are killed, the signer never refuses, every run that was committed is in the log once, and all checkpoints agree.
- * Method: processes that are killed at moments drawn from a seed, and a count of everything at the end.
+ * are killed, the signer never refuses, no audit finds anything, every run that was committed is in the log once, and all
+ * checkpoints agree.
+ * Method: processes that are killed at moments drawn from a seed, audits beside them, and a count of everything at the end.
  *
  * A hundred thousand runs with RUNPROOF_LONG=1; some without.
  */
@@ -10,14 +11,18 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
+import { Database } from "@runproof/drivers/Database";
 import { CompactRange } from "@runproof/proof/MerkleTree";
 import { openCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash } from "@runproof/proof/LogEntry";
 import { parseVerifierKey } from "@runproof/proof/NoteKey";
+import { AuditCoordinator } from "@runproof/spine-coordinators/AuditCoordinator";
+import * as AuditLayer from "@runproof/spine-coordinators/AuditLayer";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import { expect, it } from "vitest";
-import { checkpoint, inProcess, logPlace, type LogPlace } from "./SignedLog.ts";
+import { checkpoint, configOf, inProcess, logPlace, type LogPlace } from "./SignedLog.ts";
 
 const isLong = process.env["RUNPROOF_LONG"] === "1";
 const RUNS = isLong ? 100_000 : 1_500;
@@ -34,6 +39,14 @@ const query = (place: LogPlace, statement: string) => queryDatabase(place.url, s
 
 const countRuns = async (place: LogPlace) =>
   Number((await query(place, "select count(*)::int as runs from aos_traces"))[0]!["runs"]);
+
+/** What an audit of everything says, whoever writes meanwhile. */
+const audit = ({ url, vkey }: LogPlace) =>
+  Effect.flatMap(AuditCoordinator, (auditor) => auditor.audit({ verifier_keys: [vkey] })).pipe(
+    Effect.map(({ report }) => report),
+    Effect.provide(Layer.provide(AuditLayer.layer, Database.layer(configOf(url)))),
+    Effect.runPromise,
+  );
 
 /** Runs processes, kills some and starts others, until that many runs are there; answers what went wrong. */
 const recordUnderCrashes = async (place: LogPlace) => {
@@ -63,12 +76,19 @@ const recordUnderCrashes = async (place: LogPlace) => {
   };
 
   for (let at = 0; at < PROCESSES; at += 1) start();
-  while (alarms.length === 0 && (await countRuns(place)) < RUNS) await setTimeout(200);
+  let audits = 0;
+  while (alarms.length === 0 && (await countRuns(place)) < RUNS) {
+    await setTimeout(200);
+    if (checkpoints === 0) continue;
+    const { findings } = await audit(place);
+    alarms.push(...findings.map((finding) => JSON.stringify(finding)));
+    audits += 1;
+  }
   isOver = true;
   const ended = [...running].map((child) => once(child, "exit"));
   for (const child of running) child.stdin!.end();
   await Promise.all(ended);
-  return { alarms, kills, checkpoints };
+  return { alarms, kills, checkpoints, audits };
 };
 
 /** What does not fit between runs and log, counted in the database. */
@@ -88,11 +108,19 @@ it(
   () =>
     Effect.gen(function* () {
       const place = yield* logPlace;
-      const { alarms, kills, checkpoints } = yield* Effect.promise(() => recordUnderCrashes(place));
+      const { alarms, kills, checkpoints, audits } = yield* Effect.promise(() =>
+        recordUnderCrashes(place),
+      );
       expect(alarms).toEqual([]);
       expect(kills).toBeGreaterThan(2);
+      expect(audits).toBeGreaterThan(0);
 
       const last = yield* inProcess(place, checkpoint);
+      const report = yield* Effect.promise(() => audit(place));
+      expect(report).toMatchObject({ verdict: "CLEAN", findings: [] });
+      const { verified, empty, open } = report.traces;
+      expect(verified + empty + open).toBeGreaterThanOrEqual(RUNS);
+      expect(report.levels).toEqual({ SELF: 0, SIGNED: verified });
       const [misfits] = yield* Effect.promise(() => query(place, MISFITS));
       expect(misfits).toEqual({ queued: 0, gaps: 0, not_opened: 0, not_sealed: 0, strays: 0 });
 
@@ -125,7 +153,7 @@ it(
         expect(openCheckpoint(String(note), trusted)).toMatchObject({ is_trusted: true });
       }
       process.stderr.write(
-        `${last.tree_size} entries, ${checkpoints} checkpoints told, ${kept.length} kept, ${kills} processes killed\n`,
+        `${last.tree_size} entries, ${checkpoints} checkpoints told, ${kept.length} kept, ${kills} processes killed, ${audits} audits beside them, ${verified} runs verified, ${open} left open\n`,
       );
     }).pipe(Effect.scoped, Effect.runPromise),
   isLong ? 3_600_000 : 120_000,

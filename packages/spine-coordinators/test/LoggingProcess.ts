@@ -13,11 +13,14 @@ const [url = "", key = "", seed = "0"] = process.argv.slice(2);
 /** Runs recorded between two checkpoints, at most; and at once. */
 const RUNS_MAX = 60;
 const CONCURRENCY = 8;
+const STEPS_MAX = 2;
 
 process.stdin.resume();
 
+const record = Effect.flatMap(Random.nextIntBetween(0, STEPS_MAX), (steps) => recordRun(steps));
+
 const rolledBack = Effect.flatMap(TraceStore, (store) =>
-  store.atomically(Effect.andThen(recordRun(0), Effect.fail("rolled back" as const))),
+  store.atomically(Effect.andThen(record, Effect.fail("rolled back" as const))),
 ).pipe(
   Effect.catchIf(
     (error) => error === "rolled back",
@@ -26,7 +29,7 @@ const rolledBack = Effect.flatMap(TraceStore, (store) =>
 );
 
 const oneOfMany = Effect.flatMap(Random.nextBetween(0, 10), (dice) =>
-  dice < 1 ? rolledBack : Effect.asVoid(recordRun(0)),
+  dice < 1 ? rolledBack : Effect.asVoid(record),
 );
 
 const program = Effect.gen(function* () {

@@ -39,6 +39,11 @@ export const command = Command.make(
     yield* output.note(
       `signed: ${signed.tree_size} entries${out === undefined ? "" : `, written to ${out}`}; keep a copy where the database's owner can't change it`,
     );
+    if (signed.waiting > 0) {
+      yield* output.note(
+        `not covered: ${signed.waiting} entries that another process was still numbering; sign again later`,
+      );
+    }
   }),
 ).pipe(
   Command.withDescription("Sign the log as it is now"),

@@ -247,13 +247,15 @@ begin
   return new;
 end
 $$`,
-    // An erasure or archival is allowed only beside its EVENT, queued by the same transaction.
-    `create function runproof_require_event(p_trace_id text, p_event text) returns void
+    // An erasure, archival or deletion is allowed only beside its EVENT, queued by the same transaction; a deleted trace's
+    // EVENT says which root it had.
+    `create function runproof_require_event(p_trace_id text, p_event text, p_root_hash text) returns void
 language plpgsql stable set search_path from current as $$
 begin
   if not exists (
     select from aos_log_queue
     where trace_id = p_trace_id and kind = 4 and event_record::json ->> 'event' = p_event
+      and (p_root_hash is null or event_record::json #>> '{detail,root_hash}' = p_root_hash)
       and transaction_id = pg_current_xact_id()::text::bigint
   ) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: % of trace % without its event in the log', p_event, p_trace_id
@@ -272,7 +274,7 @@ begin
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     new.erased_at := coalesce(old.erased_at, clock_timestamp());
     allowed.erased_at := new.erased_at;
-    perform runproof_require_event(old.trace_id, 'erasure');
+    perform runproof_require_event(old.trace_id, 'erasure', null);
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not changed', old.step_index, old.trace_id
@@ -346,7 +348,7 @@ begin
     allowed.metadata_salt := new.metadata_salt;
   elsif old.seal_record is not null and old.archived_at is null and new.archived_at is not null then
     allowed.archived_at := new.archived_at;
-    perform runproof_require_event(old.trace_id, 'archival');
+    perform runproof_require_event(old.trace_id, 'archival', null);
   elsif old.seal_record is not null
         and num_nulls(new.plan, new.attributes, new.metadata) > num_nulls(old.plan, old.attributes, old.metadata) then
     new.erased_at := coalesce(old.erased_at, clock_timestamp());
@@ -354,7 +356,7 @@ begin
     if new.plan is null then allowed.plan := null; allowed.plan_salt := null; end if;
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     if new.metadata is null then allowed.metadata := null; allowed.metadata_salt := null; end if;
-    perform runproof_require_event(old.trace_id, 'erasure');
+    perform runproof_require_event(old.trace_id, 'erasure', null);
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not changed', old.trace_id using errcode = 'S6001';
@@ -364,11 +366,17 @@ end
 $$`,
     `create function runproof_guard_delete() returns trigger
 language plpgsql set search_path from current as $$
+declare
+  deleted_root text;
 begin
   if exists (select from aos_traces where trace_id = old.trace_id and archived_at is null) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not archived, and nothing of it is deleted', old.trace_id
       using errcode = 'S6001';
   end if;
+  if tg_table_name = 'aos_traces' then
+    deleted_root := old.root_hash;
+  end if;
+  perform runproof_require_event(old.trace_id, 'deletion', deleted_root);
   return old;
 end
 $$`,

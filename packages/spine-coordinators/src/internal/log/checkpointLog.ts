@@ -15,26 +15,35 @@ import { consistencyOf, rootOf } from "./LoggedTree.ts";
 const SETTLE_WAIT_MS = 5_000;
 const SETTLE_RETRY_MS = 20;
 
-/**
- * Has what is queued numbered, by this process or the one that is at it; answers the log's size. Under steady writing
- * something is always queued: what counts is that as much was numbered as was queued at first.
- */
-export const settleLog: Effect.Effect<number, DatabaseError, LogBridge> = Effect.gen(function* () {
-  const log = yield* LogBridge;
-  const before = yield* log.size;
-  for (let waited_ms = 0; ; waited_ms += SETTLE_RETRY_MS) {
-    yield* log.sequence;
-    const { size, pending } = yield* log.size;
-    if (pending === 0 || size >= before.size + before.pending) return size;
-    if (waited_ms >= SETTLE_WAIT_MS) return size;
-    yield* Effect.sleep(Duration.millis(SETTLE_RETRY_MS));
-  }
-});
+/** The log after its queue was looked after. */
+export interface SettledLog {
+  readonly size: number;
+  /** Entries that were committed before and have no index yet: another process was at it, and took too long. */
+  readonly waiting: number;
+}
 
-/** The log's tree as it is now, with the proof that it extends the last one that was signed, as far as there is one. */
-const proposeTree = (last: SignedCheckpoint | null) =>
+/**
+ * Has what is queued numbered, by this process or the one that is at it. Under steady writing something is always
+ * queued: what counts is that as much was numbered as was queued at first.
+ */
+export const settleLog: Effect.Effect<SettledLog, DatabaseError, LogBridge> = Effect.gen(
+  function* () {
+    const log = yield* LogBridge;
+    const before = yield* log.size;
+    const wanted = before.size + before.pending;
+    for (let waited_ms = 0; ; waited_ms += SETTLE_RETRY_MS) {
+      yield* log.sequence;
+      const { size, pending } = yield* log.size;
+      const waiting = Math.min(pending, Math.max(0, wanted - size));
+      if (waiting === 0 || waited_ms >= SETTLE_WAIT_MS) return { size, waiting };
+      yield* Effect.sleep(Duration.millis(SETTLE_RETRY_MS));
+    }
+  },
+);
+
+/** The log's tree at a size, with the proof that it extends the last one that was signed, as far as there is one. */
+const proposeTree = (last: SignedCheckpoint | null, tree_size: number) =>
   Effect.gen(function* () {
-    const tree_size = yield* settleLog;
     const root_hash = yield* rootOf(tree_size);
     if (last === null || last.tree_size > tree_size) {
       return { tree_size, root_hash, signed_root: null, consistency: [] } satisfies TreeProposal;
@@ -47,17 +56,30 @@ const proposeTree = (last: SignedCheckpoint | null) =>
     } satisfies TreeProposal;
   });
 
+/** A checkpoint of the log as it was just then. */
+export interface LogCheckpoint extends SignedCheckpoint {
+  /** Entries that were committed before and that it does not cover: 0, unless another process held up their numbering. */
+  readonly waiting: number;
+}
+
 /** Signs the log as it is now, and keeps the checkpoint in the database too. */
 export const checkpointLog: Effect.Effect<
-  SignedCheckpoint,
+  LogCheckpoint,
   SignError | DatabaseError | StoredDataUnreadable,
   LogBridge | SignerBridge | CheckpointsBridge
 > = Effect.gen(function* () {
   const signer = yield* SignerBridge;
   const checkpoints = yield* CheckpointsBridge;
-  const signed = yield* signer.sign(proposeTree);
+  let waiting = 0;
+  const signed = yield* signer.sign((last) =>
+    Effect.gen(function* () {
+      const log = yield* settleLog;
+      waiting = log.waiting;
+      return yield* proposeTree(last, log.size);
+    }),
+  );
   // The same note again: an earlier process signed it, and may have died before it was kept.
   const kept = yield* checkpoints.ofSize(signed.tree_size);
   if (kept?.note !== signed.note) yield* checkpoints.store(signed);
-  return signed;
+  return { ...signed, waiting };
 });

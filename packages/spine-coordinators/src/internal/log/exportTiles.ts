@@ -20,11 +20,13 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { CheckpointsBridge } from "../../CheckpointsBridge.ts";
+import type { CheckpointsBridge } from "../../CheckpointsBridge.ts";
 import { LogBridge, type StoredLogEntry } from "../../LogBridge.ts";
+import type { SignerBridge } from "../../SignerBridge.ts";
 import { TilesBridge } from "../../TilesBridge.ts";
 import { invalidInput, refusable } from "../refused.ts";
-import { checkedConsistency, headOf, requireTree } from "./LoggedTree.ts";
+import { latestHead } from "./latestHead.ts";
+import { checkedConsistency, requireTree } from "./LoggedTree.ts";
 
 /** Levels of the tree in one tile, by C2SP tlog-tiles. */
 const TILE_HEIGHT = 8;
@@ -175,19 +177,19 @@ export const exportTiles = ({
 }: ExportTiles): Effect.Effect<
   ExportedLog,
   ExportError,
-  LogBridge | CheckpointsBridge | TilesBridge
+  LogBridge | CheckpointsBridge | SignerBridge | TilesBridge
 > =>
   Effect.scoped(
     Effect.gen(function* () {
       const tiles = yield* TilesBridge;
-      const kept = yield* Effect.flatMap(CheckpointsBridge, (checkpoints) => checkpoints.latest);
-      if (kept === null) {
+      const latest = yield* latestHead;
+      if (latest === null) {
         return yield* new LogEntryNotFound({
           what: "no checkpoint of the log was signed yet",
           remedy: "Run `runproof checkpoint` first.",
         });
       }
-      const { note, ...head } = yield* headOf(kept);
+      const { note, ...head } = latest;
       yield* requireTree(head);
       yield* tiles.open(folder);
       const published = yield* publishedHead(folder, head);

@@ -2,9 +2,9 @@ import { entryLeafHash, isLogEntry } from "@runproof/proof/LogEntry";
 import { formatTlogProof } from "@runproof/proof/TlogProof";
 import { LogEntryNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { CheckpointsBridge } from "../../CheckpointsBridge.ts";
 import type { StoredLogEntry } from "../../LogBridge.ts";
-import { headOf, inclusionOf } from "./LoggedTree.ts";
+import { latestHead } from "./latestHead.ts";
+import { inclusionOf } from "./LoggedTree.ts";
 
 /** An entry's proof of inclusion under a signed checkpoint. Hashes are hex. */
 export interface EntryProof {
@@ -19,16 +19,16 @@ export interface EntryProof {
   readonly text: string;
 }
 
-/** The latest kept checkpoint, which must cover an entry. */
-const coveringCheckpoint = (index: number) =>
+/** The latest checkpoint, which must cover an entry. */
+const coveringHead = (index: number) =>
   Effect.gen(function* () {
-    const kept = yield* Effect.flatMap(CheckpointsBridge, (checkpoints) => checkpoints.latest);
-    if (kept !== null && kept.tree_size > index) return yield* headOf(kept);
+    const head = yield* latestHead;
+    if (head !== null && head.tree_size > index) return head;
     return yield* new LogEntryNotFound({
       what:
-        kept === null
+        head === null
           ? "no checkpoint of the log was signed yet"
-          : `no checkpoint covers log entry ${index}: the latest is over ${kept.tree_size} entries`,
+          : `no checkpoint covers log entry ${index}: the latest is over ${head.tree_size} entries`,
       remedy: "Run `runproof checkpoint` where the log's key is.",
     });
   });
@@ -43,7 +43,7 @@ export const proveEntry = (entry: StoredLogEntry) =>
         what: "it is no entry that the format knows",
       });
     }
-    const { note, tree_size, root_hash } = yield* coveringCheckpoint(index);
+    const { note, tree_size, root_hash } = yield* coveringHead(index);
     const leaf_hash = entryLeafHash(entry);
     const path = yield* inclusionOf({ index, leaf_hash }, { tree_size, root_hash });
     const text = formatTlogProof({ index, path, checkpoint: note });

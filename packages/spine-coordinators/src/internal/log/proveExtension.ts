@@ -11,7 +11,9 @@ import {
 import * as Effect from "effect/Effect";
 import { CheckpointsBridge } from "../../CheckpointsBridge.ts";
 import type { LogBridge } from "../../LogBridge.ts";
+import type { SignerBridge } from "../../SignerBridge.ts";
 import { invalidInput, refusable } from "../refused.ts";
+import { latestHead } from "./latestHead.ts";
 import { checkedConsistency, headOf, requireTree, rootOf } from "./LoggedTree.ts";
 
 /** A tree of the log: by its size, or by a checkpoint of it that was kept elsewhere. */
@@ -44,12 +46,18 @@ const heldHead = (note: string, where: string) =>
     return { ...head, note };
   });
 
+/** A checkpoint over that many entries, as the database keeps it. */
+const keptHead = (size: number) =>
+  Effect.gen(function* () {
+    const kept = yield* Effect.flatMap(CheckpointsBridge, ({ ofSize }) => ofSize(size));
+    return kept === null ? null : yield* headOf(kept);
+  });
+
 const newerHead = (to: TreeReference | null) =>
   Effect.gen(function* () {
     if (to !== null && "note" in to) return yield* heldHead(to.note, "--to");
-    const checkpoints = yield* CheckpointsBridge;
-    const kept = yield* to === null ? checkpoints.latest : checkpoints.ofSize(to.size);
-    if (kept === null) {
+    const head = yield* to === null ? latestHead : keptHead(to.size);
+    if (head === null) {
       return yield* new LogEntryNotFound({
         what:
           to === null
@@ -58,7 +66,6 @@ const newerHead = (to: TreeReference | null) =>
         remedy: "Run `runproof checkpoint` where the log's key is, and leave --to out.",
       });
     }
-    const head = yield* headOf(kept);
     yield* requireTree(head);
     return head;
   });
@@ -82,7 +89,7 @@ const olderHead = (from: TreeReference, origin: string) =>
 export const proveExtension = (
   from: TreeReference,
   to: TreeReference | null,
-): Effect.Effect<ExtensionProof, ExtensionError, LogBridge | CheckpointsBridge> =>
+): Effect.Effect<ExtensionProof, ExtensionError, LogBridge | CheckpointsBridge | SignerBridge> =>
   Effect.gen(function* () {
     const newer = yield* newerHead(to);
     if ("size" in from && from.size > newer.tree_size) {
