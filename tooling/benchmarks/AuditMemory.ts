@@ -1,7 +1,7 @@
 /**
  * Measures how fast `runproof audit` checks a large database and how much memory it takes.
  *
- *     node tooling/benchmarks/AuditMemory.ts DATABASE_URL [STEPS]
+ *     node tooling/bootstrap.mjs exec node tooling/benchmarks/AuditMemory.ts DATABASE_URL [STEPS]
  *
  * `DATABASE_URL` is a superuser's, of a server on which a database may be made; it is dropped afterwards. Two fifths of the
  * steps are of one trace, the others of traces of a thousand.

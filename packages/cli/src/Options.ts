@@ -7,6 +7,14 @@ import * as Flag from "effect/cli/Flag";
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.withDefault(flag, undefined);
 
+/** A flag that may be given more than once, or left out: its values in order. */
+export const repeatable = <A>(flag: Flag.Flag<A>): Flag.Flag<ReadonlyArray<A>> =>
+  flag.pipe(
+    Flag.atLeast(0),
+    // Without a default the help would call it required.
+    Flag.withDefault<ReadonlyArray<A>>([]),
+  );
+
 /** Which database. Each flag wins over its environment variable. */
 export const database = {
   databaseUrl: Flag.String("database-url").pipe(

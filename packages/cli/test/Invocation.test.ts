@@ -21,6 +21,18 @@ describe("runproof", () => {
     }
   });
 
+  it("calls no flag required that may be left out", async () => {
+    for (const [command, flags] of [
+      ["audit", ["checkpoint", "vkey"]],
+      ["verify", ["vkey"]],
+      ["attack-test", ["row"]],
+    ] as const) {
+      const { stdout } = await runproof([command, "--help"]);
+      for (const flag of flags) expect(stdout).toContain(`--${flag} `);
+      expect(stdout).not.toContain("(required)");
+    }
+  });
+
   it("lists the exit codes in the help of a subcommand too, within 80 columns", async () => {
     const { stdout } = await runproof(["traces", "list", "--help"]);
     expect(stdout).toContain("EXIT CODES");

@@ -99,7 +99,7 @@ export const command = Command.make(
     rows: Flag.Int("row").pipe(
       Flag.withMetavar("R"),
       Flag.withDescription("Only this row of the table; repeatable"),
-      Flag.atLeast(0),
+      Options.repeatable,
     ),
     table: Options.optional(
       Flag.Path("table").pipe(

@@ -244,7 +244,7 @@ const files = (name: string, description: string) =>
   Flag.File(name).pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(description),
-    Flag.atLeast(0),
+    Options.repeatable,
   );
 
 export const command = Command.make(
@@ -257,7 +257,7 @@ export const command = Command.make(
     verifier_keys: Flag.String("vkey").pipe(
       Flag.withMetavar("KEY"),
       Flag.withDescription("Verifier key that must have signed the checkpoints; repeatable"),
-      Flag.atLeast(0),
+      Options.repeatable,
     ),
     since: Options.optional(
       Flag.File("since-checkpoint").pipe(

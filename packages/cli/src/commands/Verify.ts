@@ -26,8 +26,8 @@ export const command = Command.make(
     ),
     vkeys: Flag.String("vkey").pipe(
       Flag.withMetavar("KEY"),
-      Flag.withDescription("Key that must have signed the log; may be repeated"),
-      Flag.atLeast(0),
+      Flag.withDescription("Key that must have signed the log; repeatable"),
+      Options.repeatable,
     ),
   },
   Effect.fnUntraced(function* ({ path, root_hash, vkeys }) {
