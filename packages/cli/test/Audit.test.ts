@@ -151,7 +151,7 @@ describe("the memory of an audit", () => {
     const params = { q: "x".repeat(LARGE.payload_bytes) };
     const step = { type: "step", skill_id: "search", status: "success", params };
     const end = { type: "end", status: "completed" };
-    const lines = [run, ...Array<object>(LARGE.steps).fill(step), end];
+    const lines = [run, ...Array.from({ length: LARGE.steps }, () => step), end];
     const path = here.write("large.ndjson", lines.map((line) => JSON.stringify(line)).join("\n"));
     const args = ["import", path, "--format", "ndjson", "--tenant-id", "t"];
     expect(await runproof(args, env)).toMatchObject({ code: 0 });

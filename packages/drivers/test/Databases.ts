@@ -95,13 +95,13 @@ export const onServer = on(
 /** Registers a suite on the embedded database. */
 export const onEmbedded = on("embedded", embeddedStores);
 
-/** Registers a suite twice. */
+/** Registers a suite twice; once where another version of the server is all that is new. */
 export const onEachDatabase = (
   name: string,
   suite: (it: Vitest.MethodsNonLive<Stores>) => void,
 ) => {
   onServer(name, suite);
-  onEmbedded(name, suite);
+  if (process.env["RUNPROOF_TEST_SERVER_ONLY"] !== "1") onEmbedded(name, suite);
 };
 
 /** Runs statements as the login itself, in one transaction: here a superuser. */
