@@ -235,7 +235,7 @@ export class StoredDataUnreadable extends Schema.TaggedError<StoredDataUnreadabl
     return `${this.where}: ${this.what}`;
   }
   get remedy(): string {
-    return "Run `runproof proof` on the run: it names what was changed.";
+    return "Run `runproof audit`, or `runproof proof` on the run: it names what was changed.";
   }
 }
 

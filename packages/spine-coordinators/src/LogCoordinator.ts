@@ -49,7 +49,12 @@ export interface LoggedTrace {
 }
 
 /** What proving an entry may fail with. */
-export type ProveEntryError = DatabaseError | LogEntryNotFound | StoredDataUnreadable;
+export type ProveEntryError =
+  | DatabaseError
+  | LogEntryNotFound
+  | LogForked
+  | LogShrunk
+  | StoredDataUnreadable;
 
 /** Signs, proves and publishes the log. */
 export class LogCoordinator extends Context.Service<

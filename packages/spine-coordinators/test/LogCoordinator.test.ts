@@ -250,11 +250,16 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
           signed_size: 14,
           size: 8,
         });
+        // A proof of what is in both is refused for what is wrong: the log, and not the entry.
+        const prove = inProcess(
+          restored,
+          Effect.flatMap(log, ({ proveInclusion }) => proveInclusion({ index: 3 })),
+        );
+        expect(yield* Effect.flip(prove)).toMatchObject({ _tag: "LogShrunk", signed_size: 14 });
         yield* inProcess(restored, recordRuns(6));
-        expect(yield* Effect.flip(inProcess(restored, checkpoint))).toMatchObject({
-          _tag: "LogForked",
-          signed_size: 14,
-        });
+        const forked = { _tag: "LogForked", signed_size: 14 };
+        expect(yield* Effect.flip(inProcess(restored, checkpoint))).toMatchObject(forked);
+        expect(yield* Effect.flip(prove)).toMatchObject(forked);
         expect(readFileSync(`${place.key}.state`, "utf8")).toBe(state);
         expect(yield* inProcess(place, checkpoint)).toMatchObject({ tree_size: 14 });
         yield* Scope.close(scope, Exit.void);
@@ -569,16 +574,21 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })(
         Effect.gen(function* () {
           const { place, run } = yield* signedRun;
           yield* inProcess(place, Effect.andThen(recordRuns(2), checkpoint));
-          const bundle = inProcess(
-            place,
-            Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getBundle(run)),
-          );
-          yield* bundle;
+          const bundleOf = (from: Partial<LogPlace> & Pick<LogPlace, "url">) =>
+            inProcess(
+              from,
+              Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getBundle(run)),
+            );
+          yield* bundleOf(place);
           yield* forge(
             place.url,
             "update aos_log_entries set digest = repeat('0', 64) where log_index = 1",
           );
-          expect(yield* Effect.flip(bundle)).toMatchObject({ _tag: "StoredDataUnreadable" });
+          expect(yield* Effect.flip(bundleOf(place))).toMatchObject({ _tag: "LogForked" });
+          // Who has no key has signed nothing that the log could contradict.
+          expect(yield* Effect.flip(bundleOf({ url: place.url }))).toMatchObject({
+            _tag: "StoredDataUnreadable",
+          });
           const later = yield* inProcess(place, recordRun());
           const signing = inProcess(
             place,

@@ -3,8 +3,8 @@ import { formatTlogProof } from "@runproof/proof/TlogProof";
 import { LogEntryNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { StoredLogEntry } from "../../LogBridge.ts";
-import { latestHead } from "./latestHead.ts";
-import { inclusionOf } from "./LoggedTree.ts";
+import { isOwnHead, latestHead } from "./latestHead.ts";
+import { inclusionOf, requireTree } from "./LoggedTree.ts";
 
 /** An entry's proof of inclusion under a signed checkpoint. Hashes are hex. */
 export interface EntryProof {
@@ -43,10 +43,16 @@ export const proveEntry = (entry: StoredLogEntry) =>
         what: "it is no entry that the format knows",
       });
     }
-    const { note, tree_size, root_hash } = yield* coveringHead(index);
+    const head = yield* coveringHead(index);
+    const { tree_size, root_hash } = head;
     const leaf_hash = entryLeafHash(entry);
-    const path = yield* inclusionOf({ index, leaf_hash }, { tree_size, root_hash });
-    const text = formatTlogProof({ index, path, checkpoint: note });
+    const path = yield* inclusionOf({ index, leaf_hash }, head).pipe(
+      // Where the log as a whole is not what was signed, the entry is not what is wrong.
+      Effect.tapError(() =>
+        Effect.flatMap(isOwnHead(head), (is_own) => (is_own ? requireTree(head) : Effect.void)),
+      ),
+    );
+    const text = formatTlogProof({ index, path, checkpoint: head.note });
     return {
       index,
       kind,
