@@ -5,6 +5,7 @@ import type {
   RunProofResult,
   VerificationStatus,
 } from "@runproof/schemas/RunProofResult";
+import { counted } from "./Count.ts";
 import type { ExitCode } from "./ExitCode.ts";
 import { printable, type Screen, type Tone, tone, wrap } from "./Screen.ts";
 
@@ -51,7 +52,7 @@ export const render = (
 ): string => {
   const { integrity, lifecycle, assurance, findings, notes } = result;
   const status = integrity.verification_status;
-  const steps = integrity.chain_length === 1 ? "1 step" : `${integrity.chain_length} steps`;
+  const steps = counted(integrity.chain_length, "step");
   // One finding says it itself.
   const said = findings.length === 1 && findings[0]?.message === integrity.failure_reason;
   const reason =

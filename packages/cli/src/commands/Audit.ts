@@ -11,6 +11,7 @@ import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
+import { counted, number } from "../Count.ts";
 import * as Duration from "../Duration.ts";
 import * as ExitCode from "../ExitCode.ts";
 import * as File from "../File.ts";
@@ -21,11 +22,6 @@ import { root } from "../Root.ts";
 import { load, type Location } from "../Runproof.ts";
 import { printable, type Screen, tone, wrap } from "../Screen.ts";
 import * as Table from "../Table.ts";
-
-const grouped = new Intl.NumberFormat("en");
-const number = (n: number): string => grouped.format(n);
-const counted = (n: number, one: string, many = `${one}s`): string =>
-  `${number(n)} ${n === 1 ? one : many}`;
 
 const placeOf = (finding: AuditFinding): string =>
   finding.run_id ?? finding.trace_id ?? finding.object ?? "the log";

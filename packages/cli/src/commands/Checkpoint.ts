@@ -2,6 +2,7 @@
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import { counted } from "../Count.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
@@ -37,11 +38,11 @@ export const command = Command.make(
     // The note ends in the newline that the output adds.
     else if (out === undefined) yield* output.data(signed.note.slice(0, -1));
     yield* output.note(
-      `signed: ${signed.tree_size} entries${out === undefined ? "" : `, written to ${out}`}; keep a copy where the database's owner can't change it`,
+      `signed: ${counted(signed.tree_size, "entry", "entries")}${out === undefined ? "" : `, written to ${out}`}; keep a copy where the database's owner can't change it`,
     );
     if (signed.waiting > 0) {
       yield* output.note(
-        `not covered: ${signed.waiting} entries that another process was still numbering; sign again later`,
+        `not covered: ${counted(signed.waiting, "entry", "entries")} that another process was still numbering; sign again later`,
       );
     }
   }),

@@ -4,6 +4,7 @@ import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import { counted } from "../Count.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
@@ -68,7 +69,7 @@ export const command = Command.make(
               report({
                 done: progress.runs_total === null ? progress.bytes_done : progress.runs_done,
                 total: progress.runs_total ?? progress.bytes_total,
-                detail: `${progress.runs_done} runs, ${progress.steps_done} steps`,
+                detail: `${counted(progress.runs_done, "run")}, ${counted(progress.steps_done, "step")}`,
               }),
           }),
         );
@@ -78,7 +79,7 @@ export const command = Command.make(
     yield* output.data(renderRuns(output.stdout, runs));
     const steps = runs.reduce((sum, run) => sum + run.step_count, 0);
     yield* output.note(
-      `${runs.length} runs with ${steps} steps imported into tenant ${input.tenant_id}`,
+      `${counted(runs.length, "run")} with ${counted(steps, "step")} imported into tenant ${input.tenant_id}`,
     );
   }),
 ).pipe(

@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
 import { userInfo } from "node:os";
+import { counted } from "../Count.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
@@ -27,7 +28,7 @@ export const renderStatus = (screen: Screen, status: SignerStatus): string => {
     "",
     `key file  ${key_path === null ? "none: the key comes from RUNPROOF_LOG_KEY" : printable(key_path)}`,
     `state     ${printable(state_path)}`,
-    `signed    ${last === null ? "nothing yet" : `${last.tree_size} entries, root ${last.root_hash}`}`,
+    `signed    ${last === null ? "nothing yet" : `${counted(last.tree_size, "entry", "entries")}, root ${last.root_hash}`}`,
   ].join("\n");
 };
 

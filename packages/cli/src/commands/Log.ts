@@ -6,6 +6,7 @@ import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import { counted } from "../Count.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
@@ -49,7 +50,7 @@ const exportLog = Command.make(
     );
     if (json) return yield* printJson({ folder, ...exported });
     yield* output.data(
-      `${printable(folder)}  ${exported.tree_size} entries (${exported.previous_size} before), ${exported.files_written} files written\nroot      ${exported.root_hash}`,
+      `${printable(folder)}  ${counted(exported.tree_size, "entry", "entries")} (${exported.previous_size} before), ${counted(exported.files_written, "file")} written\nroot      ${exported.root_hash}`,
     );
   }),
 ).pipe(
