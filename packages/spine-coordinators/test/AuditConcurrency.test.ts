@@ -24,15 +24,25 @@ import { serverConfig } from "./TestDatabase.ts";
 const WRITERS = 16;
 const RUNS_OF_A_WRITER = 12;
 
-/** One run of a writer: sealed, left open, or abandoned with a lease that a sweeper finds over. */
-const writeRun = (nth: number) =>
+const record = (nth: number, lease_ms?: number) =>
   Effect.gen(function* () {
-    const abandons = nth % 4 === 3;
-    const run = yield* openRun(2, abandons ? 0 : undefined);
+    const run = yield* openRun(2, lease_ms);
     for (let more = 0; more < nth % 3; more += 1) yield* append(run, 1);
-    if (nth % 4 === 0 || nth % 4 === 1) yield* seal(run);
-    if (abandons) yield* Effect.flatMap(TraceStore, (store) => store.abortExpired());
+    return run;
   });
+
+/** A run whose lease is over from the start: another writer's sweeper may end it at any of its steps. */
+const abandonRun = (nth: number) =>
+  record(nth, 0).pipe(
+    Effect.catchTag("TraceSealed", () => Effect.void),
+    Effect.andThen(Effect.flatMap(TraceStore, (store) => store.abortExpired())),
+  );
+
+/** One run of a writer: sealed, left open, or abandoned. */
+const writeRun = (nth: number) =>
+  nth % 4 === 3
+    ? abandonRun(nth)
+    : Effect.flatMap(record(nth), (run) => (nth % 4 < 2 ? seal(run) : Effect.void));
 
 const writer = Effect.forEach(
   Array.from({ length: RUNS_OF_A_WRITER }, (_, nth) => nth),
