@@ -58,7 +58,11 @@ export const toMarkdown = (report: ValidationReport): string => {
     ["Trace step_count (DB)", report.step_count_database],
     ["Coordinator integrity_model", report.integrity_model],
     ["Coordinator verification_status", report.verification_status],
-    ["Coordinator failure_reason", report.failure_reason],
+    // A proof that was made and has no reason has none.
+    [
+      "Coordinator failure_reason",
+      report.verification_status === null ? null : (report.failure_reason ?? "none"),
+    ],
     ["Coordinator chain_length", report.chain_length],
     ["Coordinator root_hash", report.root_hash],
     ["Coordinator trace_count", report.trace_count],

@@ -201,6 +201,8 @@ for (const [name, config] of databases) {
             assert.lengthOf(line.split(/(?<=(?<!\\)(?:\\\\)*)\|/u), 4, field);
           }
           assert.include(markdown, `| Coordinator root\\_hash | ${report.root_hash} |`);
+          assert.include(markdown, "| Coordinator failure\\_reason | none |");
+          assert.notInclude(markdown, "not known");
           assert.notInclude(markdown, "| a|b");
           assert.include(markdown, "a\\|b\\*c\\*\\<script\\>");
           assert.include(markdown, "**PASS**");
