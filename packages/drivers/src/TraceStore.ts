@@ -15,7 +15,7 @@ import type {
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
 
-export { LEASE_MS_MAX } from "./internal/migrations/0004_writers.ts";
+export { LEASE_MS_MAX } from "./internal/migrations/0003_immutability.ts";
 
 /** Where a chain stands: the index its next step gets and the link that step extends. */
 export interface TraceHead {

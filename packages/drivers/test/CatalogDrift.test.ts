@@ -302,7 +302,7 @@ onEachDatabase("drift of the catalog", (it) => {
       expect([tables.length, functions.length, triggers.length]).toEqual([
         8,
         expect.any(Number),
-        20,
+        24,
       ]);
       const drift = yield* driftAfter([
         ...tables.map((table) => `drop table ${table} cascade`),

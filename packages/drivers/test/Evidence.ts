@@ -1,4 +1,5 @@
 /** Runs to record: every field that may be null has a value, unless a test takes it away. */
+import type { StoreRun } from "@runproof/drivers/RunStore";
 import { randomUUID } from "node:crypto";
 import { prepareSeal, type SealInput } from "@runproof/proof/SealRecord";
 import { prepareStep, type StepInput } from "@runproof/proof/StepRecord";
@@ -49,6 +50,16 @@ export const traceInput = (
   plan: { steps: [{ skill: "http_call" }] },
   attributes: { service: "checkout" },
   ...overrides,
+});
+
+/** The row of a run as it is stored before its trace, of `traceInput`, starts. */
+export const storedRun = ({ run_id, tenant_id }: Omit<Identity, "trace_id">): StoreRun => ({
+  run_id,
+  tenant_id,
+  agent_id: "agent-7",
+  origin_system_id: "shop",
+  goal: null,
+  plan: '{"steps":[{"skill":"http_call"}]}',
 });
 
 /** A step's fields. */

@@ -37,6 +37,7 @@ import {
   traceInput,
   verify,
 } from "./Evidence.ts";
+import { HEAD_EVERY_STEPS } from "../src/internal/migrations/0004_writers.ts";
 import { serverConfig, storesOn, type Stores } from "./Stores.ts";
 
 const WOULD_CHANGE = "S6001";
@@ -436,6 +437,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
           queueEvent(identity.trace_id, "deletion", { root_hash: root_hash.replace(/^./u, "g") }),
           ...deleting,
         ],
+        [queueEvent(identity.trace_id, "deletion", { root_hash, heads: "1" }), ...deleting],
         [deletion, `delete from aos_trace_steps where trace_id = ${literal(open.trace_id)}`],
       ])
         expect(yield* refused(run, ...statements)).toMatchObject({
@@ -443,6 +445,25 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         });
       expect((yield* verify(identity)).verification_status).toBe("VERIFIED");
       expect(yield* refusalOf(run(deletion, ...deleting))).toBeNull();
+    }),
+  );
+
+  it.effect("deletes a trace with HEAD entries only beside an EVENT that says how many", () =>
+    Effect.gen(function* () {
+      const { trace_id, sealed } = yield* sealedRun(HEAD_EVERY_STEPS);
+      const id = literal(trace_id);
+      yield* run(`select runproof_archive_trace(${id}, ${literal(event(trace_id, "archival"))})`);
+      const { root_hash } = sealed;
+      const deleting = (detail: Record<string, string>) => [
+        queueEvent(trace_id, "deletion", detail),
+        `delete from aos_trace_steps where trace_id = ${id}`,
+        `delete from aos_traces where trace_id = ${id}`,
+      ];
+      for (const detail of [{ root_hash }, { root_hash, heads: "0" }, { root_hash, heads: "2" }])
+        expect(yield* refused(run, ...deleting(detail))).toMatchObject({
+          refusal: { code: WOULD_CHANGE },
+        });
+      expect(yield* refusalOf(run(...deleting({ root_hash, heads: "1" })))).toBeNull();
     }),
   );
 
@@ -517,9 +538,10 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       for (const from of statuses)
         for (const to of statuses) {
           const id = literal(randomUUID());
-          yield* run(
-            `insert into runs (tenant_id, run_id, status) values ('runs', ${id}, '${from}')`,
-          );
+          yield* run(`insert into runs (tenant_id, run_id) values ('runs', ${id})`);
+          const way = from === "queued" ? [] : from === "running" ? [from] : ["running", from];
+          for (const status of way)
+            yield* run(`update runs set status = '${status}' where run_id = ${id}`);
           const update = `update runs set status = '${to}' where run_id = ${id}`;
           const { refusal } = yield* refused(run, update);
           if (refusal === null) passed.add(`${from} ${to}`);
@@ -529,6 +551,19 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
           expect(yield* refused(run, other)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
         }
       expect(passed).toEqual(forward);
+      for (const [column, value] of [
+        ["status", "'running'"],
+        ["status", "'succeeded'"],
+        ["trace_id", "'a-trace'"],
+        ["started_at", "now()"],
+        ["completed_at", "now()"],
+      ])
+        expect(
+          yield* refused(
+            run,
+            `insert into runs (tenant_id, run_id, ${column}) values ('runs', ${literal(randomUUID())}, ${value})`,
+          ),
+        ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
     }),
   );
 
@@ -545,6 +580,72 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         [{ kind: 1 }],
       );
     }),
+  );
+
+  it.effect("takes only the next entry into the log, and an EVENT only with its own digest", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(0);
+      yield* asApplication("select runproof_sequence_log()");
+      const entry = (index: string) =>
+        `insert into aos_log_entries (log_index, kind, digest, queued_at) select ${index}, 1, repeat('0', 64), now() from (select max(log_index) from aos_log_entries) as log`;
+      for (const index of ["max", "max + 2", "-1", "9223372036854775807"])
+        expect(yield* refused(run, entry(index)), index).toMatchObject({
+          refusal: { code: NOT_NEXT },
+        });
+      expect((yield* refused(run, entry("max + 1"))).refusal).toBeNull();
+      const record = literal(event(identity.trace_id, "archival"));
+      for (const [kind, digest, text] of [
+        [4, "repeat('0', 64)", record],
+        [4, "repeat('0', 64)", "null"],
+        [2, `runproof_hash('\\x00', ${record})`, record],
+      ])
+        expect(
+          yield* refused(
+            run,
+            `insert into aos_log_queue (kind, digest, trace_id, event_record) values (${kind}, ${digest}, ${literal(identity.trace_id)}, ${text})`,
+          ),
+        ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      // Whatever transaction it says it is of, it is of its own.
+      yield* run(
+        `insert into aos_log_queue (kind, digest, trace_id, event_record, transaction_id) values (4, runproof_hash('\\x00', ${record}), ${literal(identity.trace_id)}, ${record}, 1)`,
+      );
+      expect(
+        yield* asApplication(
+          `select 1 as found from aos_log_queue where trace_id = ${literal(identity.trace_id)} and transaction_id > 1`,
+        ),
+      ).toHaveLength(1);
+      yield* asApplication("select runproof_sequence_log()");
+    }),
+  );
+
+  it.effect(
+    "lets no lease last for years, change its holder, or claim a HEAD that is not there",
+    () =>
+      Effect.gen(function* () {
+        const identity = yield* openRun(2);
+        const where = `where trace_id = ${literal(identity.trace_id)}`;
+        const change = (columns: string) => `update aos_trace_leases set ${columns} ${where}`;
+        for (const columns of [
+          "expires_at = 'infinity'",
+          "expires_at = clock_timestamp() + interval '2 hours'",
+          "head_logged_at = clock_timestamp() + interval '2 hours'",
+          "head_index = 3",
+          "head_index = 1000000000",
+          "holder = 'another'",
+          "trace_id = 'another'",
+        ])
+          expect(yield* refused(run, change(columns)), columns).toMatchObject({
+            refusal: { code: WOULD_CHANGE },
+          });
+        for (const columns of ["head_index = 2", "expires_at = clock_timestamp()"])
+          expect((yield* refused(run, change(columns))).refusal, columns).toBeNull();
+        expect(
+          yield* refused(
+            run,
+            `insert into aos_trace_leases (trace_id, holder, expires_at) values ('no-such-trace', '', 'infinity')`,
+          ),
+        ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      }),
   );
 
   it.effect("takes no evidence from a transaction that may see an old state", () =>

@@ -10,7 +10,16 @@ import { TraceStore } from "@runproof/drivers/TraceStore";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import * as Effect from "effect/Effect";
 import { serverConfig, storesOn } from "./Stores.ts";
-import { HOLDER, type Identity, numberedStep, record, seal, start, stepInput } from "./Evidence.ts";
+import {
+  HOLDER,
+  type Identity,
+  numberedStep,
+  record,
+  seal,
+  start,
+  stepInput,
+  storedRun,
+} from "./Evidence.ts";
 
 /** What to record. */
 export type RecorderTask = {
@@ -51,18 +60,11 @@ const untilLine = Effect.callback<void>((resume) => {
 
 const stages = (of: Extract<RecorderTask, { kind: "stages" }>) =>
   Effect.gen(function* () {
-    const { trace_id, run_id, tenant_id } = of.identity;
+    const { trace_id } = of.identity;
     const at = (stage: string) =>
       of.stop_before === stage ? Effect.andThen(say("stopped"), untilLine) : Effect.void;
     const runs = yield* RunStore;
-    yield* runs.store({
-      run_id,
-      tenant_id,
-      agent_id: null,
-      origin_system_id: null,
-      goal: null,
-      plan: "{}",
-    });
+    yield* runs.store(storedRun(of.identity));
     yield* at("start");
     yield* start(of.identity, {}, { lease_ms: of.lease_ms });
     yield* say("started");

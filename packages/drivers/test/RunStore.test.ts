@@ -2,16 +2,7 @@ import { expect } from "@effect/vitest";
 import { RunStore, type StoreRun } from "@runproof/drivers/RunStore";
 import * as Effect from "effect/Effect";
 import { asApplication, literal, onEachDatabase } from "./Databases.ts";
-import { freshIdentity, seal, start } from "./Evidence.ts";
-
-const runOf = ({ run_id, tenant_id }: { run_id: string; tenant_id: string }): StoreRun => ({
-  run_id,
-  tenant_id,
-  agent_id: "agent",
-  origin_system_id: "shop",
-  goal: "buy a 🙂",
-  plan: '{"steps":[{"skill":"http_call"}]}',
-});
+import { freshIdentity, seal, start, storedRun } from "./Evidence.ts";
 
 const store = (run: StoreRun) => Effect.flatMap(RunStore, (runs) => runs.store(run));
 const status = (run: { run_id: string; tenant_id: string }) =>
@@ -20,7 +11,7 @@ const status = (run: { run_id: string; tenant_id: string }) =>
 onEachDatabase("the run store", (it) => {
   it.effect("keeps a run with its plan, as it was given, before anything is executed", () =>
     Effect.gen(function* () {
-      const run = runOf(freshIdentity());
+      const run = { ...storedRun(freshIdentity()), goal: "buy a 🙂" };
       expect(yield* status(run)).toBeNull();
       yield* store(run);
       expect(yield* status(run)).toBe("queued");
@@ -40,7 +31,7 @@ onEachDatabase("the run store", (it) => {
     it.effect(`goes with its trace to ${wanted}`, () =>
       Effect.gen(function* () {
         const identity = freshIdentity();
-        yield* store(runOf(identity));
+        yield* store(storedRun(identity));
         yield* start(identity);
         expect(yield* status(identity)).toBe("running");
         yield* seal(identity.trace_id, { status: end });
@@ -52,9 +43,34 @@ onEachDatabase("the run store", (it) => {
       }),
     );
 
+  it.effect("begins with a trace of its own words only, and says nothing of another's", () =>
+    Effect.gen(function* () {
+      const goals = { none: null, plain: "buy", odd: 'a "🙂" \\ \u001f\n' };
+      for (const goal of Object.values(goals)) {
+        const identity = freshIdentity();
+        yield* store({ ...storedRun(identity), goal });
+        yield* start(identity, { attributes: goal === null ? { other: 1 } : { goal } });
+        expect(yield* status(identity), String(goal)).toBe("running");
+      }
+      for (const other of [
+        { agent_id: "another" },
+        { origin_system_id: null },
+        { plan: "{}" },
+        { goal: "sell" },
+        { goal: null },
+      ]) {
+        const identity = freshIdentity();
+        yield* store({ ...storedRun(identity), goal: "buy", ...other });
+        yield* start(identity, { attributes: { goal: "buy", other: "\\u0000" } });
+        yield* seal(identity.trace_id);
+        expect(yield* status(identity), JSON.stringify(other)).toBe("queued");
+      }
+    }),
+  );
+
   it.effect("refuses a second run of one id in a tenant, and takes it in another", () =>
     Effect.gen(function* () {
-      const run = runOf(freshIdentity());
+      const run = storedRun(freshIdentity());
       yield* store(run);
       expect(yield* Effect.flip(store({ ...run, plan: "{}" }))).toMatchObject({
         _tag: "RunExists",
@@ -71,7 +87,7 @@ onEachDatabase("the run store", (it) => {
 
   it.effect("refuses what the database can't hold, as input, and finds none of it", () =>
     Effect.gen(function* () {
-      const run = { ...runOf(freshIdentity()), goal: "a\u0000b" };
+      const run = { ...storedRun(freshIdentity()), goal: "a\u0000b" };
       expect(yield* Effect.flip(store(run))).toMatchObject({
         _tag: "InvalidInput",
         where: `run ${run.run_id}`,

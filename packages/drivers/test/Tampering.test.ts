@@ -11,7 +11,15 @@ import { STEP_RECORD_KEYS } from "@runproof/schemas/StepRecord";
 import { TRACE_RECORD_KEYS } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
 import { asApplication, asSuperuser, literal, onEachDatabase } from "./Databases.ts";
-import { freshIdentity, type Identity, read, sealedRun, verdictOf, verify } from "./Evidence.ts";
+import {
+  freshIdentity,
+  type Identity,
+  read,
+  sealedRun,
+  verdictOf,
+  verify,
+  storedRun,
+} from "./Evidence.ts";
 
 const STEPS = 4;
 const TENANT = "the attacked tenant";
@@ -55,8 +63,7 @@ const attack = ({ trace_id }: Identity, statements: ReadonlyArray<string>) =>
 /** A stored run whose own row in `runs` names its trace too. */
 const attackedRun = Effect.gen(function* () {
   const identity = freshIdentity(TENANT);
-  const run = { ...identity, agent_id: null, origin_system_id: null, goal: null, plan: "{}" };
-  yield* Effect.flatMap(RunStore, (runs) => runs.store(run));
+  yield* Effect.flatMap(RunStore, (runs) => runs.store(storedRun(identity)));
   return yield* sealedRun(STEPS, identity);
 });
 
@@ -214,9 +221,11 @@ const ATTACKS: ReadonlyArray<readonly [string, string, ...ReadonlyArray<string>]
     "take a payload away and put an erasure under another entry's digest",
     "FAILED PAYLOAD_MISSING@1",
     `update aos_trace_steps set params = null, params_salt = null, erased_at = now() ${stepWhere(1)}`,
+    "alter table aos_log_queue disable trigger s6_insert",
     `insert into aos_log_queue (kind, digest, trace_id, event_record)
      select 4, repeat('0', 64), ${TRACE},
             '{"actor":"a","detail":{"payloads":"step 1:params"},"event":"erasure","occurred_at":"2026-02-11T00:00:00.000000Z","reason":"r","trace_id":"' || ${TRACE} || '","type":"runproof/event@v1"}'`,
+    "alter table aos_log_queue enable always trigger s6_insert",
   ],
   [
     "edit a record with its column",

@@ -500,7 +500,7 @@ for (const [name, config] of databases) {
           const context = yield* Effect.context<Database | LeasesBridge>();
           const loseLease = Effect.gen(function* () {
             yield* asOwner(
-              `update aos_trace_leases set holder = 'thief', expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
+              `update aos_trace_leases set expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
             );
             return yield* Effect.never;
           }).pipe(Effect.provideContext(context), Effect.orDie);

@@ -188,8 +188,9 @@ for (const [name, config] of databases) {
             const { run_id, trace_id } = yield* record("secret");
             const [forged, stranger] = [runId(), "a stranger"];
             yield* asOwner(
-              `insert into runs (tenant_id, run_id, status, trace_id)
-             values ('${stranger}', '${forged}', 'succeeded', '${trace_id}')`,
+              `insert into runs (tenant_id, run_id) values ('${stranger}', '${forged}')`,
+              `update runs set status = 'running', trace_id = '${trace_id}' where run_id = '${forged}'`,
+              `update runs set status = 'succeeded' where run_id = '${forged}'`,
             );
             const proof = yield* getRunProof({
               tenant_id: stranger,

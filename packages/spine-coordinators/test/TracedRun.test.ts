@@ -314,7 +314,6 @@ for (const [name, config] of databases) {
           const run_id = runId();
           const context = yield* Effect.context<Database>();
           const sweptAway = asOwner(
-            `update aos_trace_leases set holder = 'thief', expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
             `delete from aos_trace_leases where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
           ).pipe(Effect.provideContext(context), Effect.orDie);
           const error = yield* Effect.flip(

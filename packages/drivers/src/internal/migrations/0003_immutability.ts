@@ -18,6 +18,12 @@ const guardedTables = [
   ...appendOnlyTables,
 ];
 
+/** The longest lease: an hour after its process died, a run must no longer look alive. */
+export const LEASE_MS_MAX = 3_600_000;
+
+/** Clocks are set back by some seconds now and then. */
+const CLOCK_GRACE_MS = 60_000;
+
 export const eventKeys = "actor,detail,event,occurred_at,reason,trace_id,type";
 
 /**
@@ -125,6 +131,15 @@ begin
   return lease;
 end
 $$`,
+    // Canonical JSON, or null. Attributes may hold U+0000, which no run's goal can and PostgreSQL's json does not read.
+    `create function runproof_goal(attributes text) returns text
+language plpgsql immutable as $$
+begin
+  return (attributes::json -> 'goal')::text;
+exception
+  when untranslatable_character then return '';
+end
+$$`,
     `create function runproof_guard_trace_insert() returns trigger
 language plpgsql set search_path from current as $$
 declare
@@ -171,8 +186,12 @@ begin
   insert into aos_trace_leases (trace_id, holder, expires_at) values (new.trace_id, '', clock_timestamp())
     on conflict (trace_id) do nothing;
   insert into aos_log_queue (kind, digest, trace_id) values (1, new.link, new.trace_id);
+  -- A run that was stored with other words is another: it stays queued, and claims nothing of this trace.
   update runs set status = 'running', trace_id = new.trace_id, started_at = clock_timestamp()
-    where tenant_id = new.tenant_id and run_id = new.run_id;
+    where tenant_id = new.tenant_id and run_id = new.run_id and status = 'queued'
+      and agent_id is not distinct from new.agent_id and origin_system_id is not distinct from new.origin_system_id
+      and plan is not distinct from new.plan
+      and to_json(goal)::text is not distinct from runproof_goal(new.attributes);
   return new;
 end
 $$`,
@@ -247,18 +266,40 @@ begin
   return new;
 end
 $$`,
-    // An erasure, archival or deletion is allowed only beside its EVENT, queued by the same transaction; a deleted trace's
-    // EVENT says which root it had.
-    `create function runproof_require_event(p_trace_id text, p_event text, p_root_hash text) returns void
+    // An erasure, archival or deletion is allowed only beside its EVENT, queued by the same transaction.
+    `create function runproof_require_event(p_trace_id text, p_event text) returns void
 language plpgsql stable set search_path from current as $$
 begin
   if not exists (
     select from aos_log_queue
     where trace_id = p_trace_id and kind = 4 and event_record::json ->> 'event' = p_event
-      and (p_root_hash is null or event_record::json #>> '{detail,root_hash}' = p_root_hash)
       and transaction_id = pg_current_xact_id()::text::bigint
   ) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: % of trace % without its event in the log', p_event, p_trace_id
+      using errcode = 'S6001';
+  end if;
+end
+$$`,
+    // What is left of a deleted trace is its entries in the log: its EVENT says which root and how many HEADs are its own,
+    // or another trace's entries could pass for them.
+    `create function runproof_require_deletion(deleted aos_traces) returns void
+language plpgsql stable set search_path from current as $$
+declare
+  heads bigint;
+begin
+  select count(*) into heads from (
+    select from aos_log_entries where trace_id = deleted.trace_id and kind = 3
+    union all
+    select from aos_log_queue where trace_id = deleted.trace_id and kind = 3
+  ) as entries;
+  if not exists (
+    select from aos_log_queue
+    where trace_id = deleted.trace_id and kind = 4 and event_record::json ->> 'event' = 'deletion'
+      and event_record::json #>> '{detail,root_hash}' = deleted.root_hash
+      and coalesce(event_record::json #>> '{detail,heads}', '0') = heads::text
+      and transaction_id = pg_current_xact_id()::text::bigint
+  ) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: deletion of trace % without an event that says its root and its % HEAD entries', deleted.trace_id, heads
       using errcode = 'S6001';
   end if;
 end
@@ -274,7 +315,7 @@ begin
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     new.erased_at := coalesce(old.erased_at, clock_timestamp());
     allowed.erased_at := new.erased_at;
-    perform runproof_require_event(old.trace_id, 'erasure', null);
+    perform runproof_require_event(old.trace_id, 'erasure');
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not changed', old.step_index, old.trace_id
@@ -323,7 +364,7 @@ begin
   delete from aos_trace_leases where trace_id = old.trace_id;
   insert into aos_log_queue (kind, digest, trace_id) values (2, new.root_hash, old.trace_id);
   update runs set status = case r.status when 'completed' then 'succeeded' else r.status end, completed_at = clock_timestamp()
-    where tenant_id = old.tenant_id and run_id = old.run_id;
+    where tenant_id = old.tenant_id and run_id = old.run_id and trace_id = old.trace_id;
   return new;
 end
 $$`,
@@ -348,7 +389,7 @@ begin
     allowed.metadata_salt := new.metadata_salt;
   elsif old.seal_record is not null and old.archived_at is null and new.archived_at is not null then
     allowed.archived_at := new.archived_at;
-    perform runproof_require_event(old.trace_id, 'archival', null);
+    perform runproof_require_event(old.trace_id, 'archival');
   elsif old.seal_record is not null
         and num_nulls(new.plan, new.attributes, new.metadata) > num_nulls(old.plan, old.attributes, old.metadata) then
     new.erased_at := coalesce(old.erased_at, clock_timestamp());
@@ -356,7 +397,7 @@ begin
     if new.plan is null then allowed.plan := null; allowed.plan_salt := null; end if;
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     if new.metadata is null then allowed.metadata := null; allowed.metadata_salt := null; end if;
-    perform runproof_require_event(old.trace_id, 'erasure', null);
+    perform runproof_require_event(old.trace_id, 'erasure');
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not changed', old.trace_id using errcode = 'S6001';
@@ -366,17 +407,16 @@ end
 $$`,
     `create function runproof_guard_delete() returns trigger
 language plpgsql set search_path from current as $$
-declare
-  deleted_root text;
 begin
   if exists (select from aos_traces where trace_id = old.trace_id and archived_at is null) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not archived, and nothing of it is deleted', old.trace_id
       using errcode = 'S6001';
   end if;
   if tg_table_name = 'aos_traces' then
-    deleted_root := old.root_hash;
+    perform runproof_require_deletion(old);
+  else
+    perform runproof_require_event(old.trace_id, 'deletion');
   end if;
-  perform runproof_require_event(old.trace_id, 'deletion', deleted_root);
   return old;
 end
 $$`,
@@ -393,6 +433,57 @@ begin
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: run % goes forward only', old.run_id using errcode = 'S6001';
+  end if;
+  return new;
+end
+$$`,
+    `create function runproof_guard_run_insert() returns trigger
+language plpgsql set search_path from current as $$
+begin
+  if new.status <> 'queued' or num_nonnulls(new.trace_id, new.started_at, new.completed_at) > 0 then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: run % starts queued', new.run_id using errcode = 'S6001';
+  end if;
+  return new;
+end
+$$`,
+    // A lease that lasts for years would keep a dead run open, and a HEAD that is said to be there would keep the next one off.
+    `create function runproof_guard_lease() returns trigger
+language plpgsql set search_path from current as $$
+declare
+  before_head bigint := 0;
+begin
+  if tg_op = 'UPDATE' then
+    before_head := old.head_index;
+  end if;
+  if tg_op = 'UPDATE' and (new.trace_id is distinct from old.trace_id or new.holder is distinct from old.holder)
+     or new.expires_at > clock_timestamp() + interval '${LEASE_MS_MAX + CLOCK_GRACE_MS} milliseconds'
+     or new.head_logged_at > clock_timestamp() + interval '${CLOCK_GRACE_MS} milliseconds'
+     or new.head_index is distinct from before_head
+        and not exists (select from aos_trace_steps where trace_id = new.trace_id and step_index = new.head_index - 1) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: the lease of trace % is not so changed', new.trace_id using errcode = 'S6001';
+  end if;
+  return new;
+end
+$$`,
+    // An EVENT is what its record says, and of this transaction: others let evidence go by it.
+    `create function runproof_guard_queue_insert() returns trigger
+language plpgsql set search_path from current as $$
+begin
+  if (new.kind = 4) is distinct from (new.event_record is not null)
+     or new.kind = 4 and new.digest is distinct from runproof_hash('\\x00', new.event_record) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: a log entry of kind % has not this record and digest', new.kind using errcode = 'S6001';
+  end if;
+  new.queued_at := clock_timestamp();
+  new.transaction_id := pg_current_xact_id()::text::bigint;
+  return new;
+end
+$$`,
+    // An index far away would end the log: nothing comes after the largest.
+    `create function runproof_guard_entry_insert() returns trigger
+language plpgsql set search_path from current as $$
+begin
+  if new.log_index is distinct from (select coalesce(max(log_index) + 1, 0) from aos_log_entries) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: log entry % is not the next', new.log_index using errcode = 'S6003';
   end if;
   return new;
 end
@@ -418,6 +509,10 @@ begin
 end
 $$`,
     `create trigger s6_change before update or delete on aos_log_queue for each row execute function runproof_guard_queue()`,
+    `create trigger s6_insert before insert on aos_log_queue for each row execute function runproof_guard_queue_insert()`,
+    `create trigger s6_insert before insert on aos_log_entries for each row execute function runproof_guard_entry_insert()`,
+    `create trigger s6_change before insert or update on aos_trace_leases for each row execute function runproof_guard_lease()`,
+    `create trigger s6_insert before insert on runs for each row execute function runproof_guard_run_insert()`,
     `create trigger s6_insert before insert on aos_traces for each row execute function runproof_guard_trace_insert()`,
     `create trigger s6_update before update on aos_traces for each row execute function runproof_guard_trace_update()`,
     `create trigger s6_delete before delete on aos_traces for each row execute function runproof_guard_delete()`,
@@ -439,11 +534,14 @@ $$`,
         (table) => `alter table ${table} enable always trigger ${trigger}`,
       ),
     ),
-    ...["s6_update", "s6_delete"].map(
+    ...["s6_insert", "s6_update", "s6_delete"].map(
       (trigger) => `alter table runs enable always trigger ${trigger}`,
     ),
-    ...["aos_log_queue", ...appendOnlyTables].map(
+    ...["aos_trace_leases", "aos_log_queue", ...appendOnlyTables].map(
       (table) => `alter table ${table} enable always trigger s6_change`,
+    ),
+    ...["aos_log_queue", "aos_log_entries"].map(
+      (table) => `alter table ${table} enable always trigger s6_insert`,
     ),
     ...guardedTables.map((table) => `alter table ${table} enable always trigger s6_truncate`),
   ],

@@ -1,4 +1,4 @@
-import { eventKeys } from "./0003_immutability.ts";
+import { eventKeys, LEASE_MS_MAX } from "./0003_immutability.ts";
 import type { Migration } from "./Migration.ts";
 
 /**
@@ -12,9 +12,6 @@ export const HEAD_EVERY_MS = 60_000;
 
 /** Most log entries numbered in one transaction: some hundred milliseconds of holding the log's lock. */
 export const SEQUENCE_BATCH = 5000;
-
-/** The longest lease: an hour after its process died, a run must no longer look alive. */
-export const LEASE_MS_MAX = 3_600_000;
 
 /** Hashes in a full tile, by C2SP tlog-tiles. */
 const TILE_WIDTH = 256;
@@ -127,7 +124,7 @@ begin
   end if;
   select s.link into link from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
   if first_index + cardinality(p_before) - lease.head_index >= ${HEAD_EVERY_STEPS}
-     or clock_timestamp() - lease.head_logged_at >= ${HEAD_EVERY_MS} * interval '1 millisecond' then
+     or clock_timestamp() - lease.head_logged_at >= interval '${HEAD_EVERY_MS} milliseconds' then
     insert into aos_log_queue (kind, digest, trace_id) values (3, link, p_trace_id);
     update aos_trace_leases l set head_index = first_index + cardinality(p_before), head_logged_at = clock_timestamp()
       where l.trace_id = p_trace_id;
@@ -289,7 +286,7 @@ declare
   f regprocedure;
 begin
   for f in
-    select p.oid::regprocedure from pg_proc p where p.pronamespace = current_schema()::regnamespace and p.proname like 'runproof\\_%'
+    select p.oid::regprocedure from pg_proc p where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname like 'runproof\\_%'
   loop
     execute format('revoke all on function %s from public', f);
   end loop;
