@@ -4,8 +4,10 @@
  * key and state lie outside it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
+import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import { openCheckpoint, signCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash, LogEntryKind } from "@runproof/proof/LogEntry";
 import { verifyConsistency } from "@runproof/proof/MerkleTree";
@@ -27,6 +29,7 @@ import * as SqlClient from "effect/sql/SqlClient";
 import { expect, inject } from "vitest";
 import {
   checkpoint,
+  configOf,
   inProcess,
   logPlace,
   type LogPlace,
@@ -310,6 +313,52 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
       });
       yield* inProcess(place, recordRuns(2));
       expect(yield* Effect.flip(inProcess(place, checkpoint))).toMatchObject({ _tag: "LogForked" });
+    }),
+  );
+
+  it.effect("signs with a new key only what the checkpoint that is kept allows, and says so", () =>
+    Effect.gen(function* () {
+      const place = yield* logPlace;
+      yield* inProcess(place, Effect.andThen(recordRuns(4), checkpoint));
+      const keyOf = (origin: string) =>
+        Effect.gen(function* () {
+          const path = join(place.folder, `${crypto.randomUUID()}.key`);
+          yield* Effect.provide(
+            Effect.flatMap(LogSigner, (signer) => signer.generate({ origin, path })),
+            LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: path }, configOf(place.url))),
+          );
+          return { url: place.url, key: path };
+        });
+      // Another key under the log's name: nobody could tell which of the two to believe.
+      const second = yield* keyOf(ORIGIN);
+      expect(yield* Effect.flip(inProcess(second, checkpoint))).toMatchObject({
+        _tag: "ConfigurationInvalid",
+        what: expect.stringContaining("another key"),
+      });
+      // The key's own checkpoint is there, and its state says that it signed nothing.
+      const state = `${place.key}.state`;
+      const kept = readFileSync(state, "utf8");
+      writeFileSync(state, JSON.stringify({ ...(JSON.parse(kept) as object), note: null }));
+      expect(yield* Effect.flip(inProcess(place, checkpoint))).toMatchObject({
+        _tag: "SignerStateInvalid",
+      });
+      writeFileSync(state, kept);
+      const renamed = yield* keyOf("example.com/new");
+      yield* forge(
+        place.url,
+        "update aos_log_entries set digest = repeat('a', 64) where log_index = 2",
+      );
+      expect(yield* Effect.flip(inProcess(renamed, checkpoint))).toMatchObject({
+        _tag: "LogForked",
+        signed_size: 8,
+      });
+      expect(readFileSync(`${renamed.key}.state`, "utf8")).toContain('"note": null');
+
+      const honest = yield* logPlace;
+      yield* inProcess(honest, Effect.andThen(recordRuns(1), checkpoint));
+      const next = { url: honest.url, key: (yield* keyOf("example.com/next")).key };
+      expect(yield* inProcess(next, checkpoint)).toMatchObject({ follows: ORIGIN, tree_size: 2 });
+      expect(yield* inProcess(next, checkpoint)).toMatchObject({ follows: null });
     }),
   );
 

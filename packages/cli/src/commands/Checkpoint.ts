@@ -40,6 +40,11 @@ export const command = Command.make(
     yield* output.note(
       `signed: ${counted(signed.tree_size, "entry", "entries")}${out === undefined ? "" : `, written to ${out}`}; keep a copy where the database's owner can't change it`,
     );
+    if (signed.follows !== null) {
+      yield* output.note(
+        `new name: this log was signed as ${signed.follows} before, and is ${signed.origin} from here on; who trusts the first key alone does not trust this`,
+      );
+    }
     if (signed.waiting > 0) {
       yield* output.note(
         `not covered: ${counted(signed.waiting, "entry", "entries")} that another process was still numbering; sign again later`,

@@ -10,6 +10,7 @@ import {
   type TreeProposal,
 } from "../../SignerBridge.ts";
 import { consistencyOf, rootOf } from "./LoggedTree.ts";
+import { signedBefore } from "./signedBefore.ts";
 
 /** How long another process's numbering is waited for: a batch takes some hundred milliseconds. */
 const SETTLE_WAIT_MS = 5_000;
@@ -60,6 +61,8 @@ const proposeTree = (last: SignedCheckpoint | null, tree_size: number) =>
 export interface LogCheckpoint extends SignedCheckpoint {
   /** Entries that were committed before and that it does not cover: 0, unless another process held up their numbering. */
   readonly waiting: number;
+  /** The name under which the log was signed before this key's first checkpoint; null where it was not, and after that one. */
+  readonly follows: string | null;
 }
 
 /** Signs the log as it is now, and keeps the checkpoint in the database too. */
@@ -71,8 +74,11 @@ export const checkpointLog: Effect.Effect<
   const signer = yield* SignerBridge;
   const checkpoints = yield* CheckpointsBridge;
   let waiting = 0;
+  let follows: string | null = null;
+  const status = yield* signer.status;
   const signed = yield* signer.sign((last) =>
     Effect.gen(function* () {
+      if (last === null) follows = yield* signedBefore(status);
       const log = yield* settleLog;
       waiting = log.waiting;
       return yield* proposeTree(last, log.size);
@@ -81,5 +87,5 @@ export const checkpointLog: Effect.Effect<
   // The same note again: an earlier process signed it, and may have died before it was kept.
   const kept = yield* checkpoints.ofSize(signed.tree_size);
   if (kept?.note !== signed.note) yield* checkpoints.store(signed);
-  return { ...signed, waiting };
+  return { ...signed, waiting, follows };
 });
