@@ -9,6 +9,7 @@ import type {
   CatalogTable,
   CatalogTrigger,
 } from "./internal/postgres/readCatalog.ts";
+import type { CatalogShadow } from "./internal/postgres/readShadows.ts";
 import { createMigrationsTable, migrations, type Migration } from "./Migrations.ts";
 
 /** One difference: the object, and what is wrong with it. */
@@ -174,6 +175,71 @@ const readExpected = (known: ReadonlyArray<Migration>): Expected => {
 
 const expected = readExpected(migrations);
 
+/** What the bodies of the functions call, and the operators that they use; comparing goes without a sign in some places. */
+const used = (() => {
+  const code = expected.functions.map(({ source }) =>
+    source.replaceAll(/--.*$/gmu, "").replaceAll(/'[^']*'/gu, "''"),
+  );
+  const all = (pattern: RegExp) =>
+    code.flatMap((source) => [...source.matchAll(pattern)].map(([found]) => found));
+  return {
+    functions: new Set(all(/\w+(?=\()/gu)),
+    operators: new Set([...all(/[-+*/<>=~!@#%^&|`?]+/gu), "=", "<>", "<", ">", "<=", ">="]),
+  };
+})();
+
+/** The types of the values in the functions' bodies: what takes others is never called there. */
+const USED_TYPES: ReadonlySet<string> = new Set([
+  "text",
+  "character varying",
+  "name",
+  '"char"',
+  "bytea",
+  "json",
+  "jsonb",
+  "record",
+  "smallint",
+  "integer",
+  "bigint",
+  "numeric",
+  "double precision",
+  "boolean",
+  "oid",
+  "xid8",
+  "regclass",
+  "interval",
+  "timestamp with time zone",
+  "timestamp without time zone",
+  "text[]",
+  "bytea[]",
+  "bigint[]",
+]);
+
+/** Whether something in the product's schema can be called in place of what the functions mean. */
+const canStandIn = ({ kind, name, arguments: types }: CatalogShadow): boolean =>
+  used[kind === "operator" ? "operators" : "functions"].has(name) &&
+  types.every((type) => USED_TYPES.has(type) || /^"?any/u.test(type));
+
+const shadowDrift = (shadows: ReadonlyArray<CatalogShadow>): ReadonlyArray<Drift> =>
+  shadows.flatMap((shadow) => {
+    const { kind, schema, name, arguments: types } = shadow;
+    if (kind === "name")
+      return [{ object: `${schema}.${name}`, what: "its name is found before the product's own" }];
+    return canStandIn(shadow)
+      ? [
+          {
+            object: `${kind} ${name}(${types.join(", ")})`,
+            what: "it stands in for PostgreSQL's own in the functions",
+          },
+        ]
+      : [];
+  });
+
+/** Who reads evidence harms none. Of a lease it is told by its holder who may write: whoever reads it could pass for that. */
+const isOfReading = (grant: string): boolean => /:SELECT(?: \(.*\))?$/u.test(grant);
+
+const LEASES = "aos_trace_leases";
+
 const tableDrift = (
   owner: string,
   table: CatalogTable | undefined,
@@ -182,7 +248,9 @@ const tableDrift = (
   if (table === undefined) return ["the table is missing"];
   // The table of the migrations gets its grant beside them.
   const grants = expected.grants.get(name) ?? READS_ALL;
-  const wrongGrants = table.grants.filter((grant) => !grants.includes(grant));
+  const wrongGrants = table.grants.filter(
+    (grant) => !grants.includes(grant) && !(isOfReading(grant) && name !== LEASES),
+  );
   const wanted = expected.tables.get(name)!;
   const without = (list: ReadonlyArray<string>, others: ReadonlyArray<string>) =>
     list.filter((each) => !others.includes(each));
@@ -193,6 +261,9 @@ const tableDrift = (
     ...without(table.columns, wanted.columns).map(
       (column) => `a column that no migration made: ${column}`,
     ),
+    ...(table.has_triggers || !expected.triggers.some((trigger) => trigger.table === name)
+      ? []
+      : ["none of its triggers fires (relhastriggers is off)"]),
     ...(table.owner === owner
       ? []
       : [`it is owned by ${table.owner}, the other tables by ${owner}`]),
@@ -201,7 +272,7 @@ const tableDrift = (
     ...table.policies.map((policy) => `the policy ${policy} can hide rows`),
     ...table.children.map((child) => `the table ${child} inherits from it`),
     ...without(wanted.constraints, table.constraints).map(
-      (constraint) => `its constraint ${constraint} is gone`,
+      (constraint) => `its constraint ${constraint} is gone, or its index is off`,
     ),
     ...(grants.every((grant) => table.grants.includes(grant))
       ? []
@@ -226,15 +297,28 @@ const triggerDrift = (
   ];
 };
 
+const OWN_PATH = "the product's schema";
+
+/** The search path that the migrations pin, in each way that it is stored: names may be quoted that need not be. */
+const plainSetting = (setting: string, schema: string): string => {
+  const quoted = `"${schema.replaceAll('"', '""')}"`;
+  const schemas = /^[a-z_][a-z0-9_]*$/u.test(schema) ? [schema, quoted] : [quoted];
+  const paths = schemas.flatMap((own) => [`${own}, pg_temp`, `${own}, "pg_temp"`]);
+  return paths.some((path) => setting === `search_path=${path}`)
+    ? `search_path=${OWN_PATH}`
+    : setting;
+};
+
 const functionDrift = (
   { owner, schema }: { readonly owner: string; readonly schema: string },
   found: CatalogFunction | undefined,
   wanted: ExpectedFunction,
 ): ReadonlyArray<string> => {
   if (found === undefined) return ["the function is missing"];
-  const config = wanted.settings
-    .map(([setting, value]) => `${setting}=${value ?? `${schema}, pg_temp`}`)
-    .join(";");
+  const config = found.config.map((setting) => plainSetting(setting, schema)).join("; ");
+  const wantedConfig = wanted.settings
+    .map(([setting, value]) => `${setting}=${value ?? OWN_PATH}`)
+    .join("; ");
   const executors = expected.executable.has(wanted.name) ? APPLICATION_ROLE : "";
   return [
     ...(found.source === wanted.source ? [] : ["its body was replaced"]),
@@ -247,9 +331,7 @@ const functionDrift = (
       : ["its language or its rights were changed"]),
     ...(found.strict ? ["it is STRICT now, and passes over nulls"] : []),
     ...(found.volatility === wanted.volatility ? [] : ["its volatility was changed"]),
-    ...((found.config ?? "").replaceAll('"', "") === config
-      ? []
-      : [`its settings are ${found.config ?? "none"}`]),
+    ...(config === wantedConfig ? [] : [`its settings are ${found.config.join("; ") || "none"}`]),
     ...(found.executors.join(",") === executors
       ? []
       : [`it may be executed by ${found.executors.join(", ") || "nobody"}`]),
@@ -261,6 +343,25 @@ const roleDrift = ({ attributes, memberships }: CatalogRole): ReadonlyArray<stri
   ...memberships.map((role) => `the application's role has the rights of ${role}`),
 ];
 
+/** Rights of a schema's owner, and of who may create in it, that are those of the tables' owner in all but name. */
+const schemaDrift = ({ owners }: Catalog, owner: string): ReadonlyArray<string> => [
+  ...owners.schema_creators.map(
+    (role) => `${role} may create objects in it, which can pass for others`,
+  ),
+  ...(owners.schema === APPLICATION_ROLE
+    ? ["the application's role owns it, and may drop the tables"]
+    : owners.is_schema_in_hand
+      ? []
+      : [`${owners.schema} owns it, and may drop the tables of ${owner}`]),
+];
+
+const databaseDrift = ({ owners }: Catalog): ReadonlyArray<string> => [
+  ...(owners.database === APPLICATION_ROLE ? ["the application's role owns it"] : []),
+  ...owners.database_creators
+    .filter((role) => role === APPLICATION_ROLE || role === "public")
+    .map((role) => `${role} may create schemas in it, where names are looked for first`),
+];
+
 /** Lists every difference, none where all defences are as the migrations made them. */
 export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   const owner = catalog.tables.find((table) => table.name === "aos_traces")?.owner ?? "";
@@ -269,12 +370,8 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
     for (const what of wrong) drift.push({ object, what });
   };
   report(APPLICATION_ROLE, roleDrift(catalog.application));
-  report(
-    `schema ${catalog.schema}`,
-    catalog.schema_creators.map(
-      (role) => `${role} may create objects in it, which can pass for others`,
-    ),
-  );
+  report(`schema ${catalog.schema}`, schemaDrift(catalog, owner));
+  report("the database", databaseDrift(catalog));
   for (const name of expected.tables.keys()) {
     report(
       name,
@@ -307,5 +404,6 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
     if (!expected.functions.some((wanted) => wanted.name === name))
       report(name, ["a function that no migration made"]);
   }
+  drift.push(...shadowDrift(catalog.shadows));
   return drift;
 };

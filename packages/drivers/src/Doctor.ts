@@ -37,17 +37,20 @@ const versionCheck = (version: number, text: string): Check => {
 const loginCheck = (server: {
   readonly login: string;
   readonly login_is_superuser: boolean;
-  readonly login_owns: boolean;
-}): Check =>
-  server.login_is_superuser || server.login_owns
-    ? {
-        name: "login",
-        status: "warn",
-        detail: `the login ${server.login} ${server.login_is_superuser ? "is a superuser" : "owns the tables"}; sessions act as runproof_app, but whoever has this login can leave that role`,
-        remedy:
-          "For production give the application a login of its own: CREATE ROLE app LOGIN; GRANT runproof_app TO app.",
-      }
-    : ok("login", `${server.login} acts as runproof_app and owns nothing`);
+  readonly login_owns: ReadonlyArray<string>;
+}): Check => {
+  const { login, login_is_superuser, login_owns } = server;
+  if (!login_is_superuser && login_owns.length === 0)
+    return ok("login", `${login} acts as runproof_app and owns nothing`);
+  const what = login_is_superuser ? "is a superuser" : `owns ${login_owns.join(", ")}`;
+  return {
+    name: "login",
+    status: "warn",
+    detail: `the login ${login} ${what}; sessions act as runproof_app, but whoever has this login can leave that role`,
+    remedy:
+      "For production give the application a login of its own: CREATE ROLE app LOGIN; GRANT runproof_app TO app.",
+  };
+};
 
 const durabilityCheck = (undurable: ReadonlyArray<string>): Check =>
   undurable.length === 0

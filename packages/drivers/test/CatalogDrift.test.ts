@@ -29,6 +29,92 @@ const driftAfter = (statements: ReadonlyArray<string>) =>
 
 const GUARD = "runproof_guard_step_update";
 
+/** A statement on the database itself, whatever its name is. */
+const onDatabase = (clause: string) =>
+  `do $$ begin execute format('alter database %I ${clause}', current_database()); end $$`;
+
+/** Gives what the migrations made to a login that is no superuser. */
+const OWNED_BY_ANOTHER = [
+  "create role keeper login",
+  `do $$ declare each text; begin
+     for each in select format('table %s', c.oid::regclass) from pg_class c
+         where c.relnamespace = 'public'::regnamespace and (c.relname like 'aos\\_%' or c.relname = 'runs') and c.relkind = 'r'
+       union all select format('function %s', p.oid::regprocedure) from pg_proc p
+         where p.pronamespace = 'public'::regnamespace and p.proname like 'runproof\\_%' loop
+       execute format('alter %s owner to keeper', each);
+     end loop; end $$`,
+];
+
+const SCHEMA_OF_THE_DATABASE = "alter schema public owner to pg_database_owner";
+
+/** What an honest database may have, with its statements: none of it is drift. */
+const HONEST: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
+  [
+    "the tables belong to a login that may create in a schema of the superuser's",
+    ...OWNED_BY_ANOTHER,
+    "alter schema public owner to postgres",
+    "grant create on schema public to keeper",
+  ],
+  [
+    "the tables and the schema belong to one login",
+    ...OWNED_BY_ANOTHER,
+    "alter schema public owner to keeper",
+  ],
+  [
+    "the tables belong to one login, and the database to the superuser",
+    ...OWNED_BY_ANOTHER,
+    SCHEMA_OF_THE_DATABASE,
+    "grant create on schema public to keeper",
+  ],
+  [
+    "the tables belong to the owner of the database",
+    ...OWNED_BY_ANOTHER,
+    SCHEMA_OF_THE_DATABASE,
+    onDatabase("owner to keeper"),
+  ],
+  [
+    "the schema belongs to a group that the tables' owner is of",
+    ...OWNED_BY_ANOTHER,
+    "create role team",
+    "grant team to keeper",
+    SCHEMA_OF_THE_DATABASE,
+    onDatabase("owner to team"),
+  ],
+  [
+    "the schema belongs to an administrator who may take on the tables' owner",
+    ...OWNED_BY_ANOTHER,
+    "create role administrator login createrole",
+    "grant keeper to administrator",
+    "alter schema public owner to administrator",
+  ],
+  [
+    "a role reads for reports",
+    "create role reporting",
+    "grant select on aos_traces, aos_trace_steps, runs, aos_log_entries to reporting",
+    "grant select (trace_id, status) on aos_traces to public",
+  ],
+  [
+    "every name is quoted, in what is printed and in what was restored so",
+    "set local quote_all_identifiers = on",
+    `alter function ${GUARD}() set search_path = "public", "pg_temp"`,
+  ],
+  [
+    "somebody's own functions and operators",
+    "create function round(double precision, integer) returns numeric language sql as 'select round($1::numeric, $2)'",
+    "create function sha256(text) returns text language sql as 'select encode(sha256(convert_to($1, ''UTF8'')), ''hex'')'",
+    "create function larger(uuid, uuid) returns uuid language sql as 'select greatest($1, $2)'",
+    "create aggregate max(uuid) (sfunc = larger, stype = uuid)",
+    "create function alike(text, text) returns boolean language sql as 'select lower($1) = lower($2)'",
+    "create operator % (leftarg = text, rightarg = text, function = alike)",
+    "create function without(integer[], integer) returns integer[] language sql as 'select array_remove($1, $2)'",
+    "create operator - (leftarg = integer[], rightarg = integer, function = without)",
+    "create type pair as (a integer, b integer)",
+    "create function same(pair, pair) returns boolean language sql as 'select $1.a = $2.a'",
+    "create operator = (leftarg = pair, rightarg = pair, function = same)",
+  ],
+  ["the built-in names come last", "set local search_path = public, pg_catalog"],
+];
+
 /** Name, the object that must be reported, what must be said of it, and the statements. */
 const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]> = [
   [
@@ -258,6 +344,133 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
     /runproof_app may create objects/u,
     "grant create on schema public to runproof_app",
   ],
+  [
+    "aos_trace_steps.s6_update",
+    /calls evil\.runproof_guard_step_update/u,
+    "create schema evil",
+    `create function evil.${GUARD}() returns trigger language plpgsql as 'begin return new; end'`,
+    `create or replace trigger s6_update before update on aos_trace_steps for each row execute function evil.${GUARD}()`,
+    "alter table aos_trace_steps enable always trigger s6_update",
+  ],
+  [
+    "aos_trace_steps",
+    /a column that no migration made: trace_id text collate public.ci not null|text collate ci not null/u,
+    "create collation ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+    "alter table aos_trace_steps alter trace_id type text collate ci",
+  ],
+  [
+    "aos_traces",
+    /its column run_id text not null is not there/u,
+    `alter table aos_traces alter run_id type text collate "C"`,
+  ],
+  [
+    "schema public",
+    /the application's role owns it, and may drop the tables/u,
+    "alter schema public owner to runproof_app",
+  ],
+  ["the database", /the application's role owns it/u, onDatabase("owner to runproof_app")],
+  [
+    "schema public",
+    /the application's role owns it, and may drop the tables/u,
+    "alter schema public owner to pg_database_owner",
+    onDatabase("owner to runproof_app"),
+  ],
+  [
+    "schema public",
+    /mallory owns it, and may drop the tables of postgres/u,
+    "create role mallory login",
+    "alter schema public owner to mallory",
+  ],
+  [
+    "schema public",
+    /mallory owns it/u,
+    "create role mallory login",
+    "alter schema public owner to pg_database_owner",
+    onDatabase("owner to mallory"),
+  ],
+  [
+    "the database",
+    /runproof_app may create schemas/u,
+    `do $$ begin execute format('grant create on database %I to runproof_app', current_database()); end $$`,
+  ],
+  [
+    "pg_catalog.runproof_hash",
+    /found before the product's own/u,
+    "create function pg_catalog.runproof_hash(prefix bytea, body text) returns text language sql as 'select repeat(''0'', 64)'",
+  ],
+  [
+    "pg_catalog.aos_trace_leases",
+    /found before the product's own/u,
+    "create domain pg_catalog.aos_trace_leases as text",
+  ],
+  [
+    "operator *(integer, interval)",
+    /stands in for PostgreSQL's own/u,
+    "create function instead(integer, interval) returns interval language sql as 'select interval ''100 years'''",
+    "create operator public.* (leftarg = integer, rightarg = interval, function = instead)",
+  ],
+  [
+    "operator ||(text, bigint)",
+    /stands in for PostgreSQL's own/u,
+    "create function instead(text, bigint) returns text language sql as 'select $1'",
+    "create operator public.|| (leftarg = text, rightarg = bigint, function = instead)",
+  ],
+  [
+    "function to_json(text)",
+    /stands in for PostgreSQL's own/u,
+    "create function public.to_json(text) returns json language sql as 'select null::json'",
+  ],
+  [
+    "function sha256(bytea)",
+    /stands in for PostgreSQL's own/u,
+    "create function public.sha256(bytea) returns bytea language sql as 'select $1'",
+    "set local search_path = public, pg_catalog",
+  ],
+  [
+    "aos_trace_steps",
+    /none of its triggers fires/u,
+    "update pg_class set relhastriggers = false where oid = 'aos_trace_steps'::regclass",
+  ],
+  ...["indisunique", "indisvalid", "indisready", "indislive", "indimmediate"].map(
+    (flag) =>
+      [
+        "aos_traces",
+        /constraint PRIMARY KEY \(trace_id\) is gone, or its index is off/u,
+        `update pg_index set ${flag} = false where indexrelid = 'aos_traces_pkey'::regclass`,
+      ] as const,
+  ),
+  [
+    "aos_log_tiles",
+    /constraint PRIMARY KEY \(level, tile_index\) is gone, or its index is off/u,
+    "update pg_class set relhasindex = false where oid = 'aos_log_tiles'::regclass",
+  ],
+  [
+    "runs",
+    /constraint runs_status_known CHECK .* is gone/u,
+    "update pg_class set relchecks = 0 where oid = 'runs'::regclass",
+  ],
+  [
+    GUARD,
+    /its settings are search_path="public, pg_temp"/u,
+    `alter function ${GUARD}() set search_path = "public, pg_temp"`,
+  ],
+  [
+    "aos_trace_leases",
+    /right that was not given: reporting:SELECT/u,
+    "create role reporting",
+    "grant select on aos_trace_leases to reporting",
+  ],
+  [
+    "aos_trace_leases",
+    /right that was not given: runproof_app:SELECT \(holder\)/u,
+    "grant select (holder) on aos_trace_leases to runproof_app",
+  ],
+  [
+    "aos_traces",
+    /right that was not given: reporting:REFERENCES/u,
+    "create role reporting",
+    "grant references on aos_traces to reporting",
+  ],
   ["runproof_app", /has SUPERUSER/u, "alter role runproof_app superuser"],
   ["runproof_app", /has BYPASSRLS/u, "alter role runproof_app bypassrls"],
   [
@@ -326,6 +539,48 @@ onEachDatabase("drift of the catalog", (it) => {
         expect(ofObject.join("; ")).toMatch(what);
       }),
     );
+
+  for (const [what, ...statements] of HONEST)
+    it.effect(`is none where ${what}`, () =>
+      Effect.gen(function* () {
+        expect(yield* driftAfter(statements)).toEqual([]);
+      }),
+    );
+
+  it.effect("reads a schema whose name needs quotes", () =>
+    Effect.gen(function* () {
+      const drift = yield* driftAfter([
+        'alter schema public rename to "My-schema"',
+        'set local search_path = "My-schema"',
+        `do $$ declare f regprocedure; begin
+           for f in select p.oid::regprocedure from pg_proc p where 'search_path=public, pg_temp' = any(p.proconfig) loop
+             execute format('alter function %s set search_path = "My-schema", pg_temp', f);
+           end loop; end $$`,
+      ]);
+      // Two functions have another setting, and that one comes first now.
+      expect(
+        drift.filter(({ what }) => !what.startsWith("its settings are enable_seqscan")),
+      ).toEqual([]);
+    }),
+  );
+
+  it.effect("leaves the session's settings as they were", () =>
+    Effect.gen(function* () {
+      const { asOwner } = yield* Database;
+      const settings =
+        "select current_setting('search_path') as path, current_setting('quote_all_identifiers') as quoting";
+      const [before, after] = yield* asOwner(
+        Effect.gen(function* () {
+          const sql = yield* SqlClient;
+          yield* sql.unsafe("set local quote_all_identifiers = on");
+          const before = yield* sql.unsafe(settings);
+          yield* readCatalog(sql);
+          return [before, yield* sql.unsafe(settings)];
+        }),
+      );
+      expect(after).toEqual(before);
+    }),
+  );
 
   it.effect("fails the doctor's check, with what was changed and what to do", () =>
     Effect.gen(function* () {

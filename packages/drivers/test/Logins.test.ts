@@ -176,6 +176,25 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         expect(yield* opened(as(app), loginCheck)).toMatchObject({ status: "ok" });
         expect(yield* opened(as(app), defences)).toContain("as the migrations made it");
 
+        // Who owns the database or the schema may drop the tables, whoever owns those.
+        const owns = (what: string) =>
+          Effect.map(opened(as(app), loginCheck), (check) =>
+            expect(check).toMatchObject({
+              status: "warn",
+              detail: expect.stringContaining(`${app} owns ${what};`),
+            }),
+          );
+        const name = new URL(database).pathname.slice(1);
+        yield* asRoot(`alter database ${name} owner to ${app}`);
+        yield* owns("the database");
+        yield* asRoot(`alter database ${name} owner to ${owner}`);
+        const alterSchema = (role: string) =>
+          Effect.promise(() => queryDatabase(database, `alter schema public owner to ${role}`));
+        yield* alterSchema(app);
+        yield* owns("the schema");
+        expect(yield* opened(as(app), defences)).toContain(`${app} owns it`);
+        yield* alterSchema(owner);
+
         // Who is no member of the application's role can't run, the owner included, until it is one.
         for (const name of [owner, stranger])
           expect(yield* Effect.flip(opened(as(name), Effect.void))).toMatchObject({

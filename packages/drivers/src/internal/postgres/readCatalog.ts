@@ -1,6 +1,9 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { inCatalogSession } from "./catalogSession.ts";
+import { type CatalogOwners, readOwners } from "./readOwners.ts";
+import { type CatalogShadow, readShadows } from "./readShadows.ts";
 
 /** A guarded table as the catalog has it. */
 export interface CatalogTable {
@@ -9,13 +12,15 @@ export interface CatalogTable {
   /** `p` where its rows survive a crash. */
   readonly persistence: string;
   readonly owner: string;
-  /** `name type`, with ` not null`, ` default …` and its identity where it is so, in the order of the columns. */
+  /** `name type`, with ` collate …` where it is not the type's own, ` not null`, ` default …` and its identity where it is so. */
   readonly columns: ReadonlyArray<string>;
   readonly row_security: boolean;
+  /** Whether the server looks for triggers on it at all. */
+  readonly has_triggers: boolean;
   readonly rules: ReadonlyArray<string>;
   readonly policies: ReadonlyArray<string>;
   readonly children: ReadonlyArray<string>;
-  /** The definitions of keys, and of what is checked with its name. */
+  /** The definitions of keys whose index is in force, and of what is checked with its name. */
   readonly constraints: ReadonlyArray<string>;
   /** `grantee:privilege` of everyone but the owner; with a column's name where it is on one column. */
   readonly grants: ReadonlyArray<string>;
@@ -27,11 +32,12 @@ export interface CatalogTrigger {
   readonly name: string;
   readonly type_bits: number;
   readonly enabled: string;
+  /** With its schema where that is not the table's. */
   readonly function: string;
   readonly conditional: boolean;
 }
 
-/** A function of the product. `config` is its `SET` clause. */
+/** A function of the product. */
 export interface CatalogFunction {
   readonly name: string;
   readonly arguments: string;
@@ -44,7 +50,8 @@ export interface CatalogFunction {
   /** `i`, `s` or `v`. */
   readonly volatility: string;
   readonly language: string;
-  readonly config: string;
+  /** Its `SET` clauses, each `name=value`. */
+  readonly config: ReadonlyArray<string>;
   /** Everyone but the owner who may execute it; `public` among them. */
   readonly executors: ReadonlyArray<string>;
 }
@@ -60,80 +67,101 @@ export interface CatalogRole {
 /** What the database has in place of the product's own definitions. */
 export interface Catalog {
   readonly schema: string;
-  /** Who may create objects in the schema, beside its owner; `public` among them. */
-  readonly schema_creators: ReadonlyArray<string>;
+  readonly owners: CatalogOwners;
   readonly application: CatalogRole;
   readonly tables: ReadonlyArray<CatalogTable>;
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<CatalogFunction>;
+  readonly shadows: ReadonlyArray<CatalogShadow>;
 }
+
+const readApplication = (sql: SqlClient) =>
+  sql<CatalogRole>`
+    select array_remove(array[
+             case when r.rolsuper then 'SUPERUSER' end, case when r.rolbypassrls then 'BYPASSRLS' end,
+             case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
+             case when r.rolreplication then 'REPLICATION' end], null) as attributes,
+           array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid order by 1) as memberships
+    from pg_roles r where r.rolname = 'runproof_app'`;
+
+const readTables = (sql: SqlClient, schema: string) =>
+  sql<CatalogTable>`
+    select c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence,
+           c.relowner::regrole::text as owner,
+           array(select a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                        || case when a.attcollation = y.typcollation then '' else ' collate ' || a.attcollation::regcollation end
+                        || case when a.attnotnull then ' not null' else '' end
+                        || coalesce((select ' default ' || pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum), '')
+                        || case a.attidentity when '' then '' when 'a' then ' generated always as identity' else ' generated as identity' end
+                 from pg_attribute a join pg_type y on y.oid = a.atttypid
+                 where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
+           c.relrowsecurity or c.relforcerowsecurity as row_security,
+           c.relhastriggers as has_triggers,
+           array(select r.rulename::text from pg_rewrite r where r.ev_class = c.oid) as rules,
+           array(select p.polname::text from pg_policy p where p.polrelid = c.oid) as policies,
+           array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid) as children,
+           -- A superuser may switch a key's index off, or the checks, and leave the constraint as it reads.
+           array(select case k.contype when 'c' then k.conname || ' ' else '' end || pg_get_constraintdef(k.oid)
+                 from pg_constraint k
+                 left join pg_index x on x.indexrelid = k.conindid
+                 where k.conrelid = c.oid and k.contype in ('p', 'u', 'c') and k.convalidated
+                   and case k.contype when 'c' then c.relchecks > 0
+                       else c.relhasindex and x.indisunique and x.indimmediate <> k.condeferrable and x.indisvalid and x.indisready and x.indislive end) as constraints,
+           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
+                 from aclexplode(c.relacl) a where a.grantee <> c.relowner
+                 union all
+                 select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
+                        || ' (' || t.attname || ')'
+                 from pg_attribute t, aclexplode(t.attacl) a
+                 where t.attrelid = c.oid and a.grantee <> c.relowner order by 1) as grants
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${schema}
+      and (c.relname like 'aos\\_%' or c.relname = 'runs') and c.relkind not in ('i', 'S', 't')`;
+
+const readTriggers = (sql: SqlClient, schema: string) =>
+  sql<CatalogTrigger>`
+    select c.relname::text as table, t.tgname::text as name, t.tgtype::int as type_bits, t.tgenabled::text as enabled,
+           case when p.pronamespace = c.relnamespace then '' else quote_ident(f.nspname) || '.' end || p.proname as function,
+           t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as conditional
+    from pg_trigger t
+    join pg_class c on c.oid = t.tgrelid
+    join pg_namespace n on n.oid = c.relnamespace
+    join pg_proc p on p.oid = t.tgfoid
+    join pg_namespace f on f.oid = p.pronamespace
+    where n.nspname = ${schema}
+      -- A superuser may mark any trigger as internal: only those of foreign keys are.
+      and not (t.tgisinternal and f.nspname = 'pg_catalog'
+               and exists (select from pg_constraint k where k.oid = t.tgconstraint and k.contype = 'f'))
+      and (c.relname like 'aos\\_%' or c.relname = 'runs')`;
+
+const readFunctions = (sql: SqlClient, schema: string) =>
+  sql<CatalogFunction>`
+    select p.proname::text as name, pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as result,
+           p.proisstrict as strict, p.provolatile::text as volatility, p.prosrc as source, p.proowner::regrole::text as owner, p.prosecdef as security_definer,
+           l.lanname::text as language, coalesce(p.proconfig, array[]::text[]) as config,
+           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+                 from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner order by 1) as executors
+    from pg_proc p
+    join pg_namespace n on n.oid = p.pronamespace
+    join pg_language l on l.oid = p.prolang
+    where n.nspname = ${schema} and p.proname like 'runproof\\_%'`;
 
 /** Reads the current schema's tables, triggers and functions, as far as they are the product's. */
 export const readCatalog = (sql: SqlClient): Effect.Effect<Catalog, SqlError> =>
-  Effect.gen(function* () {
-    const [schema] = yield* sql<{ schema: string; creators: ReadonlyArray<string> }>`
-      select n.nspname::text as schema,
-             array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
-                   from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
-                   where a.grantee <> n.nspowner and a.privilege_type = 'CREATE' order by 1) as creators
-      from pg_namespace n where n.oid = current_schema()::regnamespace`;
-    const [application] = yield* sql<CatalogRole>`
-      select array_remove(array[
-               case when r.rolsuper then 'SUPERUSER' end, case when r.rolbypassrls then 'BYPASSRLS' end,
-               case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
-               case when r.rolreplication then 'REPLICATION' end], null) as attributes,
-             array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid order by 1) as memberships
-      from pg_roles r where r.rolname = 'runproof_app'`;
-    const tables = yield* sql<CatalogTable>`
-      select c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence,
-             c.relowner::regrole::text as owner,
-             array(select a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || case when a.attnotnull then ' not null' else '' end
-                          || coalesce((select ' default ' || pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum), '')
-                          || case a.attidentity when '' then '' when 'a' then ' generated always as identity' else ' generated as identity' end
-                   from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
-             c.relrowsecurity or c.relforcerowsecurity as row_security,
-             array(select r.rulename::text from pg_rewrite r where r.ev_class = c.oid) as rules,
-             array(select p.polname::text from pg_policy p where p.polrelid = c.oid) as policies,
-             array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid) as children,
-             array(select case k.contype when 'c' then k.conname || ' ' else '' end || pg_get_constraintdef(k.oid)
-                   from pg_constraint k
-                   where k.conrelid = c.oid and k.contype in ('p', 'u', 'c') and k.convalidated) as constraints,
-             array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
-                   from aclexplode(c.relacl) a where a.grantee <> c.relowner
-                   union all
-                   select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
-                          || ' (' || t.attname || ')'
-                   from pg_attribute t, aclexplode(t.attacl) a
-                   where t.attrelid = c.oid and a.grantee <> c.relowner order by 1) as grants
-      from pg_class c
-      where c.relnamespace = current_schema()::regnamespace
-        and (c.relname like 'aos\\_%' or c.relname = 'runs') and c.relkind not in ('i', 'S', 't')`;
-    const triggers = yield* sql<CatalogTrigger>`
-      select t.tgrelid::regclass::text as table, t.tgname::text as name, t.tgtype::int as type_bits, t.tgenabled::text as enabled,
-             p.proname::text as function, t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as conditional
-      from pg_trigger t
-      join pg_class c on c.oid = t.tgrelid
-      join pg_proc p on p.oid = t.tgfoid
-      where c.relnamespace = current_schema()::regnamespace
-        -- A superuser may mark any trigger as internal: only those of foreign keys are.
-        and not (t.tgisinternal and p.pronamespace = 'pg_catalog'::regnamespace
-                 and exists (select from pg_constraint k where k.oid = t.tgconstraint and k.contype = 'f'))
-        and (c.relname like 'aos\\_%' or c.relname = 'runs')`;
-    const functions = yield* sql<CatalogFunction>`
-      select p.proname::text as name, pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as result,
-             p.proisstrict as strict, p.provolatile::text as volatility, p.prosrc as source, p.proowner::regrole::text as owner, p.prosecdef as security_definer,
-             l.lanname::text as language, array_to_string(p.proconfig, ';') as config,
-             array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
-                   from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner order by 1) as executors
-      from pg_proc p
-      join pg_language l on l.oid = p.prolang
-      where p.pronamespace = current_schema()::regnamespace and p.proname like 'runproof\\_%'`;
-    return {
-      schema: schema!.schema,
-      schema_creators: schema!.creators,
-      application: application!,
-      tables,
-      triggers,
-      functions,
-    };
-  });
+  inCatalogSession(
+    sql,
+    Effect.fnUntraced(function* (path) {
+      const { schema } = path;
+      const [application] = yield* readApplication(sql);
+      return {
+        schema,
+        owners: yield* readOwners(sql, schema),
+        application: application!,
+        tables: yield* readTables(sql, schema),
+        triggers: yield* readTriggers(sql, schema),
+        functions: yield* readFunctions(sql, schema),
+        shadows: yield* readShadows(sql, path),
+      };
+    }),
+  );
