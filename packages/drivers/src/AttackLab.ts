@@ -13,16 +13,18 @@ import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
 import { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
+import { catalogDrift, type Drift } from "./CatalogDrift.ts";
 import { Database, type DatabaseConfig, migrateDatabase, type OpenError } from "./Database.ts";
 import { type Change, changeRow } from "./internal/attacks/changeRow.ts";
 import { type EvidenceTable, evidenceTables } from "./internal/attacks/EvidenceTable.ts";
 import { keepRows, restoreRows, restoreSchema } from "./internal/attacks/keptState.ts";
 import { pastTriggers } from "./internal/attacks/pastTriggers.ts";
 import { readRows } from "./internal/attacks/readRows.ts";
+import { readCatalog } from "./internal/postgres/readCatalog.ts";
 import { throwawayDatabase } from "./internal/attacks/throwawayDatabase.ts";
 import * as LogSigner from "./LogSigner.ts";
 
-export type { Change, EvidenceTable };
+export type { Change, Drift, EvidenceTable };
 
 /** Every row of every table of evidence, each as JSON has it, in the order of its key. */
 export type EvidenceRows = Readonly<Record<EvidenceTable, ReadonlyArray<JsonObject>>>;
@@ -52,6 +54,10 @@ export class AttackLab extends Context.Service<
       login: Login,
       statement: string,
     ) => Effect.Effect<StatementRefusal | null, DatabaseFailed>;
+    /** What the check of the defences finds while statements stand that are taken back: for what all databases of a server share. */
+    readonly drift: (
+      statements: ReadonlyArray<string>,
+    ) => Effect.Effect<ReadonlyArray<Drift>, DatabaseFailed>;
     /** Comes back to what was kept: the rows alone, or the whole schema where that was changed too. */
     readonly restore: (what: "rows" | "schema") => Effect.Effect<void, DatabaseFailed>;
   }
@@ -85,6 +91,15 @@ const temporaryFolder = Effect.acquireRelease(
 /** Takes a tried statement back. */
 class NotRefused {
   readonly _tag = "NotRefused";
+}
+
+/** Takes back what was found drifting. */
+class Drifted {
+  readonly _tag = "Drifted";
+  readonly drift: ReadonlyArray<Drift>;
+  constructor(drift: ReadonlyArray<Drift>) {
+    this.drift = drift;
+  }
 }
 
 const refusalOf = (error: SqlError): StatementRefusal => {
@@ -130,6 +145,18 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
       (login === "superuser" ? asOwner(tried(statement)) : asApplication(tried(statement))).pipe(
         Effect.catch((error) =>
           isSqlError(error) ? Effect.succeed(refusalOf(error)) : Effect.succeed(null),
+        ),
+      ),
+    drift: (statements) =>
+      asOwner(
+        Effect.gen(function* () {
+          const owner = yield* SqlClient;
+          for (const statement of statements) yield* owner.unsafe(statement);
+          return yield* Effect.fail(new Drifted(catalogDrift(yield* readCatalog(owner))));
+        }),
+      ).pipe(
+        Effect.catch((error) =>
+          error._tag === "Drifted" ? Effect.succeed(error.drift) : Effect.fail(failed(error)),
         ),
       ),
     restore: (what) =>

@@ -21,11 +21,12 @@ import type {
   RefusedAttack,
   RowPlan,
   RunAttack,
+  ServerAttack,
   Victims,
 } from "./internal/attack/Attack.ts";
 import { judge, shareFindings } from "./internal/attack/AttackJudge.ts";
 import { type AttackRow, attackTable } from "./internal/attack/AttackTable.ts";
-import { databaseAttacks, KEPT_SOURCE } from "./internal/attack/databaseAttacks.ts";
+import { databaseAttacks, KEPT_SOURCE, serverAttacks } from "./internal/attack/databaseAttacks.ts";
 import type { RunRows } from "./internal/attack/Forgery.ts";
 import { text } from "./internal/attack/Forgery.ts";
 import { appendSteps, makeHonestDatabase, openRun, sealRun } from "./internal/attack/HonestRuns.ts";
@@ -144,6 +145,7 @@ type Doors =
 const allAttacks: ReadonlyArray<Attack> = [
   ...runAttacks,
   ...databaseAttacks,
+  ...serverAttacks,
   ...refusedAttacks,
   ...proofAttacks,
 ];
@@ -186,6 +188,7 @@ const attackAll = Effect.fn("AttackTestCoordinator.attack")(function* (options: 
   );
   for (const attack of attacks) {
     if (attack.kind === "database") yield* attackDatabase(test, attack);
+    if (attack.kind === "server") yield* attackServer(test, attack);
     if (attack.kind === "refused") yield* tryRefused(test, attack);
     if (attack.kind === "proof") yield* attackProofs(test, attack);
   }
@@ -342,6 +345,20 @@ const attackDatabase = Effect.fnUntraced(function* (test: Test, attack: Database
       plan.signer_refuses === undefined ? codes : [...codes, `signer: ${plan.signer_refuses}`],
     );
     yield* lab.restore(plan.changes_schema === true ? "schema" : "rows");
+  }
+});
+
+const attackServer = Effect.fnUntraced(function* (test: Test, attack: ServerAttack) {
+  const lab = yield* AttackBridge;
+  for (let instance = 0; instance < test.instances; instance += 1) {
+    const { statements, object } = attack.plan(test.random);
+    const drift = yield* lab.drift(statements);
+    const others = drift.filter((each) => each.object !== object);
+    const what =
+      drift.length > 0 && others.length === 0
+        ? null
+        : `not found: ${object}, or more: ${others.map((each) => each.object).join(", ")}`;
+    yield* count(test, attack, what, ["CATALOG_DRIFT"]);
   }
 });
 

@@ -41,11 +41,29 @@ const identities = [
   ["aos_checkpoints", "checkpoint_id"],
 ] as const;
 
+/** Attacks are not made in the product's schema alone: others, functions among the built-in ones, the database itself. */
+const forgetTheRest = `do $$
+declare
+  each text;
+begin
+  for each in
+    select format('drop schema %I cascade', nspname) from pg_namespace
+      where nspname not like 'pg\\_%' and nspname not in ('information_schema', '${KEPT}')
+    union all select format('drop function %s', oid::regprocedure) from pg_proc
+      where pronamespace = 'pg_catalog'::regnamespace and proname like 'runproof\\_%'
+    union all select format('alter database %I owner to current_user', current_database())
+    union all select format('revoke create on database %I from runproof_app, public', current_database())
+  loop
+    execute each;
+  end loop;
+end
+$$`;
+
 /** Makes the whole schema anew, whatever was done to it, and puts every row back as it was kept. */
 export const restoreSchema: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient> = Effect.gen(
   function* () {
     const sql = yield* SqlClient;
-    yield* sql.unsafe("drop schema public cascade");
+    yield* sql.unsafe(forgetTheRest);
     yield* sql.unsafe("create schema public");
     yield* migrate();
     yield* restoreRows;

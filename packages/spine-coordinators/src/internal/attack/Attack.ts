@@ -63,6 +63,16 @@ export interface DatabaseAttack extends Named {
   readonly plan: (target: HonestDatabase, random: SeededRandom) => DatabasePlan;
 }
 
+/** Changes what all databases of the server share: only in a transaction that is taken back, and looked at from inside. */
+export interface ServerAttack extends Named {
+  readonly kind: "server";
+  readonly plan: (random: SeededRandom) => {
+    readonly statements: ReadonlyArray<string>;
+    /** Which object the check of the defences must name. */
+    readonly object: string;
+  };
+}
+
 /** Tries what the database must refuse; answers the refusal's code, or null where it was let through. */
 export interface RefusedAttack extends Named {
   readonly kind: "refused";
@@ -86,7 +96,7 @@ export interface ProofAttack extends Named {
   readonly attempt: (target: HonestDatabase, random: SeededRandom) => string | null;
 }
 
-export type Attack = RunAttack | DatabaseAttack | RefusedAttack | ProofAttack;
+export type Attack = RunAttack | DatabaseAttack | ServerAttack | RefusedAttack | ProofAttack;
 
 /** The database before it is attacked. */
 export interface HonestDatabase {

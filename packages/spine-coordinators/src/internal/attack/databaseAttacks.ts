@@ -6,7 +6,13 @@ import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { generateSignerKey } from "@runproof/proof/NoteKey";
 import type { Change, EvidenceRows } from "../../AttackBridge.ts";
 import { STORED_SOURCE } from "../audit/CheckpointCheck.ts";
-import type { DatabaseAttack, DatabasePlan, Expected, HonestDatabase } from "./Attack.ts";
+import type {
+  DatabaseAttack,
+  DatabasePlan,
+  Expected,
+  HonestDatabase,
+  ServerAttack,
+} from "./Attack.ts";
 import {
   changesBetween,
   closeGaps,
@@ -378,6 +384,50 @@ const GUARDS = [
   "runproof_refuse",
 ];
 
+/** Tables whose updates are guarded, and by what. */
+const UPDATE_GUARDS = [
+  ["aos_traces", "runproof_guard_trace_update"],
+  ["aos_trace_steps", "runproof_guard_step_update"],
+] as const;
+
+/** Functions that others call, and nobody else may. */
+const INNER_FUNCTIONS = [
+  ["runproof_require_payload", "text, text, text, text"],
+  ["runproof_require_record", "text, text, text"],
+  ["runproof_refuse_closed", "text"],
+  ["runproof_archive_trace", "text, text"],
+] as const;
+
+/** Makes a trigger's function that lets everything pass. */
+const PASSES = (name: string): string =>
+  `create function ${name}() returns trigger language plpgsql as $$ begin return new; end $$`;
+
+/** Makes the guard of a table's updates anew, with another head. */
+const triggerAgain = (table: string, event: string, rest: string): ReadonlyArray<string> => [
+  `drop trigger s6_update on ${table}`,
+  `create trigger s6_update ${event} on ${table} for each ${event.endsWith("truncate") ? "statement" : "row"} ${rest}`,
+  `alter table ${table} enable always trigger s6_update`,
+];
+
+/** A statement on the database itself, whose name is another each time. */
+const onDatabase = (statement: string): string =>
+  `do $$ begin execute format('${statement}', current_database()); end $$`;
+
+const GIVE_ALL = `do $$
+declare
+  each text;
+begin
+  for each in
+    select format('table %s', oid::regclass) from pg_class
+      where relnamespace = 'public'::regnamespace and relkind = 'r'
+    union all select format('function %s', oid::regprocedure) from pg_proc
+      where pronamespace = 'public'::regnamespace
+  loop
+    execute format('alter %s owner to runproof_app', each);
+  end loop;
+end
+$$`;
+
 const TABLES = [
   "aos_traces",
   "aos_trace_steps",
@@ -585,6 +635,306 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
           `create function ${name}(more integer) returns integer language sql as $$ select 1 $$`,
         ],
         expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a trigger calls another function",
+    plan: (_, random) => {
+      const [table] = random.pick(UPDATE_GUARDS);
+      return {
+        statements: [
+          PASSES("public.pass"),
+          ...triggerAgain(table, "before update", "execute function public.pass()"),
+        ],
+        expected: [drift(`${table}.s6_update`)],
+      };
+    },
+  },
+  {
+    way: "a trigger calls a function of the same name in another schema",
+    plan: (_, random) => {
+      const [table, guard] = random.pick(UPDATE_GUARDS);
+      return {
+        statements: [
+          "create schema evil",
+          PASSES(`evil.${guard}`),
+          ...triggerAgain(table, "before update", `execute function evil.${guard}()`),
+        ],
+        expected: [drift(`${table}.s6_update`)],
+      };
+    },
+  },
+  {
+    way: "a trigger fires on another event",
+    plan: (_, random) => {
+      const [table, guard] = random.pick(UPDATE_GUARDS);
+      const event = random.pick(["after update", "before truncate"]);
+      return {
+        statements: triggerAgain(table, event, `execute function ${guard}()`),
+        expected: [drift(`${table}.s6_update`)],
+      };
+    },
+  },
+  {
+    way: "a trigger fires under a condition",
+    plan: (_, random) => {
+      const [table, guard] = random.pick(UPDATE_GUARDS);
+      const [event, when] = random.pick([
+        ["before update", "when (false)"],
+        ["before update of run_id", ""],
+      ] as const);
+      return {
+        statements: triggerAgain(table, event, `${when} execute function ${guard}()`),
+        expected: [drift(`${table}.s6_update`)],
+      };
+    },
+  },
+  {
+    way: "a table's triggers are switched off in pg_class",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      return {
+        statements: [`update pg_class set relhastriggers = false where oid = '${table}'::regclass`],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "a key's index is switched off in pg_index",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      const flag = random.pick(["indisunique", "indisvalid", "indisready", "indislive"]);
+      return {
+        statements: [
+          `update pg_index set ${flag} = false where indexrelid = '${table}_pkey'::regclass`,
+        ],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "an id's collation takes different ids for one",
+    plan: (_, random) => {
+      const table = random.pick(["aos_traces", "aos_trace_steps", "aos_log_entries"]);
+      return {
+        statements: [
+          "create collation alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+          `alter table ${table} alter trace_id type text collate alike`,
+        ],
+        expected: [drift(table)],
+      };
+    },
+  },
+  {
+    way: "a column is added, or loses what holds it",
+    plan: (_, random) => {
+      const [table, change] = random.pick([
+        ["aos_traces", "add column note text"],
+        ["aos_traces", "alter column status drop not null"],
+        ["aos_log_entries", "alter column sequenced_at drop default"],
+        ["aos_log_queue", "alter column transaction_id set default 0"],
+      ] as const);
+      return { statements: [`alter table ${table} ${change}`], expected: [drift(table)] };
+    },
+  },
+  {
+    way: "a table is no longer logged",
+    plan: (_, random) => {
+      const table = random.pick(TABLES);
+      return { statements: [`alter table ${table} set unlogged`], expected: [drift(table)] };
+    },
+  },
+  {
+    way: "the application owns the schema",
+    plan: () => ({
+      statements: ["alter schema public owner to runproof_app"],
+      expected: [drift("schema public")],
+    }),
+  },
+  {
+    way: "the application owns the database",
+    plan: () => ({
+      statements: [onDatabase("alter database %I owner to runproof_app")],
+      expected: [drift("the database")],
+    }),
+  },
+  {
+    way: "the application owns the database, and so its schema",
+    plan: () => ({
+      statements: [
+        "alter schema public owner to pg_database_owner",
+        onDatabase("alter database %I owner to runproof_app"),
+      ],
+      expected: [drift("schema public"), drift("the database")],
+    }),
+  },
+  {
+    way: "the application owns all tables and functions",
+    plan: () => ({
+      statements: [GIVE_ALL],
+      expected: [drift("aos_traces")],
+      also: [{ code: "CATALOG_DRIFT" }],
+    }),
+  },
+  {
+    way: "the application owns a function",
+    plan: (_, random) => {
+      const name = random.pick(GUARDS);
+      return {
+        statements: [`alter function ${name}() owner to runproof_app`],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "the application, or everyone, may create in the schema",
+    plan: (_, random) => ({
+      statements: [`grant create on schema public to ${random.pick(["runproof_app", "public"])}`],
+      expected: [drift("schema public")],
+    }),
+  },
+  {
+    way: "the application, or everyone, may create schemas",
+    plan: (_, random) => ({
+      statements: [
+        onDatabase(`grant create on database %I to ${random.pick(["runproof_app", "public"])}`),
+      ],
+      expected: [drift("the database")],
+    }),
+  },
+  {
+    way: "the application reads who holds a lease",
+    plan: () => ({
+      statements: ["grant select on aos_trace_leases to runproof_app"],
+      expected: [drift("aos_trace_leases")],
+    }),
+  },
+  {
+    way: "a function that is not for it may be executed by the application, or by everyone",
+    plan: (_, random) => {
+      const [name, parameters] = random.pick(INNER_FUNCTIONS);
+      const role = random.pick(["runproof_app", "public"]);
+      return {
+        statements: [`grant execute on function ${name}(${parameters}) to ${role}`],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a function runs with other rights",
+    plan: (_, random) => {
+      const [name, parameters] = random.pick(INNER_FUNCTIONS);
+      return {
+        statements: [`alter function ${name}(${parameters}) security definer`],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a function passes over nulls",
+    plan: (_, random) => {
+      const [name, parameters] = random.pick(INNER_FUNCTIONS);
+      return {
+        statements: [`alter function ${name}(${parameters}) strict`],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a function's volatility is another",
+    plan: () => ({
+      statements: ["alter function runproof_lock_trace(text) stable"],
+      expected: [drift("runproof_lock_trace")],
+    }),
+  },
+  {
+    way: "a function's body is read as another language",
+    plan: (_, random) => {
+      const name = random.pick(GUARDS);
+      return {
+        statements: [
+          `update pg_proc set prolang = (select oid from pg_language where lanname = 'sql')
+           where oid = 'public.${name}'::regproc`,
+        ],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a function looks for names elsewhere",
+    plan: (_, random) => {
+      const name = random.pick(GUARDS);
+      const path = random.pick(["evil, public, pg_temp", "public", '"public, pg_temp"']);
+      return {
+        statements: [`alter function ${name}() set search_path = ${path}`],
+        expected: [drift(name)],
+      };
+    },
+  },
+  {
+    way: "a function of the same name among the built-in ones, which are found first",
+    plan: (_, random) => {
+      const [name, parameters] = random.pick(INNER_FUNCTIONS);
+      return {
+        statements: [
+          `create function pg_catalog.${name}(${parameters}) returns text language sql as $$ select '' $$`,
+        ],
+        expected: [drift(`pg_catalog.${name}`)],
+      };
+    },
+  },
+  {
+    way: "an operator that fits better than the built-in one",
+    plan: (_, random) => {
+      const [name, left, right] = random.pick([
+        ["*", "integer", "interval"],
+        ["||", "text", "bigint"],
+        ["=", "text", "bigint"],
+      ] as const);
+      return {
+        statements: [
+          `create function public.instead(${left}, ${right}) returns ${right} language sql as $$ select $2 $$`,
+          `create operator public.${name} (leftarg = ${left}, rightarg = ${right}, function = public.instead)`,
+        ],
+        expected: [drift(`operator ${name}(${left}, ${right})`)],
+      };
+    },
+  },
+  {
+    way: "a function that fits better than the built-in one",
+    plan: () => ({
+      statements: [
+        "create function public.to_json(text) returns json language sql as $$ select null::json $$",
+      ],
+      expected: [drift("function to_json(text)")],
+    }),
+  },
+];
+
+/** What belongs to the whole server: its roles. */
+export const serverAttacks: ReadonlyArray<ServerAttack> = [
+  {
+    kind: "server",
+    row: 15,
+    way: "the application's role gets an attribute",
+    plan: (random) => {
+      const attributes = ["superuser", "bypassrls", "createrole", "createdb", "replication"];
+      return {
+        statements: [`alter role runproof_app ${random.pick(attributes)}`],
+        object: "runproof_app",
+      };
+    },
+  },
+  {
+    kind: "server",
+    row: 15,
+    way: "the application's role gets the rights of another",
+    plan: (random) => {
+      const roles = ["pg_write_all_data", "pg_read_all_data", "pg_execute_server_program"];
+      return {
+        statements: [`grant ${random.pick(roles)} to runproof_app`],
+        object: "runproof_app",
       };
     },
   },
