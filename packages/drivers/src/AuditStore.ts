@@ -67,10 +67,15 @@ export interface TraceSize {
   readonly bytes: number;
 }
 
-/** Rows that name a trace which has no row, or a run that names another's; a `trace` is one whose id is null. */
+/** Rows that name a trace which has no row, or a run that names another's or none; a `trace` is one whose id is null. */
 export interface Orphan {
   readonly rows: "steps" | "lease" | "run" | "trace";
   readonly trace_id: string | null;
+  /** Whose row it is, where that is one run. */
+  readonly tenant_id: string | null;
+  readonly run_id: string | null;
+  /** Of a run. */
+  readonly status: string | null;
 }
 
 /** How much there is, for a progress bar; estimates are fine. */
@@ -132,7 +137,7 @@ export class AuditStore extends Context.Service<
       range: TraceRange,
       use: UsePage<AuditedEntry, E, R>,
     ) => Effect.Effect<void, E | AuditReadError, R>;
-    /** Entries that name some traces, in no order. */
+    /** Entries that name some traces: the numbered in order, then those that wait. */
     readonly forEachEntryPageOf: <E, R>(
       trace_ids: ReadonlyArray<string>,
       use: UsePage<AuditedEntry, E, R>,
@@ -156,7 +161,7 @@ export class AuditStore extends Context.Service<
     readonly entryTraces: (
       trace_ids: ReadonlyArray<string>,
     ) => Effect.Effect<ReadonlyArray<EntryTrace>, AuditReadError>;
-    /** Rows that name a trace which is not there. */
+    /** Rows that name a trace which is not there, in the order of the traces. */
     readonly forEachOrphanPage: <E, R>(
       use: UsePage<Orphan, E, R>,
     ) => Effect.Effect<void, E | AuditReadError, R>;

@@ -73,6 +73,8 @@ export const AuditReport = Schema.Struct({
   levels: Schema.Struct({ SELF: Count, SIGNED: Count }),
   /** Payloads that are gone by a recorded erasure. */
   payloads_erased: Count,
+  /** Traces that are gone by a recorded deletion. */
+  deletions_recorded: Count,
   tree: Schema.Struct({
     size: Count,
     /** Null where entries are missing or unreadable. */

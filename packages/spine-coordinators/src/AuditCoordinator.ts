@@ -242,32 +242,58 @@ const ROWS = {
   trace: "its row is there",
 } as const;
 
-/** Of a run that was deleted as recorded, the row of its plan stays. */
-const isLeftAsRecorded = (
-  reads: AuditReads,
-  { rows, trace_id }: Orphan,
-): Effect.Effect<boolean, AuditReadError> =>
-  rows === "run" && trace_id !== null ? isDeletionRecorded(reads, trace_id) : Effect.succeed(false);
+/** What the row of a run says once its trace was sealed. */
+const ENDED: ReadonlyArray<string | null> = ["succeeded", "failed", "aborted"];
+
+/** Of a run that was deleted as recorded, the row of its plan stays: one row, of a run that had ended. */
+class RowsLeft {
+  readonly #reads: AuditReads;
+  #excused: string | null = null;
+
+  constructor(reads: AuditReads) {
+    this.#reads = reads;
+  }
+
+  /** Whether an orphan is such a row; they come in the order of the traces that they name. */
+  readonly isOne = ({ rows, trace_id, status }: Orphan): Effect.Effect<boolean, AuditReadError> => {
+    if (rows !== "run" || trace_id === null || !ENDED.includes(status))
+      return Effect.succeed(false);
+    if (this.#excused === trace_id) return Effect.succeed(false);
+    return Effect.tap(isDeletionRecorded(this.#reads, trace_id), (isRecorded) =>
+      Effect.sync(() => {
+        if (isRecorded) this.#excused = trace_id;
+      }),
+    );
+  };
+}
+
+const whatOfOrphan = ({ rows, trace_id, status }: Orphan): string => {
+  if (trace_id !== null) {
+    const is = rows === "run" ? "it is not there, or another run's" : "the trace is not";
+    return `trace ${trace_id}: ${ROWS[rows]}, and ${is}`;
+  }
+  return rows === "run"
+    ? `the run: it is ${status}, and names no trace that it began`
+    : `${rows}: rows have no trace id`;
+};
 
 const auditOrphans = (run: AuditRun) =>
   run
-    .snapshot((reads) =>
-      reads.forEachOrphanPage((orphans) =>
+    .snapshot((reads) => {
+      const left = new RowsLeft(reads);
+      return reads.forEachOrphanPage((orphans) =>
         Effect.forEach(
           orphans,
           Effect.fnUntraced(function* (orphan) {
-            if (yield* isLeftAsRecorded(reads, orphan)) return;
-            const { rows, trace_id } = orphan;
-            const message =
-              trace_id === null
-                ? `${rows}: rows have no trace id`
-                : `trace ${trace_id}: ${ROWS[rows]}, and ${rows === "run" ? "it is not there, or another run's" : "the trace is not"}`;
-            run.tally.find({ code: "ORPHAN_ROWS", trace_id, message });
+            if (yield* left.isOne(orphan)) return;
+            const { trace_id, tenant_id, run_id } = orphan;
+            const message = whatOfOrphan(orphan);
+            run.tally.find({ code: "ORPHAN_ROWS", trace_id, tenant_id, run_id, message });
           }),
           { discard: true },
         ),
-      ),
-    )
+      );
+    })
     .pipe(orUnreadable(run, "rows without a trace", undefined));
 
 /** Where to begin so that the tree is whole: at the first entry, or at the last full tile before what is new. */
@@ -402,6 +428,7 @@ const reportOf = ({ scope, tally, walk, compared, ...times }: Concluded): AuditR
     traces: tally.traces,
     levels: { SELF: tally.traces.verified - SIGNED, SIGNED },
     payloads_erased: tally.payloads_erased,
+    deletions_recorded: tally.deletions_recorded,
     tree: walk.head,
     checkpoints: compared,
     findings: tally.findings,

@@ -1,4 +1,5 @@
 /** Runs to audit: made as the store makes them, many steps in one call, with the log numbered and signed. */
+import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { generateSignerKey, type SignerKey } from "@runproof/proof/NoteKey";
 import { signCheckpoint } from "@runproof/proof/Checkpoint";
 import { planRoot } from "@runproof/proof/ProofPlan";
@@ -124,6 +125,40 @@ export const seal = ({ trace_id }: Run) =>
       }),
     }),
   );
+
+/** An event's record, as a statement takes it. */
+export const eventLiteral = (
+  event: string,
+  trace_id: string | null,
+  detail: Readonly<Record<string, string>> = {},
+) => {
+  const record = {
+    type: "runproof/event@v1",
+    event,
+    trace_id,
+    occurred_at: TIME,
+    actor: "owner",
+    reason: "retention",
+    detail,
+  };
+  return `'${canonicalize(record).replaceAll("'", "''")}'`;
+};
+
+/** Deletes a sealed run as its owner may: archived, with the EVENT that says its root and how many HEAD entries it has. */
+export const deleteAsRecorded = ({ trace_id }: Run, heads?: number) =>
+  Effect.gen(function* () {
+    const { sql } = yield* Database;
+    const [row] = yield* sql<{ root_hash: string }>`
+      select root_hash from aos_traces where trace_id = ${trace_id}`;
+    const { root_hash } = row!;
+    const detail = heads === undefined ? { root_hash } : { root_hash, heads: String(heads) };
+    yield* asSuperuser(
+      `select runproof_archive_trace('${trace_id}', ${eventLiteral("archival", trace_id)})`,
+      `select runproof_queue_event(${eventLiteral("deletion", trace_id, detail)})`,
+      `delete from aos_trace_steps where trace_id = '${trace_id}'`,
+      `delete from aos_traces where trace_id = '${trace_id}'`,
+    );
+  });
 
 /** Records a run and seals it. */
 export const sealedRun = (steps: number) => Effect.tap(openRun(steps), seal);

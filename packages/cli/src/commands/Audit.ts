@@ -101,6 +101,9 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
     ...(report.payloads_erased === 0
       ? []
       : [field(screen, "erased", counted(report.payloads_erased, "payload"))]),
+    ...(report.deletions_recorded === 0
+      ? []
+      : [field(screen, "deleted", `${counted(report.deletions_recorded, "run")}, as recorded`)]),
     field(screen, "log", logLine(report)),
     ...report.checkpoints.map((checkpoint) =>
       field(screen, "checkpoint", checkpointLine(checkpoint)),

@@ -9,7 +9,7 @@ const PAGE_ORPHANS = 1000;
 
 /**
  * Reads what names a trace that has no row of its own: steps, leases, runs that began it; and rows whose id is null, which
- * no reading in the order of ids meets. A run's trace must be of that run.
+ * no reading in the order of ids meets. A run's trace must be of that run, and a run that is no longer queued has begun one.
  */
 export const readOrphans = <E, R>(
   sql: SqlClient,
@@ -19,19 +19,23 @@ export const readOrphans = <E, R>(
     sql,
     {
       name: "orphans",
-      columns: "rows, trace_id",
+      columns: "rows, trace_id, tenant_id, run_id, status",
       source: sql`(
-        select distinct 'steps' as rows, trace_id from aos_trace_steps s
+        select distinct 'steps' as rows, trace_id, null as tenant_id, null as run_id, null as status from aos_trace_steps s
         where not exists (select from aos_traces t where t.trace_id = s.trace_id)
         union all
-        select 'lease', trace_id from aos_trace_leases l
+        select 'lease', trace_id, null, null, null from aos_trace_leases l
         where not exists (select from aos_traces t where t.trace_id = l.trace_id)
         union all
-        select 'run', trace_id from runs r
+        select 'run', trace_id, tenant_id, run_id, status from runs r
         where r.trace_id is not null and not exists (
           select from aos_traces t where t.trace_id = r.trace_id and t.tenant_id = r.tenant_id and t.run_id = r.run_id)
         union all
-        select 'trace', trace_id from aos_traces where trace_id is null
+        select 'run', null, tenant_id, run_id, status from runs r
+        where r.trace_id is null and r.status is distinct from 'queued' and not exists (
+          select from aos_traces t where t.tenant_id = r.tenant_id and t.run_id = r.run_id)
+        union all
+        select 'trace', trace_id, tenant_id, run_id, null from aos_traces where trace_id is null
       ) as orphans`,
       order: "trace_id, rows",
       rows: PAGE_ORPHANS,

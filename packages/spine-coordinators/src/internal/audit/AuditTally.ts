@@ -45,6 +45,7 @@ export class AuditTally {
   readonly findings: Array<AuditFinding> = [];
   readonly byCode = new Map<AuditCode, number>();
   payloads_erased = 0;
+  deletions_recorded = 0;
   /** Verified traces whose start and seal have an index below the one asked for. */
   verified_below = 0;
   #omitted = 0;

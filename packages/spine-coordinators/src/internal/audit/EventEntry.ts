@@ -36,20 +36,3 @@ export const eventOf = (entry: AuditedEntry): EventRecord | null =>
 /** The payloads that an erasure names, such as `step 3:params`: its detail's `payloads`, separated by commas. */
 export const erasedPayloads = ({ event, detail }: EventRecord): ReadonlyArray<string> =>
   event === "erasure" ? (detail["payloads"]?.split(",") ?? []) : [];
-
-/** Whether a trace that is gone was deleted as recorded: its entries hold a deletion of the root that they sealed. */
-export class DeletionRecord {
-  readonly #sealed = new Set<string>();
-  readonly #deleted = new Set<string>();
-
-  add(entry: AuditedEntry): void {
-    if (entry.kind === LogEntryKind.SEALED) this.#sealed.add(entry.digest);
-    const event = eventOf(entry);
-    const root_hash = event?.event === "deletion" ? event.detail["root_hash"] : undefined;
-    if (root_hash !== undefined) this.#deleted.add(root_hash);
-  }
-
-  get isRecorded(): boolean {
-    return [...this.#deleted].some((root_hash) => this.#sealed.has(root_hash));
-  }
-}

@@ -3,7 +3,7 @@ import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { AuditReadError, AuditReads } from "../../AuditBridge.ts";
 import { type AuditRun, orUnreadable } from "./AuditRun.ts";
-import { DeletionRecord } from "./EventEntry.ts";
+import { DeletionRecord } from "./DeletionRecord.ts";
 import { entryFaults, type LogWalk } from "./LogWalk.ts";
 import type { CompletedTile } from "./TileWalk.ts";
 
@@ -54,36 +54,45 @@ class MissingTraces {
       const there = new Set((yield* reads.entryTraces(named)).map((trace) => trace.trace_id));
       const gone = named.filter((trace_id) => !there.has(trace_id) && !this.#said.has(trace_id));
       if (gone.length > 0) {
-        const deleted = yield* readDeletions(reads, gone);
-        for (const trace_id of gone) if (!deleted.has(trace_id)) this.#say(first.get(trace_id)!);
+        const deletions = yield* readDeletions(reads, gone);
+        for (const trace_id of gone) this.#say(deletions.get(trace_id)!, first.get(trace_id)!);
+        this.#count(deletions, entries);
       }
       return new Set(named);
     },
   );
 
-  #say({ trace_id, log_index }: AuditedEntry): void {
-    if (this.#said.size < MISSING_MAX) this.#said.add(trace_id!);
-    this.#run.tally.find({
-      code: "ORPHAN_LOG_ENTRY",
-      trace_id,
-      log_index,
-      message: `the log: it has entries of trace ${trace_id}, which is not there, and no deletion of it is recorded`,
-    });
+  #say(deletion: DeletionRecord, named: AuditedEntry): void {
+    const fault = deletion.fault(named);
+    if (fault === null) return;
+    if (this.#said.size < MISSING_MAX) this.#said.add(named.trace_id!);
+    this.#run.tally.find(fault);
+  }
+
+  /** Counts each recorded deletion where its EVENT comes. */
+  #count(
+    deletions: ReadonlyMap<string, DeletionRecord>,
+    entries: ReadonlyArray<AuditedEntry>,
+  ): void {
+    const recorded = entries.filter(
+      (entry) => deletions.get(entry.trace_id ?? "")?.isRecordedBy(entry) === true,
+    );
+    this.#run.tally.deletions_recorded += recorded.length;
   }
 }
 
-/** Which of some traces that are gone were deleted as recorded. */
+/** What the log says of the deletion of each of some traces that are gone. */
 const readDeletions = Effect.fnUntraced(function* (
   reads: AuditReads,
   trace_ids: ReadonlyArray<string>,
-): Effect.fn.Return<ReadonlySet<string>, AuditReadError> {
+): Effect.fn.Return<ReadonlyMap<string, DeletionRecord>, AuditReadError> {
   const records = new Map(trace_ids.map((trace_id) => [trace_id, new DeletionRecord()]));
   yield* reads.forEachEntryPageOf(trace_ids, (entries) =>
     Effect.sync(() => {
       for (const entry of entries) records.get(entry.trace_id ?? "")?.add(entry);
     }),
   );
-  return new Set(trace_ids.filter((trace_id) => records.get(trace_id)!.isRecorded));
+  return records;
 });
 
 /** Whether a trace that is gone was deleted as recorded. */
@@ -91,7 +100,7 @@ export const isDeletionRecorded = (
   reads: AuditReads,
   trace_id: string,
 ): Effect.Effect<boolean, AuditReadError> =>
-  Effect.map(readDeletions(reads, [trace_id]), (deleted) => deleted.has(trace_id));
+  Effect.map(readDeletions(reads, [trace_id]), (records) => records.get(trace_id)!.isRecorded);
 
 const compareTiles = Effect.fnUntraced(function* (
   run: AuditRun,
