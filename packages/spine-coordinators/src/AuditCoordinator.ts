@@ -25,6 +25,7 @@ import {
   storedCheckpointFaults,
 } from "./internal/audit/CheckpointCheck.ts";
 import { FROM_THE_FIRST, LogWalk, type WalkStart } from "./internal/audit/LogWalk.ts";
+import { rootBefore } from "./internal/audit/OlderTree.ts";
 import { now } from "./internal/now.ts";
 import { refusable } from "./internal/refused.ts";
 
@@ -115,7 +116,7 @@ const audit = (bridge: Bridge) =>
       size: survey.log.size,
       wanted: checkpoints.map((checkpoint) => checkpoint.tree_size),
     });
-    const compared = compareAll(tally, checkpoints, walk);
+    const compared = yield* compareAll(run, checkpoints, walk, scope.since);
     demandTrusted(tally, given.keys, checkpoints);
     const report = reportOf({ started_at, finished_at: yield* now, scope, tally, walk, compared });
     return { report, resume_from: resumeFrom(report, checkpoints) };
@@ -377,19 +378,30 @@ const readTraceIds = Effect.fnUntraced(function* (
   }
 });
 
+/** Compares each checkpoint with the log. One of an older tree than the walk began at is proven by the one to go on from. */
 const compareAll = (
-  tally: AuditTally,
+  run: AuditRun,
   checkpoints: ReadonlyArray<ReadCheckpoint>,
   walk: LogWalk,
-): AuditReport["checkpoints"] =>
-  checkpoints.map((checkpoint) => {
-    const { compared, found } = compareCheckpoint(checkpoint, {
-      size: walk.head.size,
-      root_hash: walk.rootAt(checkpoint.tree_size),
-    });
-    for (const each of found) tally.find(each);
-    return compared;
-  });
+  since: ReadCheckpoint | null,
+): Effect.Effect<AuditReport["checkpoints"], DatabaseError> =>
+  Effect.forEach(
+    checkpoints,
+    Effect.fnUntraced(function* (checkpoint) {
+      const { tree_size } = checkpoint;
+      const root_hash =
+        since === null || tree_size >= walk.start
+          ? walk.rootAt(tree_size)
+          : yield* rootBefore(run, checkpoint, {
+              tree_size: since.tree_size,
+              root_hash: walk.rootAt(since.tree_size),
+            });
+      const { size } = walk.head;
+      const { compared, found } = compareCheckpoint(checkpoint, { size, root_hash });
+      for (const each of found) run.tally.find(each);
+      return compared;
+    }),
+  );
 
 /** Keys were given to be relied on: a log with no checkpoint that one of them signed is not what was asked for, an empty one too. */
 const demandTrusted = (

@@ -1,4 +1,5 @@
 import { assert, layer } from "@effect/vitest";
+import { parseCheckpoint, signCheckpoint } from "@runproof/proof/Checkpoint";
 import { Database } from "@runproof/drivers/Database";
 import * as Effect from "effect/Effect";
 import {
@@ -11,6 +12,7 @@ import {
   pastTriggers,
   seal,
   sealedRun,
+  sealedRuns,
   sign,
 } from "./AuditedRuns.ts";
 import { databases } from "./TestDatabase.ts";
@@ -58,6 +60,51 @@ for (const [name, config] of databases) {
           ]);
           yield* forget(trace_id);
         }),
+      );
+
+      it.effect(
+        "compares checkpoints that are older than the one to go on from, wherever a tile ends",
+        () =>
+          Effect.gen(function* () {
+            const key = logKey();
+            const older: Array<{ source: string; note: string }> = [];
+            for (const runs of [1, 99, 28, 72, 56]) {
+              yield* sealedRuns(runs);
+              older.push({ source: `older ${runs}`, note: yield* sign(key) });
+            }
+            yield* sealedRuns(244);
+            const since = { source: "last", note: yield* sign(key) };
+            yield* pastTriggers("delete from aos_checkpoints where tree_size > 300");
+            yield* sealedRuns(2);
+            const options = { since, checkpoints: older, verifier_keys: [key.verifier.text] };
+            const { report } = yield* audit(options);
+            assert.deepStrictEqual(report.findings, []);
+            assert.isTrue(report.checkpoints.every(({ holds }) => holds));
+            assert.isNotNull(report.since);
+
+            // Hashes below the walk, of which the older trees are made.
+            const tile = (level: number, tile_index: number, set: string) =>
+              `update aos_log_tiles set ${set} where level = ${level} and tile_index = ${tile_index}`;
+            const first = "hashes = set_byte(hashes, 77, 255 - get_byte(hashes, 77))";
+            yield* pastTriggers(tile(0, 0, first));
+            const altered = yield* found({ ...options, checkpoints: [older[1]!] });
+            assert.include(
+              altered.map(({ code }) => code),
+              "LOG_FORKED",
+            );
+            yield* pastTriggers(tile(0, 0, first));
+            assert.deepStrictEqual(yield* found(options), []);
+
+            // One of another log is found, though the log extends the one to go on from.
+            const { tree_size, ...other } = parseCheckpoint(older[2]!.note);
+            const head = { ...other, tree_size: tree_size - 1 };
+            const note = signCheckpoint(head, [key]);
+            const forked = yield* found({ ...options, checkpoints: [{ source: "other", note }] });
+            assert.deepStrictEqual(
+              forked.map(({ code }) => code),
+              ["LOG_FORKED"],
+            );
+          }),
       );
 
       it.effect("finds a seal without a log entry on a run that was audited while open", () =>

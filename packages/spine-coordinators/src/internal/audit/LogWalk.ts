@@ -15,6 +15,8 @@ export const FROM_THE_FIRST: WalkStart = { size: 0, peaks: [] };
 
 /** Walks the log from an index to its end: indexes, forms, the tree's roots at some sizes, its full tiles. */
 export class LogWalk {
+  /** The index of the first entry that is walked over. */
+  readonly start: number;
   readonly #wanted: ReadonlySet<number>;
   readonly #roots = new Map<number, string>();
   readonly #tree: CompactRange;
@@ -23,6 +25,7 @@ export class LogWalk {
   #isBroken = false;
 
   constructor(start: WalkStart, wanted_sizes: ReadonlyArray<number>) {
+    this.start = start.size;
     this.#wanted = new Set(wanted_sizes);
     this.#tree = CompactRange.from(start.size, start.peaks);
     this.#tiles = new TileWalk(start.size);
