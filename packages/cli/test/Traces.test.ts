@@ -88,6 +88,21 @@ describe("traces show", () => {
     );
   });
 
+  it("gives what the metadata says of the failure beside the reason, while it is there", () => {
+    const seal = { status: "failed", reason: "step 1 failed: Declined", completed_at: null };
+    const metadata: ShownPayload = { state: "present", value: { detail: "Declined: no funds" } };
+    const failed = { ...shown, status: "failed", seal };
+    const show = (payload: ShownPayload) =>
+      renderRun(screen(80), { ...failed, payloads: { ...shown.payloads, metadata: payload } });
+    expect(show(metadata)).toContain(
+      "seal     COMPLETE (failed): step 1 failed: Declined\ndetail   Declined: no funds\n",
+    );
+    for (const value of ["detail", null, [], {}]) {
+      expect(show({ state: "present", value })).not.toContain("detail ");
+    }
+    expect(show({ state: "erased" })).not.toContain("detail ");
+  });
+
   it("draws a record whose fields are not what they should be", () => {
     const broken: ShownRun = {
       ...shown,

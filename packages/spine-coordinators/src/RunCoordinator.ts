@@ -193,9 +193,13 @@ const prepareCall = Effect.fnUntraced(function* (step: PlanStep, plan_step: numb
 interface StepsOutcome {
   /** Indexes in the trace of the steps that failed for good. */
   readonly failed_steps: ReadonlyArray<number>;
-  /** Why the plan was not run to its end; null where it was. */
-  readonly stopped_by: string | null;
+  /** What the plan was stopped by; null where it was run to its end. */
+  readonly stopped_by: (Pick<Ending, "detail"> & { readonly reason: string }) | null;
 }
+
+/** Codes that say how a call went, and nothing of what it was about. A skill's own may say what it found. */
+const PUBLIC_CODE =
+  /^(HTTP_\d{3}|TIMEOUT|RESPONSE_TOO_LARGE|SKILL_DEFECT|OUTCOME_NOT_RECORDABLE)$/u;
 
 const executeSteps = Effect.fnUntraced(function* (
   trace: OpenTrace,
@@ -209,9 +213,13 @@ const executeSteps = Effect.fnUntraced(function* (
     failed_steps.push(last.step_index);
     if (call.step.on_failure !== "continue") {
       const code = last.outcome.outcome_code ?? last.outcome.outcome_category;
+      const what = `step ${last.step_index} failed`;
       return {
         failed_steps,
-        stopped_by: `step ${last.step_index} (${call.skill_id}) failed: ${code}`,
+        stopped_by: {
+          reason: PUBLIC_CODE.test(code) ? `${what}: ${code}` : what,
+          detail: recordText(`${call.skill_id}: ${code}`),
+        },
       };
     }
   }
@@ -223,11 +231,14 @@ const executeSteps = Effect.fnUntraced(function* (
  * that they may. The seal's metadata names them.
  */
 const endingOf = (exit: Exit.Exit<StepsOutcome, unknown>): Ending => {
-  if (Exit.isFailure(exit)) return { status: "aborted", reason: "the run could not be recorded" };
+  if (Exit.isFailure(exit)) {
+    return { status: "aborted", reason: "the run could not be recorded", detail: null };
+  }
   const { failed_steps, stopped_by } = exit.value;
   return {
-    status: stopped_by === null ? "completed" : "failed",
-    reason: stopped_by,
+    ...(stopped_by === null
+      ? { status: "completed" as const, reason: null, detail: null }
+      : { status: "failed" as const, ...stopped_by }),
     ...(failed_steps.length === 0 ? {} : { metadata: { failed_steps } }),
   };
 };

@@ -17,13 +17,15 @@ import * as Option from "effect/Option";
 import type * as Schema from "effect/Schema";
 import { now } from "./internal/now.ts";
 import {
+  because,
+  describe,
   type Ending,
   type OpenTrace,
   prepareRun,
   recordRun,
   recordText,
   type StepDraft,
-  textOf,
+  tagOf,
 } from "./internal/OpenTrace.ts";
 import { invalidInput, isRefusal, refusable } from "./internal/refused.ts";
 import type { LeasesBridge } from "./LeasesBridge.ts";
@@ -80,6 +82,8 @@ export class TracedRun extends Context.Service<
     readonly tenant_id: string;
     /** The trace itself; `step` is the way to it. */
     readonly trace: Pick<OpenTrace, "takeStep" | "record">;
+    /** The steps that failed, by their errors. */
+    readonly failed_steps: Map<object, number>;
   }
 >()("@runproof/spine-coordinators/TracedRun") {}
 
@@ -126,39 +130,34 @@ export const run = <A, E, R>(
       },
       input.lease_ms,
     );
+    const failed_steps = new Map<object, number>();
     const { exit, outcome } = yield* recordRun(
       prepared,
       (trace) =>
         effect.pipe(
-          Effect.provideService(TracedRun, tracedRun(trace)),
+          Effect.provideService(TracedRun, tracedRun(trace, failed_steps)),
           Effect.provideService(CurrentSpan, null),
         ),
-      endingOf,
+      endingOf(failed_steps),
     );
     yield* input.onSealed?.(outcome) ?? Effect.void;
     return yield* exit;
   });
 
-const tracedRun = (trace: OpenTrace) => {
+const tracedRun = (trace: OpenTrace, failed_steps: Map<object, number>) => {
   const { run_id, trace_id, tenant_id } = trace;
-  return TracedRun.of({ run_id, trace_id, tenant_id, trace });
+  return TracedRun.of({ run_id, trace_id, tenant_id, trace, failed_steps });
 };
 
-const endingOf = (exit: Exit.Exit<unknown, unknown>): Ending =>
-  Exit.isSuccess(exit)
-    ? { status: "completed", reason: null }
-    : { status: "failed", reason: describe(Cause.squash(exit.cause)) };
-
-const describe = (error: unknown): string => {
-  const tag = tagOf(error);
-  return tag === null ? textOf(error) : `${tag}: ${textOf(error)}`;
-};
-
-const tagOf = (error: unknown): string | null => {
-  if (typeof error !== "object" || error === null) return null;
-  if ("_tag" in error && typeof error._tag === "string") return error._tag;
-  return error instanceof Error ? error.name : null;
-};
+const endingOf =
+  (failed_steps: ReadonlyMap<object, number>) =>
+  (exit: Exit.Exit<unknown, unknown>): Ending => {
+    if (Exit.isSuccess(exit)) return { status: "completed", reason: null, detail: null };
+    const error = Cause.squash(exit.cause);
+    const step_index = failed_steps.get(error as object);
+    const what = step_index === undefined ? "the program failed" : `step ${step_index} failed`;
+    return { status: "failed", ...because(what, error) };
+  };
 
 /**
  * Records `effect` as one step of the run, durable before it returns; its result and its error pass through.
@@ -176,7 +175,7 @@ export const step = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | RecordError, R | TracedRun> =>
   Effect.gen(function* () {
-    const { trace } = yield* TracedRun;
+    const { trace, failed_steps } = yield* TracedRun;
     const parent = yield* CurrentSpan;
     const span: Span = { span_id: randomBytes(8).toString("hex"), hasChildren: false };
     const started_at = yield* now;
@@ -194,18 +193,32 @@ export const step = <A, E, R>(
       Effect.gen(function* () {
         if (parent !== null) parent.hasChildren = true;
         const exit = yield* Effect.exit(restore(Effect.provideService(effect, CurrentSpan, span)));
-        yield* endingOfStep(input, exit).pipe(
+        const step_index = yield* endingOfStep(input, exit).pipe(
           Effect.flatMap(recordEnding),
           Effect.catchIf(isRefusal, (refusal) =>
             Effect.andThen(recordEnding(unrecordable(refusal)), Effect.fail(refusal)),
           ),
           Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
         );
+        if (Exit.isFailure(exit)) noteFailure(failed_steps, exit.cause, span, step_index);
         return yield* exit;
       }),
     );
     return yield* trace.takeStep(recorded);
   });
+
+/** Remembers which step an error comes from: of steps inside each other the innermost, and the last that was tried. */
+const noteFailure = (
+  failed_steps: Map<object, number>,
+  cause: Cause.Cause<unknown>,
+  { hasChildren }: Span,
+  step_index: number,
+): void => {
+  const error = Cause.squash(cause);
+  // A bare value may be another step's too, or the program's own.
+  if (typeof error !== "object" || error === null) return;
+  if (!hasChildren || !failed_steps.has(error)) failed_steps.set(error, step_index);
+};
 
 /** How a step ended, as it is recorded. */
 interface StepEnding {

@@ -157,10 +157,13 @@ for (const [name, config] of databases) {
           });
           assert.deepInclude(run.seal, {
             status: "failed",
-            reason: "no seat",
+            reason: "the source says why",
             completed_at: "2026-02-10T12:43:42.000000Z",
           });
-          assert.deepStrictEqual(valueOf(run.payloads.metadata), { metadata: { tries: 1 } });
+          assert.deepStrictEqual(valueOf(run.payloads.metadata), {
+            metadata: { tries: 1 },
+            detail: "no seat",
+          });
           const [first, second] = run.steps;
           assert.deepInclude(first?.record, {
             source: "external",
@@ -408,7 +411,7 @@ for (const [name, config] of databases) {
           const run = yield* show(tenant_id, "chat-1");
           assert.strictEqual(
             run.seal?.["reason"],
-            "the transcript holds no result of its last call, lost",
+            "the transcript holds no result of its last call",
           );
           assert.deepStrictEqual(
             run.steps.map(({ record, payloads }) => [

@@ -124,7 +124,15 @@ for (const [name, config] of databases) {
           stepOf(act(Effect.sync(() => success(++after)))),
         ]);
         assert.strictEqual(outcome.status, "failed");
-        assert.strictEqual(outcome.reason, "step 1 (act) failed: NO_SUCH_ORDER");
+        // A skill's own codes may say what it found: they are for those who may read the payloads.
+        assert.strictEqual(outcome.reason, "step 1 failed");
+        assert.strictEqual(outcome.detail, "act: NO_SUCH_ORDER");
+        const run = yield* show(outcome.run_id);
+        assert.strictEqual(run.seal?.["reason"], outcome.reason);
+        assert.deepStrictEqual(run.payloads.metadata, {
+          state: "present",
+          value: { failed_steps: [1], detail: "act: NO_SUCH_ORDER" },
+        });
         assert.strictEqual(outcome.step_count, 2);
         assert.strictEqual(after, 0);
         const { integrity, lifecycle } = yield* verdict(outcome.run_id);
@@ -463,7 +471,7 @@ for (const [name, config] of databases) {
           onStep,
         });
         assert.strictEqual(outcome.status, "aborted");
-        yield* assertAborted(run_id, "the run died: no screen");
+        yield* assertAborted(run_id, "the run died: Error");
       }),
     );
 
@@ -488,7 +496,7 @@ for (const [name, config] of databases) {
         assert.strictEqual(after, 0);
         const run = yield* show(run_id);
         assert.strictEqual(run.status, "aborted");
-        assert.include(run.seal?.["reason"], "the run could not be recorded");
+        assert.strictEqual(run.seal?.["reason"], "the run could not be recorded: ChainMoved");
       }),
     );
 
@@ -510,7 +518,8 @@ for (const [name, config] of databases) {
           // It did not go on until the lease's time was over.
           const lasted_ms = Date.parse(outcome.completed_at) - Date.parse(outcome.started_at);
           assert.isBelow(lasted_ms, lease_ms);
-          assert.include(outcome.reason, "the lease of trace");
+          assert.strictEqual(outcome.reason, "the run could not be recorded: LeaseLost");
+          assert.include(outcome.detail, "the lease of trace");
           const { lifecycle } = yield* verdict(run_id);
           assert.strictEqual(lifecycle, "ABORTED");
         }),

@@ -2,6 +2,7 @@
 import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
 import * as Cause from "effect/Cause";
 import * as Data from "effect/Data";
@@ -94,7 +95,11 @@ for (const [name, config] of databases) {
           assert.strictEqual(error, outOfStock);
           const run = yield* show(run_id);
           assert.strictEqual(run.seal?.["status"], "failed");
-          assert.strictEqual(run.seal?.["reason"], "OutOfStock: no more of order 7");
+          assert.strictEqual(run.seal?.["reason"], "step 0 failed: OutOfStock");
+          assert.deepStrictEqual(run.payloads.metadata, {
+            state: "present",
+            value: { detail: "OutOfStock: no more of order 7" },
+          });
           assert.deepStrictEqual(
             fieldsOf(run.steps, "status", "level", "outcome_code", "retry_count"),
             [["failure", "ERROR", "OutOfStock", 1]],
@@ -103,6 +108,41 @@ for (const [name, config] of databases) {
             state: "present",
             value: { error: "OutOfStock: no more of order 7" },
           });
+        }),
+      );
+
+      it.effect("tells whoever gets one of its steps nothing of what another's error says", () =>
+        Effect.gen(function* () {
+          const secret = "4111-1111 of Jane Doe";
+          const declined = new Error(`card ${secret} declined`);
+          const renamed = Object.assign(new Error(secret), { name: `${secret} declined` });
+          const tagged = { _tag: secret };
+          const ok = TracedRun.step({ skill_id: "look" }, Effect.succeed("seen"));
+          const pay = (error: unknown) => TracedRun.step({ skill_id: "pay" }, Effect.fail(error));
+          const programs: ReadonlyArray<readonly [Effect.Effect<unknown, unknown, any>, string]> = [
+            [pay(declined), "step 1 failed: Error"],
+            [pay(renamed), "step 1 failed"],
+            [pay(tagged), "step 1 failed"],
+            [pay(secret), "the program failed"],
+            [Effect.fail(declined), "the program failed: Error"],
+            [Effect.die(declined), "the run died: Error"],
+            // Of steps inside each other it is the innermost, and of attempts the last.
+            [
+              TracedRun.step({ skill_id: "outer" }, Effect.retry(pay(declined), { times: 1 })),
+              "step 2 failed: Error",
+            ],
+          ];
+          const proofs = yield* RunProofCoordinator;
+          for (const [fails, reason] of programs) {
+            const run_id = runId();
+            yield* Effect.exit(TracedRun.run({ tenant_id, run_id }, Effect.andThen(ok, fails)));
+            const run = yield* show(run_id);
+            assert.strictEqual(run.seal?.["reason"], reason);
+            assert.include(JSON.stringify(run.payloads.metadata), secret);
+            const { text } = yield* proofs.getStepBundle({ tenant_id, run_id, step_index: 0 });
+            assert.notInclude(text, secret);
+            assert.include(text, reason);
+          }
         }),
       );
 
@@ -138,7 +178,11 @@ for (const [name, config] of databases) {
           assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause));
           const run = yield* show(run_id);
           assert.strictEqual(run.seal?.["status"], "aborted");
-          assert.strictEqual(run.seal?.["reason"], "the run died: a bug");
+          assert.strictEqual(run.seal?.["reason"], "the run died: Error");
+          assert.deepStrictEqual(run.payloads.metadata, {
+            state: "present",
+            value: { detail: "Error: a bug" },
+          });
           assert.deepStrictEqual(fieldsOf(run.steps, "status", "outcome_code"), [
             ["failure", "DEFECT"],
           ]);

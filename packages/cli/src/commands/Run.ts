@@ -55,6 +55,7 @@ export const renderOutcome = (screen: Screen, outcome: RunOutcome): string => {
     ["trace_id", outcome.trace_id],
     ["status", tone(screen, good ? "good" : "bad", outcome.status)],
     ...(outcome.reason === null ? [] : [["reason", printable(outcome.reason)] as const]),
+    ...(outcome.detail === null ? [] : [["detail", printable(outcome.detail)] as const]),
     ["root_hash", outcome.root_hash],
   ];
   return lines.map(([key, value]) => `${key.padEnd(9)}  ${value}`).join("\n");

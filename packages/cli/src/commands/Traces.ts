@@ -103,6 +103,14 @@ const lifecycle = (run: ShownRun): string => {
   return `${state} (${run.status})${reason === null ? "" : `: ${reason}`}`;
 };
 
+/** What the seal's metadata says beside the reason, while it is there. */
+const detail = ({ payloads: { metadata } }: ShownRun): string | null => {
+  if (metadata.state !== "present") return null;
+  const { value } = metadata;
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? textOf(value as StoredRecord, "detail") : null;
+};
+
 const took = (run: ShownRun): string => {
   const from = Duration.epochMs(textOf(run.trace, "started_at") ?? "");
   const to = run.seal === null ? null : Duration.epochMs(textOf(run.seal, "completed_at") ?? "");
@@ -122,6 +130,7 @@ export const renderRun = (screen: Screen, run: ShownRun): string => {
     ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
     ["steps", steps],
     ["seal", lifecycle(run), statusTone(run.status)],
+    ["detail", detail(run)],
     ["root", run.root_hash],
   ];
   const head = fields.flatMap(([label, value, name]) => {

@@ -39,8 +39,8 @@ const RENEWALS_PER_LEASE = 3;
 /** How long sealing may take when the work is over, so that a process told to end does end. The lease does it then. */
 const SEAL_TIMEOUT_MS = 10_000;
 
-/** Characters of an error's text that a seal's reason keeps. */
-const REASON_CHARACTERS_MAX = 1_000;
+/** Characters of an error's text that a record keeps. */
+const TEXT_CHARACTERS_MAX = 1_000;
 
 /** What a trace starts from: the trace record's fields, but for those that are made here. */
 export interface BeginInput extends Omit<
@@ -60,8 +60,12 @@ export type StepDraft = Omit<
 /** How the work of a run ended. */
 export interface Ending {
   readonly status: "completed" | "failed" | "aborted";
+  /** In fixed words: whoever gets a single step of the run reads it too, and it can't be erased. */
   readonly reason: string | null;
-  readonly metadata?: unknown;
+  /** What an error says. It goes into the seal's metadata, a payload. */
+  readonly detail: string | null;
+  /** What else goes into the metadata. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
 }
 
 /** What stops a run's recording for good. */
@@ -242,8 +246,17 @@ const abortUnanswered = Effect.fnUntraced(function* (
   error: unknown,
 ) {
   const sealed_at = yield* now;
-  const { status, reason } = aborted(`the run could not be started: ${textOf(error)}`);
-  const seal = prepareSeal({ trace_id, status, reason, completed_at: sealed_at, sealed_at });
+  const ending = aborted(because("the run could not be started", error));
+  const { status, reason } = ending;
+  const metadata = metadataOf(ending);
+  const seal = prepareSeal({
+    trace_id,
+    status,
+    reason,
+    metadata,
+    completed_at: sealed_at,
+    sealed_at,
+  });
   yield* logs.seal({ trace_id, holder, seal, status }).pipe(answerWithin(SEAL_TIMEOUT_MS));
 });
 
@@ -364,18 +377,49 @@ const endingFor = <A, E>(
   exit: Exit.Exit<A, E | StopReason>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
 ): Ending => {
-  const abort_reason = abortReason(writer, exit);
-  if (abort_reason !== null) return aborted(`${abort_reason}${stepsCutOff(writer)}`);
+  const why = abortReason(writer, exit);
+  if (why !== null) return aborted({ ...why, reason: `${why.reason}${stepsCutOff(writer)}` });
   // Nothing stopped the recording, so any failure left is the work's own.
-  const ending = endingOf(exit as Exit.Exit<A, E>);
-  return { ...ending, reason: ending.reason === null ? null : recordText(ending.reason) };
+  return endingOf(exit as Exit.Exit<A, E>);
 };
 
-const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): string | null => {
-  if (stop_reason !== null) return `the run could not be recorded: ${textOf(stop_reason)}`;
+/** Why a run ended, as `Ending` says it. */
+type Why = Pick<Ending, "detail"> & { readonly reason: string };
+
+const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): Why | null => {
+  if (stop_reason !== null) return because("the run could not be recorded", stop_reason);
   if (Exit.isSuccess(exit)) return null;
-  if (Cause.hasInterruptsOnly(exit.cause)) return "the run was interrupted";
-  return Cause.hasDies(exit.cause) ? `the run died: ${textOf(Cause.squash(exit.cause))}` : null;
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    return { reason: "the run was interrupted", detail: null };
+  }
+  return Cause.hasDies(exit.cause) ? because("the run died", Cause.squash(exit.cause)) : null;
+};
+
+/** What happened, by which kind of error; what the error says is the detail. */
+export const because = (what: string, error: unknown): Why => {
+  const kind = kindOf(error);
+  return { reason: kind === null ? what : `${what}: ${kind}`, detail: recordText(describe(error)) };
+};
+
+/** What a program calls its errors. Other text in a tag or name is data, and is not for everyone. */
+const KIND = /^[A-Za-z_$][\w.$/@-]{0,99}$/u;
+
+const kindOf = (error: unknown): string | null => {
+  const tag = tagOf(error);
+  return tag !== null && KIND.test(tag) ? tag : null;
+};
+
+/** An error's tag, or its name; null where it has neither. */
+export const tagOf = (error: unknown): string | null => {
+  if (typeof error !== "object" || error === null) return null;
+  if ("_tag" in error && typeof error._tag === "string") return error._tag;
+  return error instanceof Error ? error.name : null;
+};
+
+/** An error's tag and text. */
+export const describe = (error: unknown): string => {
+  const tag = tagOf(error);
+  return tag === null ? textOf(error) : `${tag}: ${textOf(error)}`;
 };
 
 /** What an aborted run's reason says of steps that went on in other fibers. */
@@ -384,13 +428,12 @@ const stepsCutOff = ({ steps_in_flight }: Writer): string =>
     ? ""
     : `; ${steps_in_flight === 1 ? "1 step was" : `${steps_in_flight} steps were`} still under way, and what came of it is not recorded`;
 
-const aborted = (reason: string) => ({
-  status: "aborted" as const,
-  reason: recordText(reason),
-});
+const aborted = (why: Why) => ({ status: "aborted" as const, ...why });
 
-/** An error's text, for a reason. */
-export const textOf = (error: unknown): string => {
+const metadataOf = ({ detail, metadata }: Ending): unknown =>
+  detail === null ? metadata : { ...metadata, detail };
+
+const textOf = (error: unknown): string => {
   if (error instanceof Error) return error.message === "" ? error.name : error.message;
   return typeof error === "string" ? error : "an error with no message";
 };
@@ -398,9 +441,9 @@ export const textOf = (error: unknown): string => {
 /** A text as a record may hold it: valid Unicode, no U+0000, not long. */
 export const recordText = (text: string): string => {
   const valid = text.toWellFormed().replaceAll("\u0000", "\ufffd");
-  return valid.length <= REASON_CHARACTERS_MAX
+  return valid.length <= TEXT_CHARACTERS_MAX
     ? valid
-    : `${valid.slice(0, REASON_CHARACTERS_MAX).toWellFormed()}…`;
+    : `${valid.slice(0, TEXT_CHARACTERS_MAX).toWellFormed()}…`;
 };
 
 /** Seals the trace, when no step is being written; where it can't be sealed as it ended, as `aborted`. */
@@ -409,7 +452,7 @@ const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, St
     Effect.catchIf(
       (error) => ending.status !== "aborted" && error._tag !== "ChainMismatch",
       (error) =>
-        writeSeal(writer, aborted(`the run could not be sealed: ${textOf(error)}`)).pipe(
+        writeSeal(writer, aborted(because("the run could not be sealed", error))).pipe(
           // The first error is what went wrong; that aborting failed too follows from it.
           Effect.mapError(() => error),
         ),
@@ -419,9 +462,11 @@ const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, St
 
 const writeSeal = Effect.fnUntraced(function* (
   writer: Writer,
-  { status, reason, metadata }: Ending,
+  ending: Ending,
 ): Effect.fn.Return<RunOutcome, StopReason> {
   const { trace, chain, unanswered, stop_reason } = writer;
+  const { status, reason, detail } = ending;
+  const metadata = metadataOf(ending);
   const { trace_id } = trace;
   const sealed_at = yield* now;
   const seal = yield* refusable(() =>
@@ -446,6 +491,7 @@ const writeSeal = Effect.fnUntraced(function* (
     tenant_id: trace.tenant_id,
     status,
     reason,
+    detail,
     root_hash: answered.root_hash,
     step_count: answered.step_count,
     started_at: trace.started_at,

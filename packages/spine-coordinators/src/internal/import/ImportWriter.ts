@@ -279,7 +279,7 @@ const stepOf = (run: OpenRun, event: SourceStep, timestamp: string): PreparedSte
 };
 
 const sealOf = (trace_id: string, event: SourceEnd, sealed_at: string) => {
-  const { metadata, completed_at, import_notes } = event;
+  const { metadata, detail, completed_at, import_notes } = event;
   const notes = {
     ...import_notes,
     ...(completed_at === null ? { completed_at: "the time of the import" } : {}),
@@ -287,6 +287,7 @@ const sealOf = (trace_id: string, event: SourceEnd, sealed_at: string) => {
   const said = {
     ...(Object.keys(notes).length === 0 ? {} : { import: notes }),
     ...(metadata === undefined ? {} : { metadata }),
+    ...(detail === undefined ? {} : { detail }),
   };
   // The record's schema refuses any other status and reason.
   const status = event.status as ImportedRun["status"];

@@ -38,7 +38,10 @@ export interface SourceStep {
 export interface SourceEnd {
   readonly event: "end";
   readonly status: JsonValue;
+  /** In fixed words: what the source itself says is `detail`. */
   readonly reason: JsonValue;
+  /** The source's own reason, which goes into the metadata. */
+  readonly detail?: string | undefined;
   /** Null where the source gives no time. */
   readonly completed_at: JsonValue;
   readonly metadata?: JsonValue | undefined;

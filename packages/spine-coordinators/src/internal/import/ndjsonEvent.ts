@@ -75,7 +75,11 @@ const eventOf = (type: string, line: JsonObject): SourceEvent => {
     return { event: "step", step_index, params, outcome_data, attributes, fields };
   }
   const { status = null, reason = null, completed_at = null, metadata } = line;
-  return { event: "end", status, reason, completed_at, metadata, import_notes: {} };
+  const ended = { event: "end" as const, status, completed_at, metadata, import_notes: {} };
+  // What is no text at all is for the record's schema to refuse.
+  return typeof reason !== "string" || reason === ""
+    ? { ...ended, reason }
+    : { ...ended, reason: "the source says why", detail: reason };
 };
 
 const pick = (line: JsonObject, keys: ReadonlyArray<string>): JsonObject =>

@@ -251,7 +251,7 @@ const endOf = (calls: ReadonlyArray<Call>): SourceEnd => {
   return {
     event: "end",
     status: isBrokenOff ? "aborted" : "completed",
-    reason: isBrokenOff ? `the transcript holds no result of its last call, ${last.name}` : null,
+    reason: isBrokenOff ? "the transcript holds no result of its last call" : null,
     completed_at: null,
     import_notes: { status: "the transcript gives none; it is recorded to its last message" },
   };
