@@ -6,13 +6,13 @@ import {
   STEP_RECORD_TYPE,
 } from "@runproof/schemas/StepRecord";
 import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
-import { commitOptional } from "./internal/commitOptional.ts";
+import { commitOptional, saltedAttributes } from "./internal/commitOptional.ts";
 import type { Payload } from "./Payload.ts";
 import { RecordInvalid, validator } from "./RecordInvalid.ts";
 
 /**
  * All fields of a step record but `step_index`, which the store gives, and `level`, which follows from the status; with
- * the payloads themselves. A payload left out is none; null is a payload.
+ * the payloads themselves. A payload left out is none, null is a payload; where all are left out, `attributes` is `{}`.
  */
 export interface StepInput extends Omit<
   StepRecord,
@@ -46,7 +46,11 @@ export const prepareStep = (input: StepInput, limits?: CanonicalLimits): Prepare
   const payloads = {
     params: commitOptional("params", input.params, limits),
     outcome_data: commitOptional("outcome_data", input.outcome_data, limits),
-    attributes: commitOptional("attributes", input.attributes, limits),
+    attributes: commitOptional(
+      "attributes",
+      saltedAttributes(input.attributes, [input.params, input.outcome_data]),
+      limits,
+    ),
   };
   for (const key of ["step_index", "level"]) {
     if (Object.hasOwn(input, key)) {

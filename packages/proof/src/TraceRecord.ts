@@ -6,11 +6,14 @@ import {
 } from "@runproof/schemas/TraceRecord";
 import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
 import { firstLink, leafHash } from "./Chain.ts";
-import { commitOptional } from "./internal/commitOptional.ts";
+import { commitOptional, saltedAttributes } from "./internal/commitOptional.ts";
 import type { Payload } from "./Payload.ts";
 import { validator } from "./RecordInvalid.ts";
 
-/** All fields of a trace record, with the payloads themselves. A payload left out is none; null is a payload. */
+/**
+ * All fields of a trace record, with the payloads themselves. A payload left out is none, null is a payload; where both
+ * are left out, `attributes` is `{}`.
+ */
 export interface TraceInput extends Omit<TraceRecord, "type" | TracePayloadName> {
   readonly plan?: unknown;
   readonly attributes?: unknown;
@@ -36,7 +39,11 @@ const validate = validator(
 export const prepareTrace = (input: TraceInput, limits?: CanonicalLimits): PreparedTrace => {
   const payloads = {
     plan: commitOptional("plan", input.plan, limits),
-    attributes: commitOptional("attributes", input.attributes, limits),
+    attributes: commitOptional(
+      "attributes",
+      saltedAttributes(input.attributes, [input.plan]),
+      limits,
+    ),
   };
   const record = canonicalize(
     validate({

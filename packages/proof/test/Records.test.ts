@@ -56,6 +56,15 @@ describe("a trace record", () => {
     });
   });
 
+  it("can't be guessed from its leaf, even where it has no payload: it commits to an empty one", () => {
+    const input = traceInput({ plan: undefined, attributes: undefined });
+    const { payloads, leaf_hash } = prepareTrace(input);
+    expect(payloads).toMatchObject({ plan: null, attributes: { text: "{}" } });
+    expect(prepareTrace(input).leaf_hash).not.toBe(leaf_hash);
+    const planned = prepareTrace(traceInput({ plan: null, attributes: undefined }));
+    expect(planned.payloads.attributes).toBeNull();
+  });
+
   it.each([
     ["$.trace_id", { trace_id: "" }],
     ["$.run_id", { run_id: "x".repeat(256) }],
@@ -117,6 +126,24 @@ describe("a step record", () => {
         },
       ),
     );
+  });
+
+  it("can't be guessed from its leaf, even where it has no payload: it commits to an empty one", () => {
+    const none = { params: undefined, outcome_data: undefined, attributes: undefined };
+    const leafOf = () => {
+      const prepared = prepareStep(stepInput(0, none));
+      expect(prepared.payloads).toMatchObject({
+        params: null,
+        outcome_data: null,
+        attributes: { text: "{}" },
+      });
+      return leafHash(stepRecordText(prepared, 0));
+    };
+    expect(leafOf()).not.toBe(leafOf());
+    for (const some of [{ params: null }, { outcome_data: 0 }]) {
+      const { payloads } = prepareStep(stepInput(0, { ...none, ...some }));
+      expect(payloads.attributes).toBeNull();
+    }
   });
 
   it.each([

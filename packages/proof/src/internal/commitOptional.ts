@@ -15,3 +15,10 @@ export const commitOptional = (
     throw new CanonicalJsonError(`$.${name}${error.path.slice(1)}`, error.what, error.remedy);
   }
 };
+
+/**
+ * What a record's `attributes` commit to: an empty object where there is no payload at all. Its salt hides the record,
+ * whose leaf hash stands in the proofs of its neighbours and could be guessed without one.
+ */
+export const saltedAttributes = (attributes: unknown, others: ReadonlyArray<unknown>): unknown =>
+  [attributes, ...others].every((payload) => payload === undefined) ? {} : attributes;
