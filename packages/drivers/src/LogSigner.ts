@@ -79,7 +79,7 @@ export interface KeyRotation {
 /** The steps of a rotation. Each is durable, and all of them can be done again after a crash. */
 export interface RotationSteps {
   /** Makes the new key beside the old one, or takes up the rotation that is under way. */
-  readonly begin: (log_size: number) => Effect.Effect<KeyRotation, SignerError>;
+  readonly begin: Effect.Effect<KeyRotation, SignerError>;
   /** Drops the old key. Refused before a tree of more than `above_index` entries was signed by both. */
   readonly finish: (above_index: number) => Effect.Effect<void, SignerError>;
 }

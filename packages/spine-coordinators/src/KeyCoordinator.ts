@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { CheckpointsBridge } from "./CheckpointsBridge.ts";
 import { checkpointLog, settleLog } from "./internal/log/checkpointLog.ts";
+import { requireTree } from "./internal/log/LoggedTree.ts";
 import { now } from "./internal/now.ts";
 import { invalidInput, refusable } from "./internal/refused.ts";
 import { LogBridge } from "./LogBridge.ts";
@@ -30,6 +31,8 @@ export type { LogKey, SignerStatus } from "./SignerBridge.ts";
 export interface RotatedKeys {
   readonly old_vkey: string;
   readonly new_vkey: string;
+  /** Whether an earlier call had done all of it, and was cut off before it said so. */
+  readonly was_done: boolean;
 }
 
 /** Changes keys. */
@@ -39,7 +42,7 @@ export class KeyCoordinator extends Context.Service<
     /**
      * Puts a new key in the old one's place: an EVENT that it was added under a checkpoint that both sign, an EVENT that
      * the old one is retired under another, and the old private key is dropped. Cut off anywhere, it is taken up by the
-     * next call.
+     * next call. A log that does not extend what the key signed last is `LogShrunk` or `LogForked`: nothing is written then.
      */
     readonly rotate: (input: {
       readonly actor: string;
@@ -79,7 +82,9 @@ const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authorit
   const signer = yield* SignerBridge;
   return yield* signer.rotate((steps) =>
     Effect.gen(function* () {
-      const rotation = yield* steps.begin((yield* settleLog).size);
+      const { last } = yield* signer.status;
+      if (last !== null) yield* requireTree(last);
+      const rotation = yield* steps.begin;
       const { old_vkey, new_vkey, is_finished } = rotation;
       if (!is_finished) {
         yield* announce("key_added", rotation, authority);
@@ -88,7 +93,7 @@ const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authorit
         yield* checkpointLog;
         yield* steps.finish(retired_index);
       }
-      return { old_vkey, new_vkey };
+      return { old_vkey, new_vkey, was_done: is_finished } satisfies RotatedKeys;
     }),
   );
 });

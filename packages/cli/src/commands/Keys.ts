@@ -121,6 +121,11 @@ const rotate = Command.make(
     );
     if (json) yield* printJson(rotated);
     else yield* output.data(rotated.new_vkey);
+    if (rotated.was_done) {
+      yield* output.note(
+        "this rotation was cut off when all but its end was done, and is finished now; for another, run it again",
+      );
+    }
     yield* output.note(
       `the old key is retired: ${rotated.old_vkey}\ngive the new one to whoever verifies; checkpoints signed before need the old one`,
     );

@@ -17,7 +17,7 @@ const STATE_MODE = 0o600;
 
 const Rotation = Schema.Struct({
   new_vkey: Schema.String,
-  /** The log's size when the rotation began: its EVENTs come no earlier. */
+  /** How many entries were signed when the rotation began: its EVENTs come no earlier. */
   from_index: Schema.Int,
 });
 
@@ -30,7 +30,7 @@ const StateFile = Schema.Struct({
 
 /** What a signer knows that the database can't change. */
 export interface SignerState {
-  /** The verifier key of the key that this is the state of. */
+  /** The verifier key of the key that this is the state of: the old one until a rotation said that it is finished. */
   readonly vkey: string;
   /** Null before the first. */
   readonly last: SignedCheckpoint | null;

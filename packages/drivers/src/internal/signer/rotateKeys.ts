@@ -12,7 +12,7 @@ import { type SignerKeys, type SignerState, writeState } from "./SignerState.ts"
 type FileConfig = LogSignerConfig & { readonly kind: "file" };
 
 /** The new key goes into the file first: a rotation whose key is lost could never be finished. */
-const begin = (config: FileConfig, log_size: number) => {
+const begin = (config: FileConfig) => {
   const record = Effect.fnUntraced(function* (
     [old_key, new_key]: readonly [SignerKeys[0], SignerKeys[0]],
     state: SignerState,
@@ -25,10 +25,15 @@ const begin = (config: FileConfig, log_size: number) => {
   return openSigner(config, ({ keys, state }: OpenSigner) =>
     Effect.gen(function* (): Effect.fn.Return<KeyRotation, SignerError> {
       const [active, next] = keys;
-      const { rotation, vkey } = state;
+      const { rotation, vkey, last } = state;
+      const signed_size = last?.tree_size ?? 0;
       if (next !== undefined) {
-        return rotation === null || rotation.new_vkey !== next.verifier.text
-          ? yield* record([active, next], state, 0)
+        if (rotation === null || rotation.new_vkey !== next.verifier.text) {
+          return yield* record([active, next], state, 0);
+        }
+        // An index beyond what was signed may be another log's: the EVENTs would be looked for where they can't be.
+        return rotation.from_index > signed_size
+          ? yield* record([active, next], state, signed_size)
           : { old_vkey: active.verifier.text, ...rotation, is_finished: false };
       }
       if (rotation !== null && vkey !== active.verifier.text) {
@@ -41,7 +46,7 @@ const begin = (config: FileConfig, log_size: number) => {
       }
       const made = generateSignerKey(active.verifier.name);
       yield* writeKeys(config.key_path, [active, made], { replaces: true });
-      return yield* record([active, made], state, log_size);
+      return yield* record([active, made], state, signed_size);
     }),
   );
 };
@@ -88,7 +93,7 @@ export const rotateKeys = <A, E, R>(
       Effect.andThen(
         lockFile(`${config.state_path}.rotation.lock`),
         use({
-          begin: (log_size) => begin(config, log_size),
+          begin: begin(config),
           finish: (above_index) => finish(config, above_index),
         }),
       ),

@@ -57,11 +57,7 @@ export const signTree = <E, R>(
     if (last !== null && last.tree_size === tree_size && last.root_hash === root_hash) return last;
     const head = { origin: keys[0].verifier.name, tree_size, root_hash };
     const signed = { ...head, note: signCheckpoint(head, keys) };
-    yield* writeState(config.state_path, {
-      vkey: keys[0].verifier.text,
-      last: signed,
-      // With the old key dropped, the rotation that dropped it is over.
-      rotation: keys.length === 1 ? null : state.rotation,
-    });
+    // Nor is a rotation's end noted here: who began it has not heard of it yet, and would begin another.
+    yield* writeState(config.state_path, { ...state, last: signed });
     return signed;
   });
