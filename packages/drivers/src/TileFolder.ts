@@ -20,6 +20,9 @@ const PUBLIC_MODE = 0o644;
 const READ_REMEDY = "Let this process read what it publishes.";
 const WRITE_REMEDY = "Name a folder that this process may write to.";
 
+/** How a published file was found. */
+export type FoundFile = "whole" | "missing" | "different";
+
 /** Reads and writes such folders. */
 export class TileFolder extends Context.Service<
   TileFolder,
@@ -37,6 +40,12 @@ export class TileFolder extends Context.Service<
       path: string,
       bytes: Uint8Array,
     ) => Effect.Effect<boolean, FileFailed>;
+    /** Writes such a file again where it is missing or holds other bytes; answers which it was, `whole` where neither. */
+    readonly restore: (
+      folder: string,
+      path: string,
+      bytes: Uint8Array,
+    ) => Effect.Effect<FoundFile, FileFailed>;
     /** Replaces the checkpoint: the last thing to write. */
     readonly publish: (folder: string, note: string) => Effect.Effect<void, FileFailed>;
   }
@@ -47,6 +56,7 @@ export class TileFolder extends Context.Service<
       open: (folder) => Effect.andThen(makeFolder(folder), lockFile(join(folder, LOCK))),
       checkpoint: (folder) => readText(join(folder, CHECKPOINT), READ_REMEDY),
       write: writeOnce,
+      restore: writeAgain,
       publish: (folder, note) => writeFile(join(folder, CHECKPOINT), note),
     }),
   );
@@ -66,6 +76,14 @@ const writeFile = (path: string, content: string | Uint8Array) =>
     catch: fileFailed(path, WRITE_REMEDY),
   });
 
+const findFile = (path: string, bytes: Uint8Array): Effect.Effect<FoundFile, FileFailed> =>
+  Effect.map(readBytes(path, READ_REMEDY), (found) =>
+    found === null ? "missing" : found.equals(bytes) ? "whole" : "different",
+  );
+
+const writeTile = (path: string, bytes: Uint8Array) =>
+  Effect.andThen(makeFolder(dirname(path)), writeFile(path, bytes));
+
 function writeOnce(
   folder: string,
   path: string,
@@ -73,17 +91,30 @@ function writeOnce(
 ): Effect.Effect<boolean, FileFailed> {
   return Effect.gen(function* () {
     const target = join(folder, path);
-    const found = yield* readBytes(target, READ_REMEDY);
-    if (found !== null) {
-      if (found.equals(bytes)) return false;
+    const found = yield* findFile(target, bytes);
+    if (found === "whole") return false;
+    if (found === "different") {
       return yield* new FileFailed({
         path: target,
         what: "is there with other bytes than the log's",
-        remedy: "Export into an empty folder: this one holds another log, or was changed.",
+        remedy:
+          "If the folder is this log's, repair it with `runproof log export DIR --check`; else export into an empty one.",
       });
     }
-    yield* makeFolder(dirname(target));
-    yield* writeFile(target, bytes);
+    yield* writeTile(target, bytes);
     return true;
+  });
+}
+
+function writeAgain(
+  folder: string,
+  path: string,
+  bytes: Uint8Array,
+): Effect.Effect<FoundFile, FileFailed> {
+  return Effect.gen(function* () {
+    const target = join(folder, path);
+    const found = yield* findFile(target, bytes);
+    if (found !== "whole") yield* writeTile(target, bytes);
+    return found;
   });
 }

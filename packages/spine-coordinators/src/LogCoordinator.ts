@@ -82,7 +82,10 @@ export class LogCoordinator extends Context.Service<
     >;
     /** The proofs of a sealed trace's two entries, which must hold these digests. */
     readonly proveTrace: (trace: LoggedTrace) => Effect.Effect<LogProofs, ProveEntryError>;
-    /** Writes the latest checkpoint's tree into a folder for a static host, as far as it is not there yet. */
+    /**
+     * Writes the latest checkpoint's tree into a folder for a static host, as far as it is not there yet. What is published
+     * already is looked at only where `checks` is true, and is repaired then.
+     */
     readonly exportTiles: (
       input: ExportTiles,
     ) => Effect.Effect<

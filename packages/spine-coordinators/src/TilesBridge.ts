@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer";
 /** Reads and writes folders for static hosts. */
 export class TilesBridge extends Context.Service<
   TilesBridge,
-  Pick<TileFolder["Service"], "open" | "checkpoint" | "write" | "publish">
+  Pick<TileFolder["Service"], "open" | "checkpoint" | "write" | "restore" | "publish">
 >()("@runproof/spine-coordinators/TilesBridge") {
   static readonly layer: Layer.Layer<TilesBridge, never, TileFolder> = Layer.effect(
     TilesBridge,

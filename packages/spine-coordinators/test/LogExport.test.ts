@@ -35,7 +35,15 @@ const exportTo = (
 ) =>
   inProcess(
     place,
-    Effect.flatMap(LogCoordinator, (log) => log.exportTiles({ folder, onProgress })),
+    Effect.flatMap(LogCoordinator, (log) => log.exportTiles({ folder, checks: false, onProgress })),
+  );
+
+const checkIn = (place: LogPlace, folder: string) =>
+  inProcess(
+    place,
+    Effect.flatMap(LogCoordinator, (log) =>
+      log.exportTiles({ folder, checks: true, onProgress: () => Effect.void }),
+    ),
   );
 
 /** The files of a folder with their bytes and inodes. */
@@ -214,6 +222,73 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("an exported 
         _tag: "StoredDataUnreadable",
         where: expect.stringContaining("log tile level 0, index 1"),
       });
+    }),
+  );
+
+  it.effect("is repaired where files were lost or changed, each changed one by its name", () =>
+    Effect.gen(function* () {
+      const { place, folder } = yield* signedLog(600);
+      yield* exportTo(place, folder);
+      const whole = filesOf(folder);
+      const none = { files_written: 0, files_checked: 7, files_replaced: [] };
+      expect(yield* checkIn(place, folder)).toMatchObject(none);
+      expect(filesOf(folder)).toEqual(whole);
+
+      const lost = ["tile/0/000", "tile/1/000.p/2"];
+      const changed = ["tile/entries/001", "tile/0/002.p/88", "checkpoint"];
+      for (const path of lost) rmSync(join(folder, path));
+      writeFileSync(join(folder, "tile/entries/001"), "overwritten");
+      writeFileSync(join(folder, "tile/0/002.p/88"), "");
+      const note = readFileSync(join(folder, "checkpoint"), "utf8");
+      writeFileSync(
+        join(folder, "checkpoint"),
+        `${note.slice(0, -20)}AAAAAAAAAA${note.slice(-10)}`,
+      );
+      // Without the check nothing of this is looked at.
+      expect(yield* exportTo(place, folder)).toMatchObject({
+        files_written: 0,
+        files_checked: null,
+      });
+      const repaired = yield* checkIn(place, folder);
+      expect(repaired).toMatchObject({ tree_size: 600, files_written: 5, files_checked: 7 });
+      expect(repaired.files_replaced.toSorted()).toEqual(changed.toSorted());
+      const bytesOf = (files: ReturnType<typeof filesOf>) =>
+        [...files].map(([path, { bytes }]) => [path, bytes]);
+      expect(bytesOf(filesOf(folder))).toEqual(bytesOf(whole));
+
+      yield* inProcess(place, Effect.andThen(recordRuns(1), checkpoint));
+      rmSync(join(folder, "tile/0/001"));
+      expect(yield* checkIn(place, folder)).toMatchObject({ tree_size: 602, files_written: 3 });
+      expect(yield* checkIn(place, folder)).toMatchObject({ ...none, tree_size: 602 });
+    }),
+  );
+
+  it.effect("keeps signatures that others added to its checkpoint", () =>
+    Effect.gen(function* () {
+      const { place, folder } = yield* signedLog(100);
+      yield* exportTo(place, folder);
+      const path = join(folder, "checkpoint");
+      const witnessed = `${readFileSync(path, "utf8")}\u2014 witness.example/w AAAAAAAA\n`;
+      writeFileSync(path, witnessed);
+      expect(yield* checkIn(place, folder)).toMatchObject({ files_replaced: [] });
+      expect(readFileSync(path, "utf8")).toBe(witnessed);
+    }),
+  );
+
+  it.effect("is not repaired from a log that is not what was signed", () =>
+    Effect.gen(function* () {
+      const { place, folder } = yield* signedLog(600);
+      yield* exportTo(place, folder);
+      const before = filesOf(folder);
+      yield* forge(
+        place,
+        "update aos_log_entries set digest = repeat('0', 64) where log_index = 300",
+        `update aos_log_tiles set hashes = overlay(hashes placing sha256('\\x0001'::bytea || decode(repeat('0', 64), 'hex')) from 1 + 32 * 44) where level = 0 and tile_index = 1`,
+      );
+      expect(yield* Effect.flip(checkIn(place, folder))).toMatchObject({
+        _tag: "StoredDataUnreadable",
+      });
+      expect(filesOf(folder)).toEqual(before);
     }),
   );
 

@@ -31,31 +31,50 @@ const exportLog = Command.make(
     folder: Argument.Path("DIR").pipe(
       Argument.withDescription("Folder to write to, for any static host"),
     ),
+    checks: Flag.Boolean("check").pipe(
+      Flag.withDescription(
+        "Also compare every file of the published tree with the log, and write it again where it is missing or differs; without it, what was published before is not looked at",
+      ),
+      Flag.withDefault(false),
+      Flag.withoutNegation,
+    ),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, folder }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, folder, checks }) {
     const { json } = yield* root;
     const output = yield* Output;
     const { LogCoordinator } = yield* logCoordinator;
     const exported = yield* withRunproof(
       { databaseUrl, home },
       Effect.flatMap(LogCoordinator, (log) =>
-        Progress.during("exporting", null, (report) =>
+        Progress.during(checks ? "checking" : "exporting", null, (report) =>
           log.exportTiles({
             folder,
+            checks,
             onProgress: (done, total) => report({ done, total }),
           }),
         ),
       ),
     );
+    const { tree_size, previous_size, files_checked, files_written, files_replaced } = exported;
+    for (const path of files_replaced) {
+      yield* output.note(`was not the log's, and was written again: ${printable(path)}`);
+    }
     if (json) return yield* printJson({ folder, ...exported });
+    const checked = files_checked === null ? "" : `, ${counted(files_checked, "file")} checked`;
     yield* output.data(
-      `${printable(folder)}  ${counted(exported.tree_size, "entry", "entries")} (${exported.previous_size} before), ${counted(exported.files_written, "file")} written\nroot      ${exported.root_hash}`,
+      `${printable(folder)}  ${counted(tree_size, "entry", "entries")} (${previous_size} before)${checked}, ${counted(files_written, "file")} written\nroot      ${exported.root_hash}`,
     );
   }),
 ).pipe(
   Command.withDescription("Write the log as C2SP tlog-tiles, as far as it is not there yet"),
-  Command.withExamples([{ command: "runproof log export ./public/log" }]),
+  Command.withExamples([
+    { command: "runproof log export ./public/log" },
+    {
+      command: "runproof log export ./public/log --check",
+      description: "Repair what was lost or changed in the folder since it was published",
+    },
+  ]),
 );
 
 const entryOf = (flags: {

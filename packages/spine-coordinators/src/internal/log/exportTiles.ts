@@ -38,13 +38,19 @@ const TILES_AT_ONCE = 16;
 export interface ExportedLog extends TreeHead {
   /** What the folder published before; 0 where nothing. */
   readonly previous_size: number;
-  /** Tiles and bundles of entries that were missing. */
+  /** Tiles and bundles of entries that were missing, or were not the log's. */
   readonly files_written: number;
+  /** Tiles and bundles that were compared with the log; null where only those were that the folder did not publish yet. */
+  readonly files_checked: number | null;
+  /** Which of those held other bytes than the log's, and were written again. */
+  readonly files_replaced: ReadonlyArray<string>;
 }
 
 /** What to export, and where to. */
 export interface ExportTiles {
   readonly folder: string;
+  /** Whether what is published already is read back too, and repaired. */
+  readonly checks: boolean;
   /** Told how many tiles of how many are in place. */
   readonly onProgress: (done: number, total: number) => Effect.Effect<void>;
 }
@@ -75,7 +81,7 @@ const publishedHead = (folder: string, head: TreeHead) =>
       });
     }
     yield* requireTree(published);
-    return published;
+    return { ...published, note };
   });
 
 const unreadable = (where: string, what: string) => new StoredDataUnreadable({ where, what });
@@ -116,17 +122,44 @@ const readTiles = (places: ReadonlyArray<TilePlace>) =>
     });
   });
 
-/** Writes some tiles of one level, each checked against its entries and the level above; answers how many files were missing. */
-const writeTiles = (folder: string, places: ReadonlyArray<TilePlace>) =>
+/** Where tiles are written to, and what came of it so far. */
+interface TileWriter {
+  readonly put: (path: string, bytes: Uint8Array) => Effect.Effect<void, FileFailed>;
+  written: number;
+  checked: number;
+  readonly replaced: Array<string>;
+}
+
+/** A file that is not the log's is refused, and replaced only where the folder is being checked. */
+const tileWriter = ({ folder, checks }: Pick<ExportTiles, "folder" | "checks">) =>
+  Effect.map(TilesBridge, (tiles) => {
+    const writer: TileWriter = {
+      put: Effect.fnUntraced(function* (path, bytes) {
+        const found = checks
+          ? yield* tiles.restore(folder, path, bytes)
+          : (yield* tiles.write(folder, path, bytes))
+            ? "missing"
+            : "whole";
+        writer.checked += 1;
+        if (found !== "whole") writer.written += 1;
+        if (found === "different") writer.replaced.push(path);
+      }),
+      written: 0,
+      checked: 0,
+      replaced: [],
+    };
+    return writer;
+  });
+
+/** Writes some tiles of one level, each checked against its entries and the level above. */
+const writeTiles = (writer: TileWriter, places: ReadonlyArray<TilePlace>) =>
   Effect.gen(function* () {
     const log = yield* LogBridge;
-    const tiles = yield* TilesBridge;
     const [first] = places;
     const read = yield* readTiles(places);
     const from = first!.index * TILE_WIDTH;
     const entries =
       first!.level === 0 ? yield* log.entries({ from, limit: places.length * TILE_WIDTH }) : [];
-    let written = 0;
     for (const { place, hashes, above } of read) {
       const { level, index, width } = place;
       if (above !== null && merkleRoot(hashes) !== above) {
@@ -145,13 +178,11 @@ const writeTiles = (folder: string, places: ReadonlyArray<TilePlace>) =>
             "it is missing, or is not what the log's tree says",
           );
         }
-        if (yield* tiles.write(folder, entriesPath({ index, width }), encodeEntries(own)))
-          written += 1;
+        yield* writer.put(entriesPath({ index, width }), encodeEntries(own));
       }
       const bytes = Buffer.from(hashes.join(""), "hex");
-      if (yield* tiles.write(folder, tilePath(place), bytes)) written += 1;
+      yield* writer.put(tilePath(place), bytes);
     }
-    return written;
   });
 
 /** Cuts the tiles of a list into runs of one level. */
@@ -166,6 +197,12 @@ const batchesOf = (places: ReadonlyArray<TilePlace>): ReadonlyArray<ReadonlyArra
   return batches;
 };
 
+/** Whether a published note lacks a line of the checkpoint that was signed. Others may have added signatures of theirs. */
+const lacksLines = (published: string, note: string): boolean => {
+  const lines = new Set(published.split("\n"));
+  return note.split("\n").some((line) => !lines.has(line));
+};
+
 /**
  * Writes the tree of the latest checkpoint into a folder for a static host, as far as it is not there yet. The
  * checkpoint comes last, so that whoever reads the folder at any moment finds every tile that it needs, and an export
@@ -173,6 +210,7 @@ const batchesOf = (places: ReadonlyArray<TilePlace>): ReadonlyArray<ReadonlyArra
  */
 export const exportTiles = ({
   folder,
+  checks,
   onProgress,
 }: ExportTiles): Effect.Effect<
   ExportedLog,
@@ -194,26 +232,32 @@ export const exportTiles = ({
       yield* tiles.open(folder);
       const published = yield* publishedHead(folder, head);
       const previous_size = published?.tree_size ?? 0;
-      if (published !== null && previous_size >= head.tree_size) {
-        return {
-          ...head,
-          tree_size: previous_size,
-          root_hash: published.root_hash,
-          previous_size,
-          files_written: 0,
-        };
-      }
-      if (published !== null) yield* checkedConsistency(published, head);
-      const places = newTiles(previous_size, head.tree_size);
+      const isNewer = published === null || previous_size < head.tree_size;
+      if (published !== null && isNewer) yield* checkedConsistency(published, head);
+      const { tree_size, root_hash } = isNewer ? head : published;
+      const writer = yield* tileWriter({ folder, checks });
+      const places = newTiles(checks ? 0 : previous_size, tree_size);
       let done = 0;
-      let files_written = 0;
       for (const batch of batchesOf(places)) {
         yield* onProgress(done, places.length);
-        files_written += yield* writeTiles(folder, batch);
+        yield* writeTiles(writer, batch);
         done += batch.length;
       }
-      yield* onProgress(done, places.length);
-      yield* tiles.publish(folder, note);
-      return { ...head, previous_size, files_written };
+      if (places.length > 0) yield* onProgress(done, places.length);
+      if (isNewer) yield* tiles.publish(folder, note);
+      else if (checks && tree_size === head.tree_size && lacksLines(published.note, note)) {
+        yield* tiles.publish(folder, note);
+        writer.written += 1;
+        writer.replaced.push("checkpoint");
+      }
+      return {
+        origin: head.origin,
+        tree_size,
+        root_hash,
+        previous_size,
+        files_written: writer.written,
+        files_checked: checks ? writer.checked : null,
+        files_replaced: writer.replaced,
+      };
     }),
   );
