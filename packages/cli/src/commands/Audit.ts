@@ -11,6 +11,7 @@ import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
+import * as CheckpointFile from "../CheckpointFile.ts";
 import { counted, number } from "../Count.ts";
 import * as Duration from "../Duration.ts";
 import * as ExitCode from "../ExitCode.ts";
@@ -147,6 +148,7 @@ const rowsOf = ({ traces, steps, entries }: Pick<AuditProgress, "traces" | "step
 
 /** One audit from opening the database to closing it. */
 const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
+  if (asked.save !== undefined) yield* CheckpointFile.readKept(asked.save);
   const options = yield* readOptions(asked);
   const { fromEnvironment } = yield* load(() => import("@runproof/spine-coordinators/AuditLayer"));
   const { AuditCoordinator } = yield* load(
@@ -185,7 +187,7 @@ const saveCheckpoint = Effect.fnUntraced(function* (
       `${path} was not written: no checkpoint covers the log; sign it with \`runproof checkpoint\``,
     );
   }
-  yield* File.write(path, resume_from);
+  yield* CheckpointFile.write(path, resume_from);
   yield* output.note(`${path}: what it covers was audited; go on with --since-checkpoint`);
 });
 

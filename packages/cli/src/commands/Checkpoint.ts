@@ -2,8 +2,8 @@
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import * as CheckpointFile from "../CheckpointFile.ts";
 import { counted } from "../Count.ts";
-import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
@@ -27,13 +27,15 @@ export const command = Command.make(
     const { LogCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/LogCoordinator"),
     );
+    // Before the database is opened, which may make one.
+    if (out !== undefined) yield* CheckpointFile.readKept(out);
     const signed = yield* withRunproof(
       { databaseUrl, home },
       Effect.flatMap(LogCoordinator, (log) =>
         Progress.during("signing", null, () => log.checkpoint()),
       ),
     );
-    if (out !== undefined) yield* File.write(out, signed.note);
+    if (out !== undefined) yield* CheckpointFile.write(out, signed.note);
     if (json) yield* printJson(signed);
     // The note ends in the newline that the output adds.
     else if (out === undefined) yield* output.data(signed.note.slice(0, -1));
