@@ -14,7 +14,8 @@ const REMEDY =
 const kept = (path: string, what: string) =>
   new FileFailed({ path: printable(path), what, remedy: REMEDY });
 
-const parse = Effect.fnUntraced(function* (note: string) {
+/** The checkpoint of a note, without trusting it; null where it is none. */
+export const parse = Effect.fnUntraced(function* (note: string) {
   const { parseCheckpoint } = yield* load(() => import("@runproof/proof/Checkpoint"));
   const { NoteInvalid } = yield* load(() => import("@runproof/proof/SignedNote"));
   try {

@@ -46,11 +46,13 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   TraceNotFound: 3,
   NotAuthorised: 4,
   DatabaseUnreachable: 5,
+  DatabaseMissing: 5,
   // The database answers but can't serve yet; a script may wait for it or migrate it, as for one that is down.
   SchemaMismatch: 5,
   EmbeddedLocked: 5,
   // Rows that are not what the format says they are contradict it, even where no verdict was asked for.
   StoredDataUnreadable: 6,
+  SchemaDamaged: 6,
   // Another writer, a sweeper or an administrator came between a run and its trace: that run is over.
   TraceSealed: 8,
   ChainMoved: 8,

@@ -4,7 +4,7 @@
  */
 import type { AuditReport } from "@runproof/schemas/AuditReport";
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { parseEvery, renderReport } from "../src/commands/Audit.ts";
@@ -40,6 +40,9 @@ const tamper = (url: string, run_id: string) =>
     "alter table aos_trace_steps enable always trigger s6_update",
   );
 
+/** The URL as people may see it. */
+const hidden = (url: string): string => url.replace(/:[^:@/]+@/u, ":***@").replace(/\?.*/u, "");
+
 const reportOf = (ended: Awaited<ReturnType<typeof runproof>>) =>
   json(ended) as unknown as AuditReport;
 
@@ -54,6 +57,7 @@ describe("audit", () => {
     const clean = await runproof(["audit"], env);
     expect(clean).toMatchObject({ code: 0, stderr: "" });
     expect(clean.stdout).toMatch(/^CLEAN {2}2 traces, 4 steps and 4 log entries in /mu);
+    expect(clean.stdout).toContain(`\n  database    ${hidden(url)}\n`);
     expect(clean.stdout).toContain("No checkpoint was there to compare with");
     await tamper(url, "a-2");
     const found = await runproof(["audit"], env);
@@ -119,6 +123,41 @@ describe("audit", () => {
     expect(ended.stderr).toContain("DatabaseUnreachable");
   });
 
+  it("makes no database where there is none: it ends with 5, and says what it looked for", async () => {
+    const empty = join(here.path, "empty");
+    mkdirSync(empty);
+    const ended = await runproof(["audit"], {}, empty);
+    expect(ended).toMatchObject({ code: 5, stdout: "" });
+    expect(ended.stderr).toContain(`no embedded database in ${join(empty, ".runproof")}`);
+    expect(ended.stderr).toContain("DATABASE_URL");
+    expect(readdirSync(empty)).toEqual([]);
+  });
+
+  it("takes a wiped schema for no new one where a checkpoint covers entries", async () => {
+    const { env, url } = await prepared("w-1");
+    const kept = join(here.path, "wiped.txt");
+    expect(await runproof(["checkpoint", "--out", kept], env)).toMatchObject({ code: 0 });
+    await queryDatabase(url, "drop schema public cascade", "create schema public");
+    expect(await runproof(["audit"], env)).toMatchObject({ code: 5, stdout: "" });
+    const ended = await runproof(["audit", "--checkpoint", kept], env);
+    expect(ended).toMatchObject({ code: 6, stdout: "" });
+    expect(ended.stderr).toContain("covers 2 entries of example.com/log: the evidence is gone");
+    expect(ended.stderr).not.toContain("run `runproof migrate`");
+  });
+
+  it("says with every other command that the record of the migrations was removed, and migrates nothing", async () => {
+    const { env, url } = await prepared("m-1");
+    await queryDatabase(url, "drop table aos_schema_migrations");
+    for (const args of [["audit"], ["migrate"], ["traces", "list", "--tenant-id", "t"]]) {
+      const ended = await runproof(args, env);
+      expect(ended).toMatchObject({ code: 6, stdout: "" });
+      expect(ended.stderr).toContain("Migrate nothing.");
+    }
+    const doctor = await runproof(["doctor"], env);
+    expect(doctor.stdout).toContain("no record of the migration");
+    expect(doctor.stdout).not.toContain("runproof migrate");
+  });
+
   it("audits again and again until it is told to end", async () => {
     const { env, url } = await prepared("d-1");
     const every = start(["audit", "--every", "1s"], env);
@@ -180,6 +219,7 @@ describe("attack-test", () => {
 describe("a report", () => {
   const report: AuditReport = {
     verdict: "FINDINGS",
+    database: "postgresql://app:***@db/evidence",
     started_at: "2026-02-10T12:43:41.000000Z",
     finished_at: "2026-02-10T12:43:42.500000Z",
     since: null,

@@ -5,8 +5,10 @@ import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import {
   ConfigurationInvalid,
   type DatabaseError,
+  DatabaseMissing,
   type EmbeddedLocked,
   type FileFailed,
+  type SchemaDamaged,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
@@ -18,7 +20,7 @@ import type * as Scope from "effect/Scope";
 import * as SqlClient from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { lockFolder } from "./internal/embedded/FolderLock.ts";
-import { openPglite } from "./internal/embedded/openPglite.ts";
+import { isEmbeddedMade, openPglite } from "./internal/embedded/openPglite.ts";
 import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { migrate, requireHead } from "./Migrations.ts";
@@ -119,7 +121,12 @@ type Owner = <A, E, R>(
 ) => Effect.Effect<A, E | SqlError, Exclude<R, SqlClient.SqlClient>>;
 
 /** Why a database can't be opened. */
-export type OpenError = DatabaseError | ConfigurationInvalid | EmbeddedLocked | FileFailed;
+export type OpenError =
+  | DatabaseError
+  | ConfigurationInvalid
+  | EmbeddedLocked
+  | FileFailed
+  | SchemaDamaged;
 
 /** An open database at this version's schema. `sql` acts as the application's role, `asOwner` as the login itself. */
 export class Database extends Context.Service<
@@ -135,10 +142,34 @@ export class Database extends Context.Service<
   /** Opens and checks the database; the embedded one is brought to its head first. */
   static readonly layer = (config: DatabaseConfig): Layer.Layer<Database, OpenError> =>
     Layer.effect(Database, openDatabase(config)).pipe(Layer.provide(Reactivity.layer));
+
+  /** Opens and checks a database that is there: none is made, and none is brought to its head. */
+  static readonly existing = (
+    config: DatabaseConfig,
+  ): Layer.Layer<Database, OpenError | DatabaseMissing> =>
+    Layer.effect(
+      Database,
+      Effect.andThen(requireExisting(config), openDatabase(config, { as_it_is: true })),
+    ).pipe(Layer.provide(Reactivity.layer));
 }
 
-const openDatabase = Effect.fnUntraced(function* (config: DatabaseConfig) {
-  const session = yield* openSession(config);
+const requireExisting = (config: DatabaseConfig): Effect.Effect<void, DatabaseMissing> =>
+  Effect.suspend(() =>
+    config.kind === "server" || isEmbeddedMade(config.home)
+      ? Effect.void
+      : Effect.fail(new DatabaseMissing({ folder: config.home })),
+  );
+
+interface Opening {
+  /** An embedded database is not brought to its head. */
+  readonly as_it_is: boolean;
+}
+
+const openDatabase = Effect.fnUntraced(function* (
+  config: DatabaseConfig,
+  opening: Opening = { as_it_is: false },
+) {
+  const session = yield* openSession(config, opening);
   const description = describeDatabase(config);
   yield* requireHead.pipe(
     Effect.provideService(SqlClient.SqlClient, session.sql),
@@ -154,8 +185,9 @@ interface Session {
 
 const openSession = (
   config: DatabaseConfig,
+  opening: Opening,
 ): Effect.Effect<Session, OpenError, Scope.Scope | Reactivity.Reactivity> =>
-  config.kind === "server" ? openServer(config.url) : openEmbedded(config.home);
+  config.kind === "server" ? openServer(config.url) : openEmbedded(config.home, opening);
 
 /** Settings that the guarantees stand on, whatever a database or a login sets for itself. */
 const SESSION_SETTINGS = {
@@ -254,7 +286,7 @@ const toDomain = (operation: string, description: string) => {
     Effect.mapError(effect, (error) => (isSqlError(error) ? map(error) : error));
 };
 
-const openEmbedded = (home: string) =>
+const openEmbedded = (home: string, { as_it_is }: Opening) =>
   Effect.gen(function* () {
     const sql = yield* openEmbeddedClient(home);
     const asOwner: Owner = (effect) =>
@@ -267,7 +299,8 @@ const openEmbedded = (home: string) =>
           return result;
         }),
       );
-    yield* Effect.provideService(migrate(), SqlClient.SqlClient, sql);
+    const ready = as_it_is ? requireHead : migrate();
+    yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
     return { sql, asOwner };
   }).pipe(toDomain("openEmbedded", home));

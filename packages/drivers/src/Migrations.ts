@@ -1,6 +1,6 @@
 /** The schema's migrations: applied in order, in one transaction, with recorded checksums. */
 import { createHash } from "node:crypto";
-import { SchemaMismatch } from "@runproof/schemas/RunProofError";
+import { SchemaDamaged, SchemaMismatch } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as SqlClient from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
@@ -75,6 +75,45 @@ export const createMigrationsTable = `create table if not exists aos_schema_migr
   applied_at timestamptz not null default clock_timestamp()
 )`;
 
+/** What migrations make under the product's own names, which nobody else's tables and functions have. */
+const madeBy = (some: ReadonlyArray<Migration>): Set<string> =>
+  new Set(
+    some
+      .flatMap(({ statements }) => statements)
+      .flatMap((statement) => [
+        ...statement.matchAll(/create (?:table|function) (?<name>(?:aos|runproof)_\w+)/giu),
+      ])
+      .map(({ groups }) => groups!["name"]!),
+  );
+
+/** Which of some tables and functions the database has. */
+const present = (names: ReadonlySet<string>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql.unsafe<{ name: string }>(
+      `select name from unnest(array[${[...names].map((name) => `'${name}'`).join(", ")}]::text[]) as name
+       where to_regclass(name) is not null or exists (
+         select from pg_proc where proname = name and pronamespace = to_regnamespace(current_schema()))`,
+    ),
+  );
+
+/**
+ * Fails where the database has what a migration makes that it does not record as applied. A migration and its record are
+ * committed at once, so what is there before the record is read is recorded, or its record was removed.
+ */
+const requireRecorded = (known: ReadonlyArray<Migration>, there: ReadonlyArray<{ name: string }>) =>
+  Effect.fnUntraced(function* (pending: ReadonlyArray<Migration>) {
+    const made = madeBy(pending);
+    for (const name of madeBy(known.filter((migration) => !pending.includes(migration))))
+      made.delete(name);
+    const unrecorded = there.filter(({ name }) => made.has(name));
+    const [first] = unrecorded;
+    if (first === undefined) return;
+    const others = unrecorded.length - 1;
+    return yield* new SchemaDamaged({
+      what: `the database has ${first.name}${others === 0 ? "" : ` and ${others} more tables and functions`} of the schema, and no record of the migration that made them (aos_schema_migrations): the record was removed`,
+    });
+  });
+
 /** One migrator at a time in a database; released with its transaction. */
 const lock = `select pg_advisory_xact_lock(hashtextextended('runproof_migrations', 0))`;
 
@@ -84,7 +123,11 @@ const pinSearchPath = `select set_config('search_path', quote_ident(current_sche
 /** Brings the schema to its head as the owner, and answers the names of what was applied. */
 export const migrate = (
   known: ReadonlyArray<Migration> = migrations,
-): Effect.Effect<ReadonlyArray<string>, SqlError | SchemaMismatch, SqlClient.SqlClient> =>
+): Effect.Effect<
+  ReadonlyArray<string>,
+  SqlError | SchemaMismatch | SchemaDamaged,
+  SqlClient.SqlClient
+> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient;
     yield* sql.unsafe(lock);
@@ -92,6 +135,7 @@ export const migrate = (
     yield* sql.unsafe(createMigrationsTable);
     const pending = pendingMigrations(known, yield* appliedMigrations);
     if (pending instanceof SchemaMismatch) return yield* pending;
+    yield* requireRecorded(known, yield* present(madeBy(known)))(pending);
     for (const migration of pending) {
       for (const statement of migration.statements) yield* sql.unsafe(statement);
       yield* sql`insert into aos_schema_migrations (id, name, checksum)
@@ -112,19 +156,25 @@ export const appliedMigrations: Effect.Effect<
 );
 
 /** Fails unless the database is exactly at this version's head. */
-export const requireHead: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> =
-  Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient;
-    const [made] = yield* sql<{ table: string | null }>`
+export const requireHead: Effect.Effect<
+  void,
+  SqlError | SchemaMismatch | SchemaDamaged,
+  SqlClient.SqlClient
+> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient;
+  const there = yield* present(madeBy(migrations));
+  const [made] = yield* sql<{ table: string | null }>`
       select to_regclass('aos_schema_migrations')::text as table`;
-    const applied = made?.table == null ? [] : yield* appliedMigrations;
-    const pending = pendingMigrations(migrations, applied);
-    if (pending instanceof SchemaMismatch) return yield* pending;
-    const [first] = pending;
-    if (first === undefined) return;
-    return yield* new SchemaMismatch({
-      migration: label(first),
-      what: `${pending.length} migration${pending.length === 1 ? "" : "s"} not applied yet`,
-      remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
-    });
+  const applied = made?.table == null ? [] : yield* appliedMigrations;
+  const pending = pendingMigrations(migrations, applied);
+  if (pending instanceof SchemaMismatch) return yield* pending;
+  const [first] = pending;
+  if (first === undefined) return;
+  yield* requireRecorded(migrations, there)(pending);
+  return yield* new SchemaMismatch({
+    migration: label(first),
+    ...(there.length === 0 ? { is_empty: true } : {}),
+    what: `${pending.length} migration${pending.length === 1 ? "" : "s"} not applied yet`,
+    remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
   });
+});

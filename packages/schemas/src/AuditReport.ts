@@ -48,6 +48,8 @@ export interface ComparedCheckpoint extends Schema.Schema.Type<typeof ComparedCh
 /** The result of one audit. */
 export const AuditReport = Schema.Struct({
   verdict: Schema.Literals(["CLEAN", "FINDINGS"]),
+  /** The database that was audited: its URL without the password, or the embedded database's folder. */
+  database: Schema.String,
   started_at: Timestamp,
   finished_at: Timestamp,
   /** The checkpoint up to which nothing was checked again; null where everything was. */

@@ -192,11 +192,45 @@ export class NotAuthorised extends Schema.TaggedError<NotAuthorised>()(
 /** The schema is not at the version this code needs, or a recorded migration was changed or numbered late. */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()(
   "SchemaMismatch",
-  { migration: Schema.String, what: Schema.String, remedy: Schema.String },
+  {
+    migration: Schema.String,
+    what: Schema.String,
+    remedy: Schema.String,
+    /** Set where the database has nothing of the schema at all. */
+    is_empty: Schema.optionalKey(Schema.Boolean),
+  },
   { httpApiStatus: 503 },
 ) {
   override get message(): string {
     return `${this.migration}: ${this.what}`;
+  }
+}
+
+/** Parts of the schema, or the record of them, are gone from a database that had them: migrating would hide that. */
+export class SchemaDamaged extends Schema.TaggedError<SchemaDamaged>()(
+  "SchemaDamaged",
+  { what: Schema.String },
+  { httpApiStatus: 500 },
+) {
+  override get message(): string {
+    return this.what;
+  }
+  get remedy(): string {
+    return "Migrate nothing. Check that this is the database you mean; if it is, keep it as it is, look for who removed them, and restore a backup into a new database.";
+  }
+}
+
+/** There is no database where one was looked for, and a command that only reads makes none. */
+export class DatabaseMissing extends Schema.TaggedError<DatabaseMissing>()(
+  "DatabaseMissing",
+  { folder: Schema.String },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `no database to look at: no server is named, and there is no embedded database in ${this.folder}`;
+  }
+  get remedy(): string {
+    return "Name the server in DATABASE_URL or --database-url, or the embedded database's folder in RUNPROOF_HOME or --home.";
   }
 }
 

@@ -1,5 +1,6 @@
 /** The one door from an audit to everything that is stored. */
 import { type AuditReadError, AuditStore, type Orphan } from "@runproof/drivers/AuditStore";
+import { Database } from "@runproof/drivers/Database";
 import { type LogSize, LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
 import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
@@ -29,24 +30,28 @@ const evident = <A>(effect: Effect.Effect<A, AuditReadError>): Effect.Effect<A, 
 export class AuditBridge extends Context.Service<
   AuditBridge,
   {
+    /** The database's name for people, without its password. */
+    readonly database: string;
     /** Gives `use` reads that all see the same state of the database, whatever is written meanwhile. */
     readonly snapshot: <A, E, R>(
       use: (reads: AuditReads) => Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, E | AuditReadError, R>;
   }
 >()("@runproof/spine-coordinators/AuditBridge") {
-  static readonly layer: Layer.Layer<AuditBridge, never, AuditStore | LogStore> = Layer.effect(
-    AuditBridge,
-    Effect.gen(function* () {
-      const { snapshot, ...reads } = yield* AuditStore;
-      const log = yield* LogStore;
-      const all: AuditReads = {
-        ...reads,
-        nodes: (nodes) => evident(log.nodes(nodes)),
-        latestCheckpoint: evident(log.latestCheckpoint),
-        logSize: evident(log.size),
-      };
-      return AuditBridge.of({ snapshot: (use) => snapshot(use(all)) });
-    }),
-  );
+  static readonly layer: Layer.Layer<AuditBridge, never, AuditStore | LogStore | Database> =
+    Layer.effect(
+      AuditBridge,
+      Effect.gen(function* () {
+        const { snapshot, ...reads } = yield* AuditStore;
+        const log = yield* LogStore;
+        const all: AuditReads = {
+          ...reads,
+          nodes: (nodes) => evident(log.nodes(nodes)),
+          latestCheckpoint: evident(log.latestCheckpoint),
+          logSize: evident(log.size),
+        };
+        const { description } = yield* Database;
+        return AuditBridge.of({ database: description, snapshot: (use) => snapshot(use(all)) });
+      }),
+    );
 }

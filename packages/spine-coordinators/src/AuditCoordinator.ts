@@ -118,7 +118,9 @@ const audit = (bridge: Bridge) =>
     });
     const compared = yield* compareAll(run, checkpoints, walk, scope.since);
     demandTrusted(tally, given.keys, checkpoints);
-    const report = reportOf({ started_at, finished_at: yield* now, scope, tally, walk, compared });
+    const { database } = bridge;
+    const finished_at = yield* now;
+    const report = reportOf({ database, started_at, finished_at, scope, tally, walk, compared });
     return { report, resume_from: resumeFrom(report, checkpoints) };
   });
 
@@ -417,6 +419,7 @@ const demandTrusted = (
 };
 
 interface Concluded {
+  readonly database: string;
   readonly started_at: string;
   readonly finished_at: string;
   readonly scope: Scope;
@@ -425,7 +428,7 @@ interface Concluded {
   readonly compared: AuditReport["checkpoints"];
 }
 
-const reportOf = ({ scope, tally, walk, compared, ...times }: Concluded): AuditReport => {
+const reportOf = ({ scope, tally, walk, compared, database, ...times }: Concluded): AuditReport => {
   const isSigned = compared.every(({ holds, signature }) => holds || signature !== "trusted");
   const SIGNED = isSigned ? tally.verified_below : 0;
   const since =
@@ -434,6 +437,7 @@ const reportOf = ({ scope, tally, walk, compared, ...times }: Concluded): AuditR
       : { tree_size: scope.since.tree_size, root_hash: scope.since.root_hash };
   return {
     verdict: tally.isClean ? "CLEAN" : "FINDINGS",
+    database,
     ...times,
     since,
     checked: tally.checked,

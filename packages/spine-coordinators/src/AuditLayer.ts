@@ -2,7 +2,7 @@
 import { Database, type OpenError } from "@runproof/drivers/Database";
 import * as PostgresAuditStore from "@runproof/drivers/PostgresAuditStore";
 import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
-import type { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
+import type { ConfigurationInvalid, DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { AuditBridge } from "./AuditBridge.ts";
@@ -15,12 +15,12 @@ export const layer: Layer.Layer<AuditCoordinator, never, Database> = AuditCoordi
   Layer.provide(Layer.merge(PostgresAuditStore.layer, PostgresLogStore.layer)),
 );
 
-/** Opens the database that settings and the environment name, and provides the coordinator over it. */
+/** Opens the database, which must be there, that settings and the environment name, and provides the coordinator over it. */
 export const fromEnvironment = (
   settings: RunproofSettings = {},
-): Layer.Layer<AuditCoordinator, OpenError | ConfigurationInvalid> =>
+): Layer.Layer<AuditCoordinator, OpenError | ConfigurationInvalid | DatabaseMissing> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
-      Layer.provide(layer, Database.layer(config)),
+      Layer.provide(layer, Database.existing(config)),
     ),
   );

@@ -1,5 +1,6 @@
 /** `runproof audit`: everything that a database holds, checked from the rows. */
 import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
+import { SchemaDamaged, type SchemaMismatch } from "@runproof/schemas/RunProofError";
 import type {
   AuditOptions,
   AuditOutcome,
@@ -98,6 +99,7 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
     ...(findings.length === 0 ? [] : [renderFindings(screen, findings), ""]),
     ...(findings_omitted === 0 ? [] : [`${number(findings_omitted)} more findings are not listed`]),
     `${tone(screen, isClean ? "good" : "bad", tone(screen, "strong", title))}  ${what}`,
+    field(screen, "database", printable(report.database)),
     field(screen, "traces", traceLine(report)),
     ...(report.payloads_erased === 0
       ? []
@@ -146,6 +148,22 @@ const readOptions = Effect.fnUntraced(function* (asked: Asked) {
 const rowsOf = ({ traces, steps, entries }: Pick<AuditProgress, "traces" | "steps" | "entries">) =>
   traces + steps + entries;
 
+/** An empty database is one that is not set up yet, unless a checkpoint says that a log was there. */
+const orEvidenceGone = Effect.fnUntraced(function* (
+  error: SchemaMismatch,
+  { checkpoints = [], since }: AuditOptions,
+) {
+  if (error.is_empty !== true) return yield* error;
+  for (const { source, note } of [...checkpoints, ...(since === undefined ? [] : [since])]) {
+    const checkpoint = yield* CheckpointFile.parse(note);
+    if (checkpoint === null || checkpoint.tree_size === 0) continue;
+    return yield* new SchemaDamaged({
+      what: `the database has nothing of the schema, and ${printable(source)} covers ${counted(checkpoint.tree_size, "entry", "entries")} of ${checkpoint.origin}: the evidence is gone, or this is another database`,
+    });
+  }
+  return yield* error;
+});
+
 /** One audit from opening the database to closing it. */
 const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
   if (asked.save !== undefined) yield* CheckpointFile.readKept(asked.save);
@@ -156,7 +174,7 @@ const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
   );
   const context = yield* Progress.during("opening the database", null, () =>
     Layer.build(fromEnvironment(asked.location)),
-  );
+  ).pipe(Effect.catchTag("SchemaMismatch", (error) => orEvidenceGone(error, options)));
   const audit = Effect.flatMap(AuditCoordinator, (coordinator) =>
     Progress.during("auditing", null, (report) =>
       coordinator.audit({

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { SchemaMismatch } from "@runproof/schemas/RunProofError";
+import type { SchemaDamaged, SchemaMismatch } from "@runproof/schemas/RunProofError";
 import { migrate } from "../../Migrations.ts";
 import { evidenceTables } from "./EvidenceTable.ts";
 import { pastTriggers } from "./pastTriggers.ts";
@@ -60,17 +60,19 @@ end
 $$`;
 
 /** Makes the whole schema anew, whatever was done to it, and puts every row back as it was kept. */
-export const restoreSchema: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient> = Effect.gen(
-  function* () {
-    const sql = yield* SqlClient;
-    yield* sql.unsafe(forgetTheRest);
-    yield* sql.unsafe("create schema public");
-    yield* migrate();
-    yield* restoreRows;
-    for (const [table, column] of identities) {
-      yield* sql.unsafe(
-        `select setval(pg_get_serial_sequence('${table}', '${column}'), (select coalesce(max(${column}), 0) + 1 from ${table}), false)`,
-      );
-    }
-  },
-);
+export const restoreSchema: Effect.Effect<
+  void,
+  SqlError | SchemaMismatch | SchemaDamaged,
+  SqlClient
+> = Effect.gen(function* () {
+  const sql = yield* SqlClient;
+  yield* sql.unsafe(forgetTheRest);
+  yield* sql.unsafe("create schema public");
+  yield* migrate();
+  yield* restoreRows;
+  for (const [table, column] of identities) {
+    yield* sql.unsafe(
+      `select setval(pg_get_serial_sequence('${table}', '${column}'), (select coalesce(max(${column}), 0) + 1 from ${table}), false)`,
+    );
+  }
+});

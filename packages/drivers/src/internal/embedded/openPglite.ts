@@ -27,6 +27,10 @@ const make = async (folder: string): Promise<void> => {
   await syncFolder(folder);
 };
 
+/** Whether a folder holds an embedded database. */
+export const isEmbeddedMade = (folder: string): boolean =>
+  existsSync(join(folder, DATA, "PG_VERSION"));
+
 /** Whether a database is there; one is never made among files that are something else. */
 const isMade = (data: string): boolean => {
   if (existsSync(join(data, "PG_VERSION"))) return true;

@@ -77,6 +77,7 @@ export const databaseError =
     if (code === INVALID_PARAMETER && message.includes("runproof_app")) {
       return new SchemaMismatch({
         migration: "traces",
+        is_empty: true,
         what: `the database at ${database} has no runproof schema yet (${message})`,
         remedy: "Run `runproof migrate` with the owner's DATABASE_URL.",
       });
