@@ -26,7 +26,7 @@ import {
 import { readAuditSize } from "./internal/postgres/readAuditSize.ts";
 import { readCatalog } from "./internal/postgres/readCatalog.ts";
 import { readOrphans } from "./internal/postgres/readOrphans.ts";
-import { inSnapshot } from "./internal/postgres/snapshot.ts";
+import { inUnpreparedSnapshot } from "./internal/postgres/snapshot.ts";
 import { databaseError, sqlState } from "./internal/postgres/sqlReason.ts";
 
 /** Classes of SQLSTATE that speak of what is stored: data that is corrupt or no such value, tables that are not as made. */
@@ -55,7 +55,7 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
         isSqlError(error) ? readError(operation, description)(error) : error,
       );
     return AuditStore.of({
-      snapshot: (effect) => readWith("snapshot", inSnapshot(sql, effect)),
+      snapshot: (effect) => readWith("snapshot", inUnpreparedSnapshot(sql, effect)),
       size: read("readAuditSize", readAuditSize(sql)),
       traceBoundaries: (parts) => read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
       traceSizes: (input) => read("readTraceSizes", readTraceSizes(sql, input)),
