@@ -113,13 +113,46 @@ describe("checkpoint and proofs", () => {
     expect(consistency.stdout).toMatch(/^old 4\n[A-Za-z0-9+/=\n]+\n\nexample\.com\/log\n6\n/u);
   });
 
+  it("say how many entries are not covered, and how to find the session that keeps them waiting", async () => {
+    const holding = queryDatabase(
+      database.url,
+      "select pg_advisory_lock(hashtextextended('runproof_log', 'aos_log_entries'::regclass::oid::bigint))",
+      // Ended below, as an operator would end it.
+      "select pg_sleep(60)",
+    ).catch(String);
+    const locks = "select pid from pg_locks where locktype = 'advisory' and granted";
+    while ((await queryDatabase(database.url, locks)).length === 0);
+    await importRuns("r-waits");
+    const signed = await runproof(["checkpoint", "--json"], env);
+    expect(json(signed)).toMatchObject({ tree_size: 6, waiting: 2 });
+    expect(signed.stderr).toContain("not covered: 2 entries");
+    const query = /select pid from pg_locks .*bigint\)/u.exec(signed.stderr)?.[0];
+    const holders = await queryDatabase(database.url, String(query));
+    expect(holders).toHaveLength(1);
+    const [{ pid }] = holders as [{ readonly pid: number }];
+    await queryDatabase(database.url, `select pg_terminate_backend(${pid})`);
+    expect(await holding).toContain("Connection closed");
+    const later = await runproof(["checkpoint", "--json"], env);
+    expect(json(later)).toMatchObject({ tree_size: 8, waiting: 0 });
+    expect(later.stderr).not.toContain("not covered");
+  });
+
   it("are exported for a static host", async () => {
     const to = join(here.path, "public");
     const exported = await runproof(["log", "export", to, "--json"], env);
-    expect(json(exported)).toMatchObject({ folder: to, tree_size: 6, files_written: 2 });
+    expect(json(exported)).toMatchObject({ folder: to, tree_size: 8, files_written: 2 });
     expect(readdirSync(to, { recursive: true, encoding: "utf8" }).toSorted()).toEqual(
-      expect.arrayContaining(["checkpoint", "tile/0/000.p/6", "tile/entries/000.p/6"]),
+      expect.arrayContaining(["checkpoint", "tile/0/000.p/8", "tile/entries/000.p/8"]),
     );
+    const tile = join(to, "tile/0/000.p/8");
+    const bytes = readFileSync(tile);
+    writeFileSync(tile, "overwritten");
+    expect((await runproof(["log", "export", to], env)).stdout).toContain("0 files written");
+    const checked = await runproof(["log", "export", to, "--check"], env);
+    expect(checked).toMatchObject({ code: 0 });
+    expect(checked.stderr).toContain("tile/0/000.p/8");
+    expect(checked.stdout).toContain("2 files checked, 1 file written");
+    expect(readFileSync(tile)).toEqual(bytes);
   });
 });
 
@@ -203,8 +236,26 @@ describe("tampering", () => {
       code: 2,
     });
     expect(existsSync(state)).toBe(false);
+    const [older] = await queryDatabase(
+      database.url,
+      "select note from aos_checkpoints where tree_size < (select max(tree_size) from aos_checkpoints) order by tree_size desc limit 1",
+    );
+    const old = join(here.path, "old");
+    writeFileSync(old, String(older?.["note"]));
+    const stale = await runproof(["keys", "restore-state", "--checkpoint", old], env);
+    expect(stale).toMatchObject({ code: 2, stdout: "" });
+    expect(stale.stderr).toContain("a newer checkpoint of this key");
+    expect(existsSync(state)).toBe(false);
+    const away = { ...env, DATABASE_URL: "postgresql://nobody@127.0.0.1:1/none" };
+    const unseen = await runproof(["keys", "restore-state", "--never-signed"], away);
+    expect(unseen.code).toBe(5);
+    const uncompared = await runproof(["keys", "restore-state", "--checkpoint", kept], away);
+    expect(uncompared).toMatchObject({ code: 0 });
+    expect(uncompared.stderr).toContain("was not compared");
+    rmSync(state);
     const restored = await runproof(["keys", "restore-state", "--checkpoint", kept], env);
     expect(restored).toMatchObject({ code: 0 });
+    expect(restored.stderr).not.toContain("compared");
     expect(await runproof(["checkpoint"], env)).toMatchObject({ code: 0 });
   });
 

@@ -107,10 +107,17 @@ export class LogSigner extends Context.Service<
     readonly rotate: <A, E, R>(
       use: (steps: RotationSteps) => Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, E | SignerError, R>;
-    /** Makes the state anew where it is lost or unreadable: from the newest checkpoint that the key signed, or from null. */
-    readonly restoreState: (
+    /**
+     * Makes the state anew where it is lost or unreadable: from the newest checkpoint that the key signed, or from null.
+     * Refused where `newest` answers one of a larger tree; it is asked for the newest that `open` takes, which answers null
+     * for what the key did not sign.
+     */
+    readonly restoreState: <E, R>(
       note: string | null,
-    ) => Effect.Effect<SignerStatus, SignerError | InvalidInput>;
+      newest: (
+        open: (note: string) => SignedCheckpoint | null,
+      ) => Effect.Effect<SignedCheckpoint | null, E, R>,
+    ) => Effect.Effect<SignerStatus, SignerError | InvalidInput | E, R>;
     /** Makes a key in a new file, with its state beside it; answers the verifier key. */
     readonly generate: (input: {
       readonly origin: string;
@@ -133,7 +140,8 @@ export class LogSigner extends Context.Service<
             openSigner(found, (signer) => signTree(signer, propose)),
           ),
         rotate: (use) => Effect.flatMap(configured, (found) => rotateKeys(found, use)),
-        restoreState: (note) => Effect.flatMap(configured, (found) => restoreState(found, note)),
+        restoreState: (note, newest) =>
+          Effect.flatMap(configured, (found) => restoreState(found, note, newest)),
         generate: generateKey,
       }),
     );

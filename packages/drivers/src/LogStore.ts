@@ -25,6 +25,19 @@ export interface StoredCheckpoint {
   readonly stored_at: string;
 }
 
+/** Some kept checkpoints, of the largest trees first. */
+export interface CheckpointPage {
+  readonly checkpoints: ReadonlyArray<StoredCheckpoint>;
+  /** Where the next page goes on; null where there is none. */
+  readonly next: CheckpointPosition | null;
+}
+
+/** The last checkpoint of a page. */
+export interface CheckpointPosition {
+  readonly tree_size: bigint;
+  readonly checkpoint_id: bigint;
+}
+
 /** How far the log is: entries with an index, and those committed that wait for one. */
 export interface LogSize {
   readonly size: number;
@@ -58,6 +71,10 @@ export class LogStore extends Context.Service<
     ) => Effect.Effect<void, DatabaseError>;
     /** The checkpoint of the largest tree; null where none was signed yet. */
     readonly latestCheckpoint: Effect.Effect<StoredCheckpoint | null, DatabaseError>;
+    /** The kept checkpoints behind a position, or from the start: those of the largest trees first, of one size the latest. */
+    readonly checkpointPage: (
+      after: CheckpointPosition | null,
+    ) => Effect.Effect<CheckpointPage, DatabaseError>;
     /** The checkpoint kept last of a tree of just that size; null where there is none. */
     readonly checkpointOfSize: (
       tree_size: number,

@@ -2,7 +2,11 @@
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { Database } from "./Database.ts";
-import { readCheckpointOfSize, readLatestCheckpoint } from "./internal/postgres/readCheckpoint.ts";
+import {
+  readCheckpointOfSize,
+  readCheckpointPage,
+  readLatestCheckpoint,
+} from "./internal/postgres/readCheckpoint.ts";
 import { readLogEntries, readLogEntriesOfTrace } from "./internal/postgres/readLogEntries.ts";
 import { readLogNodes } from "./internal/postgres/readLogNodes.ts";
 import { readLogSize } from "./internal/postgres/readLogSize.ts";
@@ -34,6 +38,7 @@ export const layer: Layer.Layer<LogStore, never, Database> = Layer.effect(
       recordEvent: recordEvent(database),
       storeCheckpoint: storeCheckpoint(database),
       latestCheckpoint: readLatestCheckpoint(database),
+      checkpointPage: readCheckpointPage(database),
       checkpointOfSize: readCheckpointOfSize(database),
     });
   }),

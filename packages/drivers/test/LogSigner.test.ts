@@ -57,7 +57,7 @@ const generate = Effect.flatMap(LogSigner, (signer) =>
 );
 const status = Effect.flatMap(LogSigner, (signer) => signer.status);
 const restore = (note: string | null) =>
-  Effect.flatMap(LogSigner, (signer) => signer.restoreState(note));
+  Effect.flatMap(LogSigner, (signer) => signer.restoreState(note, () => Effect.succeed(null)));
 
 const fileConfig = () => logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, server);
 

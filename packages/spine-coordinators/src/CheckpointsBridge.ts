@@ -1,11 +1,16 @@
 /** The one door from the coordinators to the checkpoints that the database keeps. Trust comes from copies outside it. */
-import { LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
+import {
+  type CheckpointPage,
+  type CheckpointPosition,
+  LogStore,
+  type StoredCheckpoint,
+} from "@runproof/drivers/LogStore";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-export type { StoredCheckpoint };
+export type { CheckpointPage, CheckpointPosition, StoredCheckpoint };
 
 /** Keeps signed checkpoints. */
 export class CheckpointsBridge extends Context.Service<
@@ -16,6 +21,10 @@ export class CheckpointsBridge extends Context.Service<
     ) => Effect.Effect<void, DatabaseError>;
     /** The one of the largest tree; null where none was signed yet. */
     readonly latest: Effect.Effect<StoredCheckpoint | null, DatabaseError>;
+    /** Those behind a position, or from the start: of the largest trees first. */
+    readonly page: (
+      after: CheckpointPosition | null,
+    ) => Effect.Effect<CheckpointPage, DatabaseError>;
     /** The one kept last of a tree of just that size; null where there is none. */
     readonly ofSize: (tree_size: number) => Effect.Effect<StoredCheckpoint | null, DatabaseError>;
   }
@@ -26,6 +35,7 @@ export class CheckpointsBridge extends Context.Service<
       CheckpointsBridge.of({
         store: store.storeCheckpoint,
         latest: store.latestCheckpoint,
+        page: store.checkpointPage,
         ofSize: store.checkpointOfSize,
       }),
     ),

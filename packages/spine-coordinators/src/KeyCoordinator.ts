@@ -4,16 +4,17 @@ import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import type { EventKind } from "@runproof/schemas/EventRecord";
 import {
   type DatabaseError,
-  InvalidInput,
+  type InvalidInput,
   LogEntryNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
 import { checkpointLog, settleLog } from "./internal/log/checkpointLog.ts";
 import { requireTree } from "./internal/log/LoggedTree.ts";
+import { newestKept } from "./internal/log/newestKept.ts";
 import { now } from "./internal/now.ts";
 import { invalidInput, refusable } from "./internal/refused.ts";
 import { LogBridge } from "./LogBridge.ts";
@@ -51,7 +52,10 @@ export class KeyCoordinator extends Context.Service<
       RotatedKeys,
       SignError | DatabaseError | StoredDataUnreadable | InvalidInput | LogEntryNotFound
     >;
-    /** Makes the signer's lost state anew from the newest checkpoint it signed; from null for a key that never signed. */
+    /**
+     * Makes the signer's lost state anew from the newest checkpoint it signed; from null for a key that never signed. Refused
+     * where the database keeps a newer one of this key.
+     */
     readonly restoreState: (
       note: string | null,
     ) => Effect.Effect<SignerStatus, SignerError | InvalidInput | DatabaseError>;
@@ -153,14 +157,5 @@ const findEvent = Effect.fnUntraced(function* (
 
 const restoreState = Effect.fn("KeyCoordinator.restoreState")(function* (note: string | null) {
   const signer = yield* SignerBridge;
-  const checkpoints = yield* CheckpointsBridge;
-  const kept = yield* checkpoints.latest;
-  if (note === null && kept !== null && kept.tree_size > 0) {
-    return yield* new InvalidInput({
-      what: `the database keeps a signed checkpoint of ${kept.tree_size} entries`,
-      where: "--never-signed",
-      remedy: "Give the newest checkpoint that this key signed with --checkpoint FILE.",
-    });
-  }
-  return yield* signer.restoreState(note);
+  return yield* signer.restoreState(note, newestKept);
 });

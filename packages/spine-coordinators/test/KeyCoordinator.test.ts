@@ -304,6 +304,38 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a lost state
     }),
   );
 
+  it.effect("is not made anew from an older checkpoint than the database keeps of this key", () =>
+    Effect.gen(function* () {
+      const place = yield* logPlace;
+      const other = yield* logPlace;
+      const older = yield* inProcess(place, Effect.andThen(recordRuns(2), checkpoint));
+      const newer = yield* inProcess(place, Effect.andThen(recordRuns(1), checkpoint));
+      const foreign = yield* inProcess(other, Effect.andThen(recordRuns(6), checkpoint));
+      // What others put before it, more than is read at once, is no checkpoint of this key.
+      yield* Effect.promise(() =>
+        queryDatabase(
+          place.url,
+          `insert into aos_checkpoints (origin, tree_size, root_hash, note)
+           select 'example.com/log', 1000 + n, repeat('0', 64), case when n % 2 = 0 then 'junk' else $junk$${foreign.note}$junk$ end
+           from generate_series(1, 1200) as n`,
+        ),
+      );
+      rmSync(`${place.key}.state`);
+      for (const [note, where] of [
+        [older.note, "--checkpoint"],
+        [null, "--never-signed"],
+      ] as const) {
+        expect(yield* Effect.flip(restore(place, note))).toMatchObject({
+          _tag: "InvalidInput",
+          where,
+          what: expect.stringContaining(`over 6 entries with root ${newer.root_hash}`),
+        });
+      }
+      expect(yield* restore(place, newer.note)).toMatchObject({ last: { tree_size: 6 } });
+      expect(newer.tree_size).toBe(6);
+    }),
+  );
+
   it.effect("during a rotation loses neither key", () =>
     Effect.gen(function* () {
       const place = yield* logPlace;

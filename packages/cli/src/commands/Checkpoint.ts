@@ -10,6 +10,10 @@ import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
 
+/** Who numbers the log's entries, or keeps others from it, in the words of the function that does. */
+const LOCK_HOLDER =
+  "select pid from pg_locks where locktype = 'advisory' and granted and (classid::bigint << 32 | objid::bigint) = hashtextextended('runproof_log', 'aos_log_entries'::regclass::oid::bigint)";
+
 export const command = Command.make(
   "checkpoint",
   {
@@ -49,7 +53,7 @@ export const command = Command.make(
     }
     if (signed.waiting > 0) {
       yield* output.note(
-        `not covered: ${counted(signed.waiting, "entry", "entries")} that another process was still numbering; sign again later`,
+        `not covered: ${counted(signed.waiting, "entry", "entries")} that another process was still numbering; sign again later; if they stay, look for a session that holds the log's lock: ${LOCK_HOLDER}`,
       );
     }
   }),

@@ -11,7 +11,7 @@ import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof, withSigner } from "../Runproof.ts";
+import { load, type Location, withRunproof, withSigner } from "../Runproof.ts";
 import { printable, type Screen } from "../Screen.ts";
 import * as Table from "../Table.ts";
 
@@ -135,6 +135,20 @@ const rotate = Command.make(
   Command.withExamples([{ command: 'runproof keys rotate --reason "yearly"' }]),
 );
 
+/** Where the database does not answer, what it keeps can't be compared with. */
+const restoreUncompared = Effect.fnUntraced(function* (location: Location, note: string) {
+  const output = yield* Output;
+  const { SignerBridge } = yield* signerBridge;
+  const status = yield* withSigner(
+    location,
+    Effect.flatMap(SignerBridge, (signer) => signer.restoreState(note, () => Effect.succeed(null))),
+  );
+  yield* output.note(
+    "the database can't be reached, so the checkpoint was not compared with those that it keeps: be sure that this key signed no newer one",
+  );
+  return status;
+});
+
 const restoreState = Command.make(
   "restore-state",
   {
@@ -164,6 +178,14 @@ const restoreState = Command.make(
     const status = yield* withRunproof(
       { databaseUrl, home },
       Effect.flatMap(KeyCoordinator, (keys) => keys.restoreState(note)),
+    ).pipe(
+      Effect.catchTag(
+        "DatabaseUnreachable",
+        Effect.fnUntraced(function* (error) {
+          if (note === null) return yield* error;
+          return yield* restoreUncompared({ databaseUrl, home }, note);
+        }),
+      ),
     );
     yield* showStatus(status);
   }),

@@ -1,9 +1,12 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
-import type { StoredCheckpoint } from "../../LogStore.ts";
+import type { CheckpointPage, CheckpointPosition, StoredCheckpoint } from "../../LogStore.ts";
 import { databaseError } from "./sqlReason.ts";
 import { timeText } from "./timeText.ts";
+
+/** Checkpoints of one round trip: each is some hundred bytes. */
+const CHECKPOINT_PAGE = 500;
 
 type CheckpointRow = Omit<StoredCheckpoint, "tree_size"> & { readonly tree_size: bigint };
 
@@ -46,3 +49,28 @@ export const readCheckpointOfSize =
       "where tree_size = $1 order by checkpoint_id desc limit 1",
       [BigInt(tree_size)],
     );
+
+type PagedRow = CheckpointRow & { readonly checkpoint_id: bigint };
+
+/** Reads the kept checkpoints behind a position, those of the largest trees first. */
+export const readCheckpointPage =
+  ({ sql, description }: Database["Service"]) =>
+  (after: CheckpointPosition | null): Effect.Effect<CheckpointPage, DatabaseError> =>
+    sql
+      .unsafe<PagedRow>(
+        `select checkpoint_id, origin, tree_size, root_hash, note, ${timeText("stored_at")} as stored_at
+         from aos_checkpoints
+         ${after === null ? "" : "where (tree_size, checkpoint_id) < ($1, $2)"}
+         order by tree_size desc, checkpoint_id desc limit ${CHECKPOINT_PAGE}`,
+        after === null ? [] : [after.tree_size, after.checkpoint_id],
+      )
+      .pipe(
+        Effect.map((rows) => ({
+          checkpoints: rows.map((row) => {
+            const { checkpoint_id: _, tree_size, ...checkpoint } = row;
+            return { ...checkpoint, tree_size: Number(tree_size) };
+          }),
+          next: rows.length < CHECKPOINT_PAGE ? null : (rows.at(-1) ?? null),
+        })),
+        Effect.mapError(databaseError("readCheckpointPage", description)),
+      );

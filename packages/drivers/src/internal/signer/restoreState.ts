@@ -1,6 +1,6 @@
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { SignerError, SignerStatus } from "../../LogSigner.ts";
+import type { SignedCheckpoint, SignerError, SignerStatus } from "../../LogSigner.ts";
 import { requireKeys, withSignerLock } from "./OpenSigner.ts";
 import { statusOf } from "./readStatus.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
@@ -12,10 +12,13 @@ const refuse = (what: string, where: string, remedy: string) =>
 /**
  * Makes a lost or unreadable state anew. A state that can be read is left alone: it knows better than whoever asks.
  */
-export const restoreState = (
+export const restoreState = <E, R>(
   config: LogSignerConfig,
   note: string | null,
-): Effect.Effect<SignerStatus, SignerError | InvalidInput> =>
+  newest: (
+    open: (note: string) => SignedCheckpoint | null,
+  ) => Effect.Effect<SignedCheckpoint | null, E, R>,
+): Effect.Effect<SignerStatus, SignerError | InvalidInput | E, R> =>
   withSignerLock(
     config,
     Effect.gen(function* () {
@@ -36,6 +39,18 @@ export const restoreState = (
           `not a checkpoint of this key: ${last}`,
           "--checkpoint",
           "Give the newest checkpoint that this key signed.",
+        );
+      }
+      const newer = yield* newest((text) => {
+        const own = ownCheckpoint(text, keys);
+        return typeof own === "string" ? null : own;
+      });
+      // The empty tree says nothing that could be gone back on.
+      if (newer !== null && newer.tree_size > (last?.tree_size ?? 0)) {
+        return yield* refuse(
+          `the database keeps a newer checkpoint of this key, over ${newer.tree_size} entries with root ${newer.root_hash}`,
+          last === null ? "--never-signed" : "--checkpoint",
+          "Give that one with --checkpoint FILE: its note is in the table aos_checkpoints.",
         );
       }
       const state = { vkey: keys[0].verifier.text, last, rotation: null };
