@@ -36,6 +36,16 @@ export const tenantId = Flag.String("tenant-id").pipe(
   Flag.withSchema(Identifier),
 );
 
+/** Verifier keys, of which one must have signed the checkpoint that a proof is made under. */
+export const vkeys = repeatable(
+  Flag.String("vkey").pipe(
+    Flag.withMetavar("KEY"),
+    Flag.withDescription(
+      "Use the newest stored checkpoint that KEY signed; repeatable [where the log's key is not here, the newest stored one, unverified]",
+    ),
+  ),
+);
+
 /** An id as a flag that may be left out. */
 export const id = (name: string, metavar: string, description: string) =>
   Flag.String(name).pipe(

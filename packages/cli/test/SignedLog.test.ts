@@ -172,6 +172,27 @@ describe("a bundle", () => {
     expect(json(await runproof(["verify", bundle, "--json"]))).toMatchObject({ assurance: "SELF" });
   });
 
+  it("is made without a key under an unverified checkpoint, which a note says, or under a given key's", async () => {
+    const keyless = { DATABASE_URL: database.url };
+    const file = join(here.path, "keyless.json");
+    const args = proofArgs("r-1", "--bundle", file);
+    const unverified = await runproof(args, keyless);
+    expect(unverified).toMatchObject({ code: 0 });
+    expect(unverified.stderr).toContain("was not checked");
+    const made = await runproof([...args, "--vkey", vkey], keyless);
+    expect(made).toMatchObject({ code: 0 });
+    expect(made.stderr).not.toContain("was not checked");
+    expect(await runproof(["verify", file, "--vkey", vkey])).toMatchObject({ code: 0 });
+    expect(await runproof(proofArgs("r-1", "--vkey", vkey), keyless)).toMatchObject({ code: 2 });
+    const to = join(here.path, "keyless");
+    const exported = await runproof(["log", "export", to], keyless);
+    expect(exported).toMatchObject({ code: 0 });
+    expect(exported.stderr).toContain("was not checked");
+    const verified = await runproof(["log", "export", to, "--vkey", vkey], keyless);
+    expect(verified).toMatchObject({ code: 0 });
+    expect(verified.stderr).not.toContain("was not checked");
+  });
+
   it("shows one step alone, SIGNED", async () => {
     const file = join(here.path, "step.json");
     const args = proofArgs("r-1", "--bundle", file, "--step", "1");

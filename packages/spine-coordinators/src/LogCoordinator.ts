@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer";
 import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
 import { checkpointLog, type LogCheckpoint, settleLog } from "./internal/log/checkpointLog.ts";
 import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/log/exportTiles.ts";
+import { unknownSigner } from "./internal/log/latestHead.ts";
 import { type EntryProof, proveEntry } from "./internal/log/proveEntry.ts";
 import {
   type ExtensionProof,
@@ -80,6 +81,11 @@ export class LogCoordinator extends Context.Service<
       ExtensionProof,
       DatabaseError | InvalidInput | LogEntryNotFound | LogForked | LogShrunk | StoredDataUnreadable
     >;
+    /**
+     * What to say beside a proof or an export where nobody knows who signed its checkpoint: this process has no key, and
+     * there are no `TrustedKeys`. Null otherwise.
+     */
+    readonly unknownSigner: Effect.Effect<string | null>;
     /** The proofs of a sealed trace's two entries, which must hold these digests. */
     readonly proveTrace: (trace: LoggedTrace) => Effect.Effect<LogProofs, ProveEntryError>;
     /**
@@ -117,6 +123,7 @@ export class LogCoordinator extends Context.Service<
           Effect.provideContext(Effect.flatMap(findEntry(entry), proveEntry), context),
         proveConsistency: ({ from, to }) =>
           Effect.provideContext(proveExtension(from, to ?? null), context),
+        unknownSigner: Effect.provideContext(unknownSigner, context),
         proveTrace: (trace) => Effect.provideContext(proveTrace(trace), context),
         exportTiles: (input) => Effect.provideContext(exportTiles(input), context),
       });

@@ -47,7 +47,7 @@ export interface RunReference {
 /** A bundle's text, and what is to be known of it. */
 export interface BundleFile {
   readonly text: string;
-  /** Why it holds no proof from the log, where it holds none. */
+  /** Why it holds no proof from the log, where it holds none; else what was not checked of it. */
   readonly notes: ReadonlyArray<string>;
 }
 

@@ -31,5 +31,6 @@ export * as Sweeper from "./Sweeper.ts";
 export * as TilesBridge from "./TilesBridge.ts";
 export * as TraceCoordinator from "./TraceCoordinator.ts";
 export * as TracedRun from "./TracedRun.ts";
+export * as TrustedKeys from "./TrustedKeys.ts";
 export * as ValidationCoordinator from "./ValidationCoordinator.ts";
 export * as ValidationReport from "./ValidationReport.ts";

@@ -18,6 +18,7 @@ import { CheckpointsBridge } from "@runproof/spine-coordinators/CheckpointsBridg
 import { LogCoordinator } from "@runproof/spine-coordinators/LogCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import { trusting } from "@runproof/spine-coordinators/TrustedKeys";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
@@ -574,11 +575,63 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })(
           { url: place.url },
           Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getBundle(run)),
         );
-        expect(notes).toEqual([]);
+        expect(notes).toEqual([expect.stringContaining("was not checked")]);
         expect(verifyBundle(text, { trusted_keys: [place.vkey] })).toMatchObject({
           assurance: "SIGNED",
         });
       }),
+    );
+
+    it.effect(
+      "is made under the newest kept checkpoint of a given key, whatever stands before it",
+      () =>
+        Effect.gen(function* () {
+          const { place, run } = yield* signedRun;
+          const signed = yield* inProcess(place, checkpoint);
+          // The right tree under a signature of nobody's key, as whoever may write into the database can put it there.
+          const junk = signed.note.replace(
+            / \S+\n$/u,
+            ` ${Buffer.alloc(68, 7).toString("base64")}\n`,
+          );
+          yield* Effect.promise(() =>
+            queryDatabase(
+              place.url,
+              `insert into aos_checkpoints (origin, tree_size, root_hash, note)
+             values ('${signed.origin}', ${signed.tree_size}, '${signed.root_hash}', $junk$${junk}$junk$)`,
+            ),
+          );
+          const keyless = { url: place.url };
+          const bundle = Effect.flatMap(RunProofCoordinator, ({ getBundle }) => getBundle(run));
+          const exporting = (folder: string) =>
+            Effect.flatMap(LogCoordinator, (log) =>
+              log.exportTiles({ folder, checks: false, onProgress: () => Effect.void }),
+            );
+          const trusted = { trusted_keys: [place.vkey] };
+
+          const unverified = yield* inProcess(keyless, bundle);
+          expect(verifyBundle(unverified.text, trusted).integrity).toMatchObject({
+            verification_status: "FAILED",
+          });
+          const made = yield* inProcess(keyless, trusting([place.vkey], "--vkey", bundle));
+          expect(made.notes).toEqual([]);
+          expect(verifyBundle(made.text, trusted)).toMatchObject({ assurance: "SIGNED" });
+          const folder = join(place.folder, "of-a-key");
+          yield* inProcess(keyless, trusting([place.vkey], "--vkey", exporting(folder)));
+          expect(readFileSync(join(folder, "checkpoint"), "utf8")).toBe(signed.note);
+
+          const { vkey } = yield* logPlace;
+          const none = yield* inProcess(keyless, trusting([vkey], "--vkey", bundle));
+          expect(none.notes).toEqual([
+            expect.stringContaining("no checkpoint of the log that a given key"),
+          ]);
+          const refused = inProcess(keyless, trusting([vkey], "--vkey", exporting(`${folder}-2`)));
+          expect(yield* Effect.flip(refused)).toMatchObject({ _tag: "LogEntryNotFound" });
+          const noKey = inProcess(keyless, trusting(["no key"], "--vkey", bundle));
+          expect(yield* Effect.flip(noKey)).toMatchObject({
+            _tag: "InvalidInput",
+            where: "--vkey",
+          });
+        }),
     );
 
     it.effect("shows one step with nothing of the others, SIGNED too", () =>

@@ -17,6 +17,8 @@ import { printable } from "../Screen.ts";
 
 const logCoordinator = load(() => import("@runproof/spine-coordinators/LogCoordinator"));
 
+const trustedKeys = load(() => import("@runproof/spine-coordinators/TrustedKeys"));
+
 /** Prints the proof itself, or all that is known of it as JSON. */
 const showProof = Effect.fnUntraced(function* (proof: { readonly text: string }) {
   const { json } = yield* root;
@@ -38,15 +40,16 @@ const exportLog = Command.make(
       Flag.withDefault(false),
       Flag.withoutNegation,
     ),
+    vkeys: Options.vkeys,
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, folder, checks }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, folder, checks, vkeys }) {
     const { json } = yield* root;
     const output = yield* Output;
     const { LogCoordinator } = yield* logCoordinator;
-    const exported = yield* withRunproof(
-      { databaseUrl, home },
-      Effect.flatMap(LogCoordinator, (log) =>
+    const { trusting } = yield* trustedKeys;
+    const exporting = Effect.flatMap(LogCoordinator, (log) =>
+      Effect.all([
         Progress.during(checks ? "checking" : "exporting", null, (report) =>
           log.exportTiles({
             folder,
@@ -54,8 +57,14 @@ const exportLog = Command.make(
             onProgress: (done, total) => report({ done, total }),
           }),
         ),
-      ),
+        log.unknownSigner,
+      ]),
     );
+    const [exported, note] = yield* withRunproof(
+      { databaseUrl, home },
+      trusting(vkeys, "--vkey", exporting),
+    );
+    if (note !== null) yield* output.note(note);
     const { tree_size, previous_size, files_checked, files_written, files_replaced } = exported;
     for (const path of files_replaced) {
       yield* output.note(`was not the log's, and was written again: ${printable(path)}`);

@@ -43,9 +43,10 @@ export const command = Command.make(
         Flag.withSchema(Count),
       ),
     ),
+    vkeys: Options.vkeys,
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, bundle, step, ...input }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, bundle, step, vkeys, ...input }) {
     const { json } = yield* root;
     const output = yield* Output;
     if (step !== undefined && bundle === undefined) {
@@ -55,6 +56,14 @@ export const command = Command.make(
         remedy: "Add --bundle FILE: a step is shown alone in a bundle of its own.",
       });
     }
+    if (vkeys.length > 0 && bundle === undefined) {
+      return yield* new InvalidInput({
+        what: "it is given without --bundle",
+        where: "--vkey",
+        remedy: "Add --bundle FILE: only a bundle holds proofs from the log.",
+      });
+    }
+    const { trusting } = yield* load(() => import("@runproof/spine-coordinators/TrustedKeys"));
     const { RunProofCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/RunProofCoordinator"),
     );
@@ -66,9 +75,13 @@ export const command = Command.make(
           coordinator.getRunProof(input),
         );
         if (bundle !== undefined && proved.integrity.verification_status === "VERIFIED") {
-          const { text, notes } = yield* step === undefined
-            ? coordinator.getBundle(input)
-            : coordinator.getStepBundle({ ...input, step_index: step });
+          const { text, notes } = yield* trusting(
+            vkeys,
+            "--vkey",
+            step === undefined
+              ? coordinator.getBundle(input)
+              : coordinator.getStepBundle({ ...input, step_index: step }),
+          );
           yield* File.write(bundle, text);
           yield* output.note([`bundle written to ${bundle}`, ...notes].join("\n"));
         }

@@ -7,10 +7,11 @@ import type {
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import { LogCoordinator, type LoggedTrace } from "../../LogCoordinator.ts";
+import { TrustedKeys } from "../../TrustedKeys.ts";
 
-/** What a bundle says of the log; with no proofs, why there are none. */
+/** What a bundle says of the log; with no proofs, why there are none, and else what is not known of them. */
 export type BundleProofs =
-  | { readonly log: LogProofs; readonly note: null }
+  | { readonly log: LogProofs; readonly note: string | null }
   | { readonly log: null; readonly note: string };
 
 const without = (why: string): BundleProofs => ({
@@ -20,7 +21,7 @@ const without = (why: string): BundleProofs => ({
 
 /**
  * The proofs of a trace for its bundle. Where no checkpoint covers the trace yet, one is signed if this process has a
- * key; without one the bundle goes without. A log that contradicts what was signed is an error all the same.
+ * key; without one, or where it must be one of given keys, the bundle goes without. A log that contradicts what was signed is an error all the same.
  */
 export const bundleProofs = (
   trace: LoggedTrace,
@@ -31,12 +32,15 @@ export const bundleProofs = (
 > =>
   Effect.gen(function* () {
     const log = yield* LogCoordinator;
-    const prove = Effect.map(log.proveTrace(trace), (proofs): BundleProofs => ({
-      log: proofs,
-      note: null,
-    }));
+    const isKeyGiven = (yield* TrustedKeys).length > 0;
+    const prove = Effect.map(
+      Effect.all([log.proveTrace(trace), log.unknownSigner]),
+      ([proofs, note]): BundleProofs => ({ log: proofs, note }),
+    );
     return yield* prove.pipe(
-      Effect.catchTag("LogEntryNotFound", () => Effect.andThen(log.checkpoint(), prove)),
+      Effect.catchTag("LogEntryNotFound", (error) =>
+        isKeyGiven ? Effect.fail(error) : Effect.andThen(log.checkpoint(), prove),
+      ),
       Effect.catchTag(
         [
           "LogEntryNotFound",

@@ -25,7 +25,7 @@ import { LogBridge, type StoredLogEntry } from "../../LogBridge.ts";
 import type { SignerBridge } from "../../SignerBridge.ts";
 import { TilesBridge } from "../../TilesBridge.ts";
 import { invalidInput, refusable } from "../refused.ts";
-import { latestHead } from "./latestHead.ts";
+import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, requireTree } from "./LoggedTree.ts";
 
 /** Levels of the tree in one tile, by C2SP tlog-tiles. */
@@ -223,7 +223,7 @@ export const exportTiles = ({
       const latest = yield* latestHead;
       if (latest === null) {
         return yield* new LogEntryNotFound({
-          what: "no checkpoint of the log was signed yet",
+          what: yield* noHead,
           remedy: "Run `runproof checkpoint` first.",
         });
       }

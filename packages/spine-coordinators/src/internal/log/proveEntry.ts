@@ -3,7 +3,7 @@ import { formatTlogProof } from "@runproof/proof/TlogProof";
 import { LogEntryNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { StoredLogEntry } from "../../LogBridge.ts";
-import { isOwnHead, latestHead } from "./latestHead.ts";
+import { isOwnHead, latestHead, noHead } from "./latestHead.ts";
 import { inclusionOf, requireTree } from "./LoggedTree.ts";
 
 /** An entry's proof of inclusion under a signed checkpoint. Hashes are hex. */
@@ -27,7 +27,7 @@ const coveringHead = (index: number) =>
     return yield* new LogEntryNotFound({
       what:
         head === null
-          ? "no checkpoint of the log was signed yet"
+          ? yield* noHead
           : `no checkpoint covers log entry ${index}: the latest is over ${head.tree_size} entries`,
       remedy: "Run `runproof checkpoint` where the log's key is.",
     });

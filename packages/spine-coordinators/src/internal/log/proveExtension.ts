@@ -13,7 +13,7 @@ import { CheckpointsBridge } from "../../CheckpointsBridge.ts";
 import type { LogBridge } from "../../LogBridge.ts";
 import type { SignerBridge } from "../../SignerBridge.ts";
 import { invalidInput, refusable } from "../refused.ts";
-import { latestHead } from "./latestHead.ts";
+import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, headOf, requireTree, rootOf } from "./LoggedTree.ts";
 
 /** A tree of the log: by its size, or by a checkpoint of it that was kept elsewhere. */
@@ -59,10 +59,7 @@ const newerHead = (to: TreeReference | null) =>
     const head = yield* to === null ? latestHead : keptHead(to.size);
     if (head === null) {
       return yield* new LogEntryNotFound({
-        what:
-          to === null
-            ? "no checkpoint of the log was signed yet"
-            : `no checkpoint over ${to.size} entries is kept`,
+        what: to === null ? yield* noHead : `no checkpoint over ${to.size} entries is kept`,
         remedy: "Run `runproof checkpoint` where the log's key is, and leave --to out.",
       });
     }
