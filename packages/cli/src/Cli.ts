@@ -7,8 +7,6 @@ import * as GlobalFlag from "effect/cli/GlobalFlag";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
-import * as Logger from "effect/Logger";
-import * as References from "effect/References";
 import { readFileSync } from "node:fs";
 import * as AttackTest from "./commands/AttackTest.ts";
 import * as Audit from "./commands/Audit.ts";
@@ -26,6 +24,7 @@ import * as Validate from "./commands/Validate.ts";
 import * as Verify from "./commands/Verify.ts";
 import * as ExitCode from "./ExitCode.ts";
 import * as Help from "./Help.ts";
+import * as CommandLog from "./Log.ts";
 import { Output } from "./Output.ts";
 import { root } from "./Root.ts";
 
@@ -56,8 +55,6 @@ const environment = Layer.mergeAll(
   CliConfig.layer({
     builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions],
   }),
-  Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)]),
-  Layer.succeed(References.MinimumLogLevel, "Warn"),
   NodeServices.layer,
 ).pipe(Layer.provideMerge(Output.layer));
 
@@ -71,6 +68,8 @@ const leave = (code: number): void => {
  * SIGTERM interrupt it, and it ends when what was begun is closed (a run is sealed as aborted); a second one ends it at once.
  */
 export const main = (args: ReadonlyArray<string>): void => {
+  const json = args.includes("--json");
+  const log = CommandLog.make(json, (line) => void process.stderr.write(`${line}\n`));
   let signals = 0;
   const count = () => {
     signals += 1;
@@ -79,13 +78,17 @@ export const main = (args: ReadonlyArray<string>): void => {
   process.on("SIGINT", count);
   process.on("SIGTERM", count);
   NodeRuntime.runMain(
-    Command.runWith(command, { version })(args).pipe(Effect.provide(environment)),
+    Command.runWith(command, { version })(args).pipe(
+      Effect.provide(environment),
+      Effect.provide(log.layer),
+    ),
     {
       disableErrorReporting: true,
       teardown: (exit) => {
-        if (Exit.isSuccess(exit)) return leave(0);
-        const failure = ExitCode.ofCause(exit.cause, signals > 0);
-        const text = ExitCode.render(failure, args.includes("--json"));
+        const failure = Exit.isSuccess(exit) ? null : ExitCode.ofCause(exit.cause, signals > 0);
+        for (const line of log.rest(failure)) process.stderr.write(`${line}\n`);
+        if (failure === null) return leave(0);
+        const text = ExitCode.render(failure, json);
         if (text !== null) process.stderr.write(`${text}\n`);
         leave(failure.code);
       },

@@ -287,14 +287,13 @@ describe("tampering", () => {
     await forge("update aos_log_entries set digest = repeat('0', 64) where log_index = 1");
     const forked = await runproof(["checkpoint", "--json"], env);
     expect(forked).toMatchObject({ code: 6, stdout: "" });
-    const lines = forked.stderr.trim().split("\n");
-    expect(JSON.parse(lines.at(-1)!)).toMatchObject({ error: { code: 6, tag: "LogForked" } });
+    expect(JSON.parse(forked.stderr)).toMatchObject({ error: { code: 6, tag: "LogForked" } });
     await forge("delete from aos_log_entries where log_index > 1");
-    expect(await runproof(["checkpoint"], env)).toMatchObject({
-      code: 6,
-      stdout: "",
-      stderr: expect.stringMatching(/the log has 2 entries, and a tree of \d+ was already signed/u),
-    });
+    const shrunk = await runproof(["checkpoint"], env);
+    expect(shrunk).toMatchObject({ code: 6, stdout: "" });
+    expect(shrunk.stderr).toMatch(
+      /^error: the log has 2 entries, and a tree of \d+ was already signed\n {2}try: [^\n]+\n$/u,
+    );
     expect(readFileSync(`${key}.state`, "utf8")).toBe(state);
   });
 });
