@@ -1,5 +1,5 @@
 /** A table of text, as wide as its content needs and the screen allows. */
-import { clip, pad, type Screen, tone, width } from "./Screen.ts";
+import { clip, pad, type Screen, tone, width, wrap } from "./Screen.ts";
 
 /** A column: its heading, and how its cells are set. */
 export interface Column {
@@ -7,6 +7,8 @@ export interface Column {
   readonly align?: "left" | "right" | undefined;
   /** The column that gives way where the screen is too narrow, down to this many cells. Without it a cell is never cut. */
   readonly shrinks_to?: number | undefined;
+  /** What does not fit goes on in a further line instead of being cut. */
+  readonly wraps?: boolean | undefined;
   /** The column is left out where the screen is still too narrow, the last such column first. */
   readonly optional?: boolean | undefined;
 }
@@ -62,26 +64,36 @@ const fit = (fitted: ReadonlyArray<Fitted>, available: number): ReadonlyArray<Fi
   return fit(fitted.toSpliced(last, 1), available);
 };
 
-/** Draws a table, one line a row under a line of headings. Cells are plain text: see `printable`. */
+/** A cell's lines: more than one where its column wraps. */
+const linesOf = (screen: Screen, { column, cells_wide }: Fitted, text: string) =>
+  column.wraps === true ? wrap(text, cells_wide).split("\n") : [clip(screen, text, cells_wide)];
+
+/** Draws a table, one row after the other under a line of headings. Cells are plain text: see `printable`. */
 export const render = (screen: Screen, columns: ReadonlyArray<Column>, rows: Rows): string => {
   // Off a terminal nothing is cut: what reads it may want the whole.
   const fitted = fit(measured(columns, rows), screen.live ? screen.columns : Infinity);
-  const line = (cellOf: (each: Fitted) => Cell): string =>
-    fitted
-      .map((each, index) => {
-        const { text, paint = (plain: string) => plain } = cellOf(each);
-        const { align = "left" } = each.column;
-        const painted = paint(clip(screen, text, each.cells_wide));
-        const isLast = index === fitted.length - 1 && align === "left";
-        return isLast ? painted : pad(painted, each.cells_wide, align);
-      })
-      .join(GAP)
-      .trimEnd();
-  const head = line(({ column }) => ({
+  const lines = (cellOf: (each: Fitted) => Cell): string => {
+    const cells = fitted.map((each) => linesOf(screen, each, cellOf(each).text));
+    const height = Math.max(1, ...cells.map(({ length }) => length));
+    const line = (at: number) =>
+      fitted
+        .map((each, index) => {
+          const { paint = (plain: string) => plain } = cellOf(each);
+          const { align = "left" } = each.column;
+          const text = cells[index]?.[at] ?? "";
+          const painted = text === "" ? "" : paint(text);
+          const isLast = index === fitted.length - 1 && align === "left";
+          return isLast ? painted : pad(painted, each.cells_wide, align);
+        })
+        .join(GAP)
+        .trimEnd();
+    return Array.from({ length: height }, (_, at) => line(at)).join("\n");
+  };
+  const head = lines(({ column }) => ({
     text: column.heading,
     paint: (text) => tone(screen, "quiet", text),
   }));
-  return [head, ...rows.map((_, row) => line(({ cells }) => cells[row] ?? { text: "" }))].join(
+  return [head, ...rows.map((_, row) => lines(({ cells }) => cells[row] ?? { text: "" }))].join(
     "\n",
   );
 };

@@ -50,6 +50,19 @@ describe("Table", () => {
     );
   });
 
+  it("goes on in further lines where a column wraps", () => {
+    const wrapping = columns.map((column) => ({ ...column, wraps: column.heading === "agent" }));
+    const some = [[{ text: "r-1" }, { text: "12" }, { text: "one two three" }], rows[1]!];
+    expect(Table.render(terminal(22), wrapping, some)).toBe(
+      drawn(`
+        run_id  steps  agent
+        r-1        12  one two
+                       three
+        r-20        3  -
+      `),
+    );
+  });
+
   it("cuts nothing off a terminal", () => {
     expect(Table.render(screen(24), columns, rows)).toContain("support-agent");
   });

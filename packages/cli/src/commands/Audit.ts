@@ -1,6 +1,6 @@
 /** `runproof audit`: everything that a database holds, checked from the rows. */
-import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
-import { SchemaDamaged, type SchemaMismatch } from "@runproof/schemas/RunProofError";
+import type { AuditReport } from "@runproof/schemas/AuditReport";
+import { InvalidInput, SchemaDamaged, type SchemaMismatch } from "@runproof/schemas/RunProofError";
 import type {
   AuditOptions,
   AuditOutcome,
@@ -12,6 +12,7 @@ import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
+import * as AuditFindings from "../AuditFindings.ts";
 import * as CheckpointFile from "../CheckpointFile.ts";
 import { counted, number } from "../Count.ts";
 import * as Duration from "../Duration.ts";
@@ -23,35 +24,6 @@ import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load, type Location } from "../Runproof.ts";
 import { printable, type Screen, tone, wrap } from "../Screen.ts";
-import * as Table from "../Table.ts";
-
-const placeOf = (finding: AuditFinding): string =>
-  finding.run_id ?? finding.trace_id ?? finding.object ?? "the log";
-
-const indexOf = ({ step_index, log_index }: AuditFinding): string => {
-  if (step_index !== null) return `step ${step_index}`;
-  return log_index === null ? "" : `entry ${log_index}`;
-};
-
-/** The findings, one line each. */
-export const renderFindings = (screen: Screen, findings: ReadonlyArray<AuditFinding>): string =>
-  Table.render(
-    screen,
-    [
-      { heading: "finding" },
-      { heading: "tenant_id", optional: true },
-      { heading: "where", shrinks_to: 12 },
-      { heading: "at" },
-      { heading: "what", shrinks_to: 20 },
-    ],
-    findings.map((finding) => [
-      { text: finding.code, paint: (text) => tone(screen, "bad", text) },
-      { text: printable(finding.tenant_id ?? "") },
-      { text: printable(placeOf(finding)) },
-      { text: indexOf(finding) },
-      { text: printable(finding.message) },
-    ]),
-  );
 
 const traceLine = ({ traces, levels }: AuditReport): string =>
   [
@@ -96,10 +68,14 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
   const scope = report.since === null ? "" : "what is new: ";
   const what = `${scope}${counted(checked.traces, "trace")}, ${counted(checked.steps, "step")} and ${counted(checked.entries, "log entry", "log entries")} in ${Duration.format(took_ms)}`;
   return [
-    ...(findings.length === 0 ? [] : [renderFindings(screen, findings), ""]),
-    ...(findings_omitted === 0 ? [] : [`${number(findings_omitted)} more findings are not listed`]),
+    ...(findings.length === 0 ? [] : [AuditFindings.render(screen, findings), ""]),
+    ...(findings_omitted === 0
+      ? []
+      : [`${counted(findings_omitted, "more finding is", "more findings are")} not listed`]),
     `${tone(screen, isClean ? "good" : "bad", tone(screen, "strong", title))}  ${what}`,
+    ...(isClean ? [] : [field(screen, "by code", AuditFindings.totals(report))]),
     field(screen, "database", printable(report.database)),
+    field(screen, "finished", `${Duration.clock(report.finished_at)} UTC`),
     field(screen, "traces", traceLine(report)),
     ...(report.payloads_erased === 0
       ? []
@@ -112,6 +88,9 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
       field(screen, "checkpoint", checkpointLine(checkpoint)),
     ),
     ...report.notes.map((note) => field(screen, "note", printable(note))),
+    ...(isClean
+      ? []
+      : AuditFindings.nextSteps(report).map((step) => field(screen, "next", printable(step)))),
   ].join("\n");
 };
 
@@ -132,6 +111,12 @@ interface Asked {
   readonly save: string | undefined;
   readonly workers: number | undefined;
   readonly location: Location;
+}
+
+/** How often to audit, and whether to end at the first findings. */
+interface Repeated {
+  readonly every_ms: number;
+  readonly until_finding: boolean;
 }
 
 const readNote = (source: string) => Effect.map(File.read(source), (note) => ({ source, note }));
@@ -166,7 +151,6 @@ const orEvidenceGone = Effect.fnUntraced(function* (
 
 /** One audit from opening the database to closing it. */
 const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
-  if (asked.save !== undefined) yield* CheckpointFile.readKept(asked.save);
   const options = yield* readOptions(asked);
   const { fromEnvironment } = yield* load(() => import("@runproof/spine-coordinators/AuditLayer"));
   const { AuditCoordinator } = yield* load(
@@ -223,6 +207,19 @@ const pass = Effect.fnUntraced(function* (asked: Asked) {
   return outcome.report.verdict;
 });
 
+/** A pass after the first one. That its checkpoint can't be kept takes nothing from what it found. */
+const laterPass = Effect.fnUntraced(function* (asked: Asked) {
+  const { json } = yield* root;
+  const output = yield* Output;
+  if (!json) yield* output.data("");
+  const outcome = yield* auditOnce(asked);
+  yield* show(outcome.report);
+  yield* Effect.catchTag(saveCheckpoint(asked.save, outcome), "FileFailed", (error) =>
+    output.note(ExitCode.render(ExitCode.ofCause(Cause.fail(error), false), json)!),
+  );
+  return outcome.report.verdict;
+});
+
 /** Says that a pass could not be made: never that nothing was found. */
 const sayUnchecked = Effect.fnUntraced(function* ({
   code,
@@ -246,18 +243,31 @@ const sayUnchecked = Effect.fnUntraced(function* ({
   );
 });
 
-/** Audits again and again; ends by a signal, or where what was asked for can never be done. */
-const passes = (asked: Asked, every_ms: number) =>
-  pass(asked).pipe(
-    Effect.asVoid,
-    Effect.catchCause((cause) => {
-      const failure = ExitCode.ofCause(cause, false);
-      return Cause.hasInterrupts(cause) || failure.code === 2
-        ? Effect.failCause(cause)
-        : sayUnchecked(failure);
-    }),
-    Effect.repeat(Schedule.fixed(every_ms)),
-  );
+const orUnchecked = Effect.catchCause((cause: Cause.Cause<unknown>) => {
+  if (Cause.hasInterrupts(cause)) return Effect.failCause(cause);
+  return Effect.as(sayUnchecked(ExitCode.ofCause(cause, false)), "NOT_CHECKED" as const);
+});
+
+/** Whether what was asked for can never be done: only at the first pass, for a file may be away later on. */
+const isRefusal = (cause: Cause.Cause<unknown>): boolean =>
+  ExitCode.ofCause(cause, false).code === 2;
+
+/** Audits again and again; ends by a signal, at the first pass with findings where that is asked for, or at once for a wrong argument. */
+const passes = Effect.fnUntraced(function* (asked: Asked, schedule: Repeated) {
+  let isFirst = true;
+  const next = Effect.suspend(() => {
+    if (!isFirst) return orUnchecked(laterPass(asked));
+    isFirst = false;
+    return Effect.catchCause(pass(asked), (cause) =>
+      isRefusal(cause) ? Effect.failCause(cause) : orUnchecked(Effect.failCause(cause)),
+    );
+  });
+  yield* Effect.repeat(next, {
+    schedule: Schedule.fixed(schedule.every_ms),
+    until: (verdict) => schedule.until_finding && verdict === "FINDINGS",
+  });
+  return yield* new ExitCode.Concluded({ code: 6 });
+});
 
 const files = (name: string, description: string) =>
   Flag.File(name).pipe(
@@ -304,6 +314,11 @@ export const command = Command.make(
         ),
       ),
     ),
+    until_finding: Flag.Boolean("until-finding").pipe(
+      Flag.withDescription("With --every: end with 6 at the first pass with findings"),
+      Flag.withDefault(false),
+      Flag.withoutNegation,
+    ),
     workers: Options.optional(
       Flag.Int("workers").pipe(
         Flag.withDescription("Readers at a time [2]"),
@@ -315,9 +330,17 @@ export const command = Command.make(
     ),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, every_ms, ...flags }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, every_ms, until_finding, ...flags }) {
     const asked: Asked = { ...flags, location: { databaseUrl, home } };
-    if (every_ms !== undefined) return yield* passes(asked, every_ms);
+    if (asked.save !== undefined) yield* CheckpointFile.readKept(asked.save);
+    if (every_ms !== undefined) return yield* passes(asked, { every_ms, until_finding });
+    if (until_finding) {
+      return yield* new InvalidInput({
+        what: "it ends an audit that is repeated",
+        where: "--until-finding",
+        remedy: "Give --every too, such as --every 15m.",
+      });
+    }
     const verdict = yield* pass(asked);
     if (verdict !== "CLEAN") return yield* new ExitCode.Concluded({ code: 6 });
   }),
@@ -334,5 +357,9 @@ export const command = Command.make(
       description: "Check what is new since the last audit without findings",
     },
     { command: "runproof audit --every 1h --json >> audits.ndjson" },
+    {
+      command: "runproof audit --every 15m --until-finding || alarm",
+      description: "Until something is found",
+    },
   ]),
 );
