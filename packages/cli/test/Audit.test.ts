@@ -4,12 +4,12 @@
  */
 import type { AuditReport } from "@runproof/schemas/AuditReport";
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { parseEvery, renderReport } from "../src/commands/Audit.ts";
 import { type Environment, folder, json, ndjson, runproof, start } from "./runproof.ts";
-import { screen } from "./screens.ts";
+import { drawn, screen } from "./screens.ts";
 
 const here = folder();
 const databases: Array<TestDatabase> = [];
@@ -168,6 +168,34 @@ describe("audit", () => {
     expect((await every.ended).code).toBe(130);
   });
 
+  it("ends at the first pass with findings where that is asked for", async () => {
+    const { env, url } = await prepared("u-1");
+    const every = start(["audit", "--every", "1s", "--until-finding"], env);
+    await every.prints("CLEAN");
+    await tamper(url, "u-1");
+    const { code, stdout } = await every.ended;
+    expect(code).toBe(6);
+    expect(stdout).toMatch(/\n\nfinding /u);
+    expect(stdout.match(/^ {2}finished {4}\d{4}-\d\d-\d\d /gmu)?.length).toBeGreaterThan(1);
+    const alone = await runproof(["audit", "--until-finding"], env);
+    expect(alone).toMatchObject({ code: 2, stdout: "" });
+  });
+
+  it("goes on where a checkpoint's file is away at a later pass, and says that nothing was checked", async () => {
+    const { env } = await prepared("f-1");
+    const kept = join(here.path, "away.txt");
+    const flags = ["--every", "1s", "--checkpoint", kept];
+    expect(await runproof(["audit", ...flags], env)).toMatchObject({ code: 2, stdout: "" });
+    expect(await runproof(["checkpoint", "--out", kept], env)).toMatchObject({ code: 0 });
+    const every = start(["audit", ...flags], env);
+    await every.prints("CLEAN");
+    renameSync(kept, `${kept}.moved`);
+    await every.prints("NOT CHECKED");
+    renameSync(`${kept}.moved`, kept);
+    every.signal("SIGINT");
+    expect((await every.ended).code).toBe(130);
+  });
+
   it("says of a pass that it could not make that nothing was checked, and tries again", async () => {
     const away = { DATABASE_URL: "postgresql://nobody@127.0.0.1:1/none" };
     const every = start(["audit", "--every", "1s", "--json"], away);
@@ -214,6 +242,27 @@ describe("attack-test", () => {
     expect(ended.stdout).toMatch(/^PASS {2}3 attacks \(seed 1\)/mu);
     expect(readFileSync(table, "utf8")).toContain("| 6 | cut the tail of a sealed run |");
   });
+
+  it("passes nothing where nothing was attacked", async () => {
+    const url = inject("postgresUrl");
+    const args = ["attack-test", "--row", "11", "--row", "13", "--row", "14"];
+    const ended = await runproof([...args, "--database-url", url]);
+    expect(ended.code).toBe(7);
+    expect(ended.stdout).toMatch(/^NOT RUN {2}0 attacks/mu);
+    expect(ended.stdout).not.toContain("PASS");
+  });
+
+  it.each([
+    [["--row", "99"], "the table has no row 99"],
+    [["--database-url", "garbage"], "is not a PostgreSQL URL"],
+    [["--database-url", ""], "it is empty"],
+    [["--table", "/nowhere/at/all/table.md"], "/nowhere/at/all is no folder"],
+  ])("refuses %j before it attacks anything", async (flags, what) => {
+    const ended = await runproof(["attack-test", ...flags]);
+    expect(ended).toMatchObject({ code: 2, stdout: "" });
+    expect(ended.stderr).toContain(what);
+    expect(ended.stderr).toContain("try: ");
+  });
 });
 
 describe("a report", () => {
@@ -255,6 +304,56 @@ describe("a report", () => {
     expect(text).toContain("2 more findings are not listed");
     expect(text).toContain("entry 4");
     expect(text).not.toContain("\u001b[2J");
+  });
+
+  const found = {
+    code: "COLUMN_MISMATCH",
+    tenant_id: "t",
+    run_id: "0190c6a1-7b7e-7c3f-9d2a-3f1c2b4d5e6f",
+    trace_id: "trace",
+    step_index: 1,
+    log_index: null,
+    object: null,
+    message: "step 1: the column skill_name differs from the record that the hash of it covers",
+  } as const;
+  const kept = {
+    ...found,
+    code: "LOG_SHRUNK",
+    tenant_id: null,
+    run_id: null,
+    trace_id: null,
+    step_index: null,
+    object: "kept.txt",
+    message: "the checkpoint of kept.txt: it is of 4 entries, and the log has 3",
+  } as const;
+
+  it("cuts nothing on a narrow terminal, and names each place once", () => {
+    const text = renderReport(screen(50, { live: true }), { ...report, findings: [found, kept] });
+    expect(text.slice(0, text.indexOf("\n\n"))).toBe(
+      drawn(`
+        COLUMN_MISMATCH  run
+                         0190c6a1-7b7e-7c3f-9d2a-3f1c2b4d5e6f,
+                         tenant t, step 1
+          the column skill_name differs from the record
+          that the hash of it covers
+        LOG_SHRUNK  kept.txt
+          it is of 4 entries, and the log has 3
+      `),
+    );
+  });
+
+  it("counts the findings by code and says what to do next", () => {
+    const text = renderReport(screen(200), {
+      ...report,
+      findings: [kept, found, { ...kept, code: "CATALOG_DRIFT" }],
+      findings_by_code: { LOG_SHRUNK: 1, COLUMN_MISMATCH: 1200, CATALOG_DRIFT: 1 },
+    });
+    expect(text).toContain("by code     1,200 COLUMN_MISMATCH, 1 LOG_SHRUNK, 1 CATALOG_DRIFT");
+    expect(text).toContain("docs/audit.md");
+    expect(text).toMatch(/proof 0190c6a1-7b7e-7c3f-9d2a-3f1c2b4d5e6f --tenant-id t$/mu);
+    expect(text).toMatch(/next .*doctor$/mu);
+    const clean = renderReport(screen(200), { ...report, verdict: "CLEAN", findings: [] });
+    expect(clean).not.toContain("next");
   });
 
   it("is made as often as was said", () => {

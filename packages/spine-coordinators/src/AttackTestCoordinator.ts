@@ -89,7 +89,7 @@ export interface RowResult extends AttackRow {
 
 /** The result of an attack test. */
 export interface AttackTestReport {
-  /** True when every attack ended as it must and nothing honest was ever suspected. */
+  /** True when something was attacked, every attack ended as it must and nothing honest was ever suspected. */
   readonly passed: boolean;
   readonly seed: number;
   readonly instances: number;
@@ -451,6 +451,7 @@ const reportOf = (
   const ways = [...results].map(wayOf);
   return {
     passed:
+      ways.length > 0 &&
       ways.every(({ right, instances }) => right === instances) &&
       control.false_alarms.length === 0,
     seed,

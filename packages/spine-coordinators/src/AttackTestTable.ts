@@ -1,6 +1,8 @@
 /** The result of an attack test as a table: for the documentation, and for whoever wants to know what is shown and what not. */
 import type { AttackTestReport, RowResult, WayResult } from "./AttackTestCoordinator.ts";
 
+export { attackTable } from "./internal/attack/AttackTable.ts";
+
 /** What came of a row's attacks, in words. */
 export const outcomeOf = ({ row, ways, not_yet }: RowResult): string => {
   if (not_yet !== undefined) return `not yet: ${not_yet}`;

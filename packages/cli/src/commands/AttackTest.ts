@@ -1,8 +1,12 @@
 /** `runproof attack-test`: a database of its own, attacked in every known way. */
 import type { AttackTestReport } from "@runproof/spine-coordinators/AttackTestCoordinator";
+import { FileFailed, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import { stat } from "node:fs/promises";
+import { dirname } from "node:path";
+import { counted } from "../Count.ts";
 import * as ExitCode from "../ExitCode.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
@@ -10,7 +14,7 @@ import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load } from "../Runproof.ts";
-import { printable, type Screen, tone, wrap } from "../Screen.ts";
+import { printable, type Screen, type Tone, tone, wrap } from "../Screen.ts";
 import * as Table from "../Table.ts";
 
 /** Beyond this, one way alone would take hours. */
@@ -28,10 +32,10 @@ export const renderRows = (
     screen,
     [
       { heading: "#", align: "right" },
-      { heading: "attack", shrinks_to: 24 },
-      { heading: "level", shrinks_to: 8 },
+      { heading: "attack", shrinks_to: 24, wraps: true },
+      { heading: "level", shrinks_to: 9, wraps: true },
       { heading: "tried", align: "right" },
-      { heading: "caught as", shrinks_to: 24 },
+      { heading: "caught as", shrinks_to: 24, wraps: true },
     ],
     rows.map((row) => {
       const outcome = outcomeOf(row);
@@ -67,15 +71,57 @@ const renderFailures = (screen: Screen, { rows, control }: AttackTestReport): st
   ].join("\n");
 
 const renderConclusion = (screen: Screen, report: AttackTestReport): string => {
-  const { control, instances, passed, seed } = report;
-  const title = tone(
-    screen,
-    passed ? "good" : "bad",
-    tone(screen, "strong", passed ? "PASS" : "FAIL"),
-  );
+  const { control, instances, seed } = report;
+  const [name, title] = titleOf(report);
   const alarms = control.false_alarms.length;
-  return `${title}  ${instances} attacks (seed ${seed}), ${control.runs} looks at runs that nobody touched, ${alarms === 0 ? "no" : alarms} false alarm${alarms === 1 ? "" : "s"}`;
+  const text = [
+    `${counted(instances, "attack")} (seed ${seed})`,
+    `${counted(control.runs, "look")} at runs that nobody touched`,
+    alarms === 0 ? "no false alarms" : counted(alarms, "false alarm"),
+  ].join(", ");
+  return wrap(text, screen.columns, `${title}  `).replace(
+    title,
+    tone(screen, name, tone(screen, "strong", title)),
+  );
 };
+
+/** Where nothing was attacked, nothing was passed. */
+const titleOf = (report: AttackTestReport): readonly [Tone, string] => {
+  if (isNotRun(report)) return ["caution", "NOT RUN"];
+  return report.passed ? ["good", "PASS"] : ["bad", "FAIL"];
+};
+
+const isNotRun = ({ instances, control }: AttackTestReport): boolean =>
+  instances === 0 && control.false_alarms.length === 0;
+
+/** Refuses rows that the table does not have. */
+const requireRows = Effect.fnUntraced(function* (rows: ReadonlyArray<number>) {
+  const { attackTable } = yield* load(() => import("@runproof/spine-coordinators/AttackTestTable"));
+  const unknown = rows.filter((each) => !attackTable.some(({ row }) => row === each));
+  if (unknown.length === 0) return;
+  return yield* new InvalidInput({
+    what: `the table has no row ${unknown.join(", ")}`,
+    where: "--row",
+    remedy: `Its rows are ${attackTable[0]!.row} to ${attackTable.at(-1)!.row}; docs/attack-table.md shows them.`,
+  });
+});
+
+/** An attack test takes long, and its table must not be lost to a folder that is not there. */
+const requireFolder = Effect.fnUntraced(function* (path: string) {
+  const folder = dirname(path);
+  const isFolder = yield* Effect.promise(() =>
+    stat(folder).then(
+      (entry) => entry.isDirectory(),
+      () => false,
+    ),
+  );
+  if (isFolder) return;
+  return yield* new FileFailed({
+    path: printable(path),
+    what: `${printable(folder)} is no folder`,
+    remedy: "Name a file in a folder that exists.",
+  });
+});
 
 export const command = Command.make(
   "attack-test",
@@ -119,6 +165,8 @@ export const command = Command.make(
   Effect.fnUntraced(function* ({ databaseUrl, rows, table, ...options }) {
     const { json } = yield* root;
     const output = yield* Output;
+    yield* requireRows(rows);
+    if (table !== undefined) yield* requireFolder(table);
     const { AttackTestCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/AttackTestCoordinator"),
     );
@@ -135,13 +183,15 @@ export const command = Command.make(
         }),
       ).pipe(Effect.provide(layer(databaseUrl))),
     );
-    if (table !== undefined) yield* File.write(table, toMarkdown(report));
     if (json) yield* printJson(report);
     else {
       yield* output.data(renderRows(output.stdout, report, outcomeOf));
-      if (!report.passed) yield* output.data(`\n${renderFailures(output.stdout, report)}`);
+      if (!report.passed && !isNotRun(report))
+        yield* output.data(`\n${renderFailures(output.stdout, report)}`);
       yield* output.data(`\n${renderConclusion(output.stdout, report)}`);
     }
+    if (table !== undefined) yield* File.write(table, toMarkdown(report));
+    if (isNotRun(report)) return yield* new ExitCode.Concluded({ code: 7 });
     // That an attack was missed is the product's own failure.
     if (!report.passed) return yield* new ExitCode.Concluded({ code: 1 });
   }),

@@ -1,13 +1,17 @@
 import { randomBytes } from "node:crypto";
 import * as PgClient from "@effect/sql-pg/PgClient";
-import { type DatabaseError, NotAuthorised } from "@runproof/schemas/RunProofError";
+import {
+  ConfigurationInvalid,
+  type DatabaseError,
+  NotAuthorised,
+} from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Reactivity from "effect/reactivity/Reactivity";
 import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
 import type { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
-import { type DatabaseConfig, hidePassword } from "../../Database.ts";
+import { type DatabaseConfig, databaseConfig, hidePassword } from "../../Database.ts";
 import { databaseError } from "../postgres/sqlReason.ts";
 
 /** What every database that is made to be attacked begins with: no other is ever dropped. */
@@ -40,10 +44,24 @@ const requireSuperuser = (sql: SqlClient) =>
     ),
   );
 
+/** What is wrong with the URL; null where it is one of a server. No URL at all is none, and never the user's own database. */
+const urlFault = (url: string): ConfigurationInvalid | null => {
+  const config = databaseConfig({ DATABASE_URL: url });
+  if (config instanceof ConfigurationInvalid) return config;
+  if (config.kind === "server") return null;
+  return new ConfigurationInvalid({
+    setting: "DATABASE_URL",
+    what: "it is empty",
+    remedy: "Give the URL of a superuser on a server for tests, or leave it out.",
+  });
+};
+
 /** Makes an empty database beside the one that the URL names, and drops it with the scope. */
 export const throwawayDatabase = (
   url: Redacted.Redacted,
-): Effect.Effect<DatabaseConfig, DatabaseError, Scope.Scope> => {
+): Effect.Effect<DatabaseConfig, DatabaseError | ConfigurationInvalid, Scope.Scope> => {
+  const fault = urlFault(Redacted.value(url));
+  if (fault !== null) return Effect.fail(fault);
   const name = `${NAME_PREFIX}${randomBytes(6).toString("hex")}`;
   const made = new URL(Redacted.value(url));
   made.pathname = `/${name}`;
