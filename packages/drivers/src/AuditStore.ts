@@ -5,8 +5,9 @@ import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
 import type { Drift } from "./CatalogDrift.ts";
 import type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
-import type { StoredLogEntry } from "./LogStore.ts";
+import type { LogSize, StoredLogEntry } from "./LogStore.ts";
 
+export { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "./internal/migrations/0004_writers.ts";
 export type { Drift } from "./CatalogDrift.ts";
 export type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 
@@ -29,6 +30,9 @@ export interface AuditedTrace extends TraceAndSeal {
     readonly expires_at: string;
     /** How long ago it ended; negative while it holds. */
     readonly over_ms: number;
+    /** How many steps the last HEAD entry covers, and how long ago it was logged. */
+    readonly head_index: number;
+    readonly headed_ms: number;
   } | null;
 }
 
@@ -78,6 +82,26 @@ export interface Orphan {
   readonly status: string | null;
 }
 
+/** An index by which rows are not found that are there. */
+export interface IndexGap {
+  readonly table: string;
+  /** The column that it is read by. */
+  readonly by: string;
+  /** Rows that are there, and rows that it finds. */
+  readonly rows: number;
+  readonly found: number;
+}
+
+/** Which checkpoints cover an entry. */
+export interface CheckpointsOver {
+  /** Whether any does, of whatever origin. */
+  readonly is_covered: boolean;
+  /** Whether there are any of the origin, of whatever size. */
+  readonly has_origin: boolean;
+  /** Those of the origin that cover it with the smallest tree. */
+  readonly notes: ReadonlyArray<string>;
+}
+
 /** How much there is, for a progress bar; estimates are fine. */
 export interface AuditSize {
   readonly traces: number;
@@ -93,7 +117,7 @@ export type UsePage<Row, E, R> = (rows: ReadonlyArray<Row>) => Effect.Effect<voi
 
 /**
  * Reads for an audit. Memory is bounded by the pages, of rows and of bytes. What is read inside one `snapshot` agrees
- * with each other; `forEach…` and `strayTiles` need one.
+ * with each other; `forEach…`, `strayTiles` and `indexGaps` need one.
  */
 export class AuditStore extends Context.Service<
   AuditStore,
@@ -103,6 +127,17 @@ export class AuditStore extends Context.Service<
       effect: Effect.Effect<A, E, R>,
     ) => Effect.Effect<A, E | AuditReadError, R>;
     readonly size: Effect.Effect<AuditSize, AuditReadError>;
+    /** The log's size, of the entries whose index a log can have, and how many wait. */
+    readonly logSize: Effect.Effect<LogSize, AuditReadError>;
+    /** Indexes that no entry of a log can have, a few at most, in decimal. */
+    readonly strayEntries: Effect.Effect<ReadonlyArray<string>, AuditReadError>;
+    /** Indexes that do not find every row of this snapshot, which must be one of its own: it slows down later reads. */
+    readonly indexGaps: Effect.Effect<ReadonlyArray<IndexGap>, AuditReadError>;
+    /** The checkpoints that cover an entry, by an origin. */
+    readonly checkpointsOver: (input: {
+      readonly log_index: number;
+      readonly origin: string | null;
+    }) => Effect.Effect<CheckpointsOver, AuditReadError>;
     /** Ids that cut all traces into `parts` runs of about equal length, for workers; the last part is open. */
     readonly traceBoundaries: (
       parts: number,
@@ -145,6 +180,11 @@ export class AuditStore extends Context.Service<
     /** Numbered entries, in order. */
     readonly forEachEntryPage: <E, R>(
       range: { readonly from: number; readonly before: number },
+      use: UsePage<AuditedEntry, E, R>,
+    ) => Effect.Effect<void, E | AuditReadError, R>;
+    /** OPENED entries before an index whose trace is not there, in order. */
+    readonly forEachOpenedOfNone: <E, R>(
+      before: number,
       use: UsePage<AuditedEntry, E, R>,
     ) => Effect.Effect<void, E | AuditReadError, R>;
     /** The index after that of the `count`-th entry from an index on; null where none is below `before`. */

@@ -12,8 +12,10 @@ import {
   readEntriesOfTraces,
   readEntryEnd,
   readEntryTraces,
+  readOpenedOfNone,
   readQueuedEntries,
 } from "./internal/postgres/readAuditedEntries.ts";
+import { readAuditedLogSize, readStrayEntries } from "./internal/postgres/readAuditedLogSize.ts";
 import { readAuditedSteps } from "./internal/postgres/readAuditedSteps.ts";
 import { readAuditedTiles, readStrayTiles } from "./internal/postgres/readAuditedTiles.ts";
 import {
@@ -25,6 +27,8 @@ import {
 } from "./internal/postgres/readAuditedTraces.ts";
 import { readAuditSize } from "./internal/postgres/readAuditSize.ts";
 import { readCatalog } from "./internal/postgres/readCatalog.ts";
+import { readCheckpointsOver } from "./internal/postgres/readCheckpointsOver.ts";
+import { readIndexGaps } from "./internal/postgres/readIndexGaps.ts";
 import { readOrphans } from "./internal/postgres/readOrphans.ts";
 import { inUnpreparedSnapshot } from "./internal/postgres/snapshot.ts";
 import { databaseError, sqlState } from "./internal/postgres/sqlReason.ts";
@@ -57,6 +61,10 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
     return AuditStore.of({
       snapshot: (effect) => readWith("snapshot", inUnpreparedSnapshot(sql, effect)),
       size: read("readAuditSize", readAuditSize(sql)),
+      logSize: read("readAuditedLogSize", readAuditedLogSize(sql)),
+      strayEntries: read("readStrayEntries", readStrayEntries(sql)),
+      indexGaps: read("readIndexGaps", readIndexGaps(sql)),
+      checkpointsOver: (input) => read("readCheckpointsOver", readCheckpointsOver(sql, input)),
       traceBoundaries: (parts) => read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
       traceSizes: (input) => read("readTraceSizes", readTraceSizes(sql, input)),
       openTraceIds: (input) => read("readOpenTraceIds", readOpenTraceIds(sql, input)),
@@ -70,6 +78,8 @@ export const layer: Layer.Layer<AuditStore, never, Database> = Layer.effect(
         readWith("readEntriesOf", readEntriesOf(sql, trace_ids, use)),
       forEachEntryPage: (range, use) =>
         readWith("readAuditedEntries", readAuditedEntries(sql, range, use)),
+      forEachOpenedOfNone: (before, use) =>
+        readWith("readOpenedOfNone", readOpenedOfNone(sql, before, use)),
       entryEnd: (input) => read("readEntryEnd", readEntryEnd(sql, input)),
       forEachQueuedPage: (use) => readWith("readQueuedEntries", readQueuedEntries(sql, use)),
       entryTraces: (trace_ids) => read("readEntryTraces", readEntryTraces(sql, trace_ids)),

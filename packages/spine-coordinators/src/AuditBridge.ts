@@ -1,13 +1,20 @@
 /** The one door from an audit to everything that is stored. */
-import { type AuditReadError, AuditStore, type Orphan } from "@runproof/drivers/AuditStore";
+import {
+  type AuditReadError,
+  AuditStore,
+  HEAD_EVERY_STEPS,
+  LEASE_MS_MAX,
+  type Orphan,
+} from "@runproof/drivers/AuditStore";
 import { Database } from "@runproof/drivers/Database";
-import { type LogSize, LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
+import { LogStore, type StoredCheckpoint } from "@runproof/drivers/LogStore";
 import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
+export { HEAD_EVERY_STEPS, LEASE_MS_MAX };
 export type { AuditReadError, Orphan };
 
 /** What can be read of one state of the database. */
@@ -17,7 +24,6 @@ export interface AuditReads extends Omit<AuditStore["Service"], "snapshot"> {
     nodes: ReadonlyArray<TreeNode>,
   ) => Effect.Effect<ReadonlyArray<string>, AuditReadError>;
   readonly latestCheckpoint: Effect.Effect<StoredCheckpoint | null, AuditReadError>;
-  readonly logSize: Effect.Effect<LogSize, AuditReadError>;
 }
 
 /** A table of the log that is gone or may not be read, in a database that was opened, is about what is stored. */
@@ -48,7 +54,6 @@ export class AuditBridge extends Context.Service<
           ...reads,
           nodes: (nodes) => evident(log.nodes(nodes)),
           latestCheckpoint: evident(log.latestCheckpoint),
-          logSize: evident(log.size),
         };
         const { description } = yield* Database;
         return AuditBridge.of({ database: description, snapshot: (use) => snapshot(use(all)) });

@@ -110,11 +110,12 @@ const audit = (bridge: Bridge) =>
       tell: yield* teller(tally, scope.since === null ? survey.size : null, options.onProgress),
     };
     yield* auditDefences(run);
+    yield* auditIndexes(run);
     yield* auditOrphans(run);
     const walk = yield* auditEvidence(run, options.workers ?? WORKERS_DEFAULT, {
       check_from: scope.since?.tree_size ?? 0,
       size: survey.log.size,
-      wanted: checkpoints.map((checkpoint) => checkpoint.tree_size),
+      checkpoints,
     });
     const compared = yield* compareAll(run, checkpoints, walk, scope.since);
     demandTrusted(tally, given.keys, checkpoints);
@@ -238,6 +239,20 @@ const auditDefences = Effect.fnUntraced(function* (run: AuditRun) {
   }
 });
 
+/** Everything is read by indexes: a row that was kept out of one would be missed by all that follows. */
+const auditIndexes = Effect.fnUntraced(function* (run: AuditRun) {
+  const gaps = yield* run
+    .snapshot((reads) => reads.indexGaps)
+    .pipe(orUnreadable(run, "the indexes of the evidence tables", []));
+  for (const { table, by, rows, found } of gaps) {
+    run.tally.find({
+      code: "UNREADABLE",
+      object: table,
+      message: `${table}: it has ${rows} rows, and its index by ${by} finds ${found}: the others were not checked`,
+    });
+  }
+});
+
 const ROWS = {
   steps: "steps are there",
   lease: "a lease is there",
@@ -321,10 +336,11 @@ const auditEvidence = Effect.fnUntraced(function* (
   log: {
     readonly check_from: number;
     readonly size: number;
-    readonly wanted: ReadonlyArray<number>;
+    readonly checkpoints: ReadonlyArray<ReadCheckpoint>;
   },
 ) {
-  const walk = new LogWalk(yield* walkStart(run, log.check_from), log.wanted);
+  const wanted = log.checkpoints.map((checkpoint) => checkpoint.tree_size);
+  const walk = new LogWalk(yield* walkStart(run, log.check_from), wanted);
   if (log.check_from === 0) {
     yield* Effect.all(
       [auditLog(run, { ...log, walk, onTraceIds: () => undefined }), auditAllTraces(run, workers)],

@@ -6,6 +6,7 @@ import {
   append,
   audit,
   audited,
+  deleteAsRecorded,
   found,
   logKey,
   openRun,
@@ -193,6 +194,33 @@ for (const [name, config] of databases) {
           assert.strictEqual(report.findings_by_code["ORPHAN_ROWS"], orphans);
           assert.strictEqual(report.findings.length + report.findings_omitted, orphans);
           yield* pastTriggers("delete from aos_trace_leases where trace_id like 'orphan-%'");
+        }),
+      );
+
+      it.effect("finds a run that is gone, though it was open or sealed before what is new", () =>
+        Effect.gen(function* () {
+          const [open, sealed, deleted] = [
+            yield* openRun(2),
+            yield* sealedRun(2),
+            yield* sealedRun(2),
+          ];
+          const since = { source: "file", note: yield* sign(logKey()) };
+          yield* deleteAsRecorded(deleted);
+          const { report } = yield* audit({ since });
+          assert.deepStrictEqual(report.findings, []);
+          assert.strictEqual(report.deletions_recorded, 1);
+          for (const { trace_id } of [open, sealed]) {
+            yield* pastTriggers(
+              ...["aos_trace_steps", "aos_traces", "aos_trace_leases"].map(
+                (table) => `delete from ${table} where trace_id = ${literal(trace_id)}`,
+              ),
+            );
+          }
+          const gone = yield* found({ since });
+          assert.sameDeepMembers(
+            gone.map(({ code, trace_id }) => [code, trace_id]),
+            [open, sealed].map(({ trace_id }) => ["ORPHAN_LOG_ENTRY", trace_id]),
+          );
         }),
       );
     },

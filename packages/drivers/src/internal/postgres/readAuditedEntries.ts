@@ -1,3 +1,4 @@
+import { LogEntryKind } from "@runproof/proof/LogEntry";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
@@ -91,6 +92,26 @@ export const readAuditedEntries = <E, R>(
     {
       name: "audited_entries",
       source: sql`(${sql.literal(NUMBERED)} where log_index >= ${BigInt(from)} and log_index < ${BigInt(before)}) as entries`,
+      order: "log_index",
+    },
+    use,
+  );
+
+/** Reads the OPENED entries before an index whose trace is not there, in order. */
+export const readOpenedOfNone = <E, R>(
+  sql: SqlClient,
+  before: number,
+  use: Use<E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachEntryPage(
+    sql,
+    {
+      name: "opened_of_none",
+      source: sql`(
+        ${sql.literal(NUMBERED)} e
+        where kind = ${LogEntryKind.OPENED}::int and log_index < ${BigInt(before)} and trace_id is not null
+          and not exists (select from aos_traces t where t.trace_id = e.trace_id)
+      ) as entries`,
       order: "log_index",
     },
     use,

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { AuditedTile } from "../../AuditStore.ts";
+import { IS_INDEX } from "./readAuditedLogSize.ts";
 
 type TileRow = Omit<AuditedTile, "tile_index"> & { readonly tile_index: bigint };
 
@@ -30,9 +31,10 @@ export const readStrayTiles = (
 > =>
   sql<{ level: number; tile_index: bigint }>`
     select level::int as level, tile_index
-    from aos_log_tiles, (select coalesce(max(log_index) + 1, 0) as size from aos_log_entries) as log
+    from aos_log_tiles, (
+      select coalesce(max(log_index) + 1, 0) as size from aos_log_entries where ${sql.literal(IS_INDEX)}) as log
     where level not between 0 and 7 or tile_index < 0
-       or (tile_index + 1)::numeric * 256::numeric ^ (level + 1) > size
+       or (tile_index::numeric + 1) * 256::numeric ^ (level + 1) > size
     order by level, tile_index
     limit ${BigInt(STRAY_TILES_MAX)}`.pipe(
     Effect.map((rows) => rows.map((row) => ({ ...row, tile_index: Number(row.tile_index) }))),

@@ -18,6 +18,8 @@ interface AuditedRow extends TraceRow {
   readonly has_lease: boolean;
   readonly lease_expires_at: string | null;
   readonly lease_over_ms: number | null;
+  readonly lease_head_index: bigint | null;
+  readonly lease_headed_ms: number | null;
 }
 
 const runRow = (row: AuditedRow): AuditedRunRow => ({
@@ -38,6 +40,8 @@ const auditedTrace = (row: AuditedRow): AuditedTrace => ({
         expires_at: row.lease_expires_at ?? "",
         // A time that is none never ends: as good as over.
         over_ms: row.lease_over_ms ?? Number.POSITIVE_INFINITY,
+        head_index: Number(row.lease_head_index),
+        headed_ms: row.lease_headed_ms ?? Number.NEGATIVE_INFINITY,
       }
     : null,
 });
@@ -45,6 +49,10 @@ const auditedTrace = (row: AuditedRow): AuditedTrace => ({
 /** A goal in its canonical JSON takes no less than itself: a longer one is another, and is not read. */
 const IS_GOAL_TOO_LONG =
   "coalesce(octet_length(r.goal) > coalesce(octet_length(t.attributes), 0), false)";
+
+/** How long ago a time was; null of one that is none. */
+const msSince = (time: string): string =>
+  `case when isfinite(${time}) then extract(epoch from clock_timestamp() - ${time})::float8 * 1000 end`;
 
 /** Reads the traces of a range in the order of their ids, with their runs' rows and their leases. */
 export const readAuditedTraces = (
@@ -58,7 +66,9 @@ export const readAuditedTraces = (
            case when not ${sql.literal(IS_GOAL_TOO_LONG)} then r.goal end as run_goal,
            l.trace_id is not null as has_lease,
            ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
-           extract(epoch from clock_timestamp() - nullif(l.expires_at, 'infinity'))::float8 * 1000 as lease_over_ms
+           ${sql.literal(msSince("l.expires_at"))} as lease_over_ms,
+           l.head_index as lease_head_index,
+           ${sql.literal(msSince("l.head_logged_at"))} as lease_headed_ms
     from (
       select ${sql.literal(traceColumns)}
       from aos_traces

@@ -15,6 +15,7 @@ export const finding = (found: FoundHere): AuditFinding => ({
   log_index: null,
   object: null,
   ...found,
+  ...(Number.isSafeInteger(found.log_index ?? 0) ? {} : { log_index: null }),
 });
 
 /** How a checked trace is counted. */

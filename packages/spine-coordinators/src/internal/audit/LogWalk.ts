@@ -118,7 +118,13 @@ export const entryFaults = (entry: AuditedEntry): ReadonlyArray<FoundHere> => {
   if (!isLogEntry(entry)) return fault("NOT_CANONICAL", "its kind or its digest is none");
   if (entry.kind === LogEntryKind.EVENT) {
     const reading = readEvent(entry);
-    return reading.event === null ? fault(reading.code, reading.what) : [];
+    if (reading.event === null) return fault(reading.code, reading.what);
+    const { event } = reading.event;
+    if (trace_id !== null || event === "key_added" || event === "key_retired") return [];
+    return fault(
+      "ORPHAN_LOG_ENTRY",
+      `it records ${event === "deletion" ? "a" : "an"} ${event}, and names no trace`,
+    );
   }
   return trace_id === null ? fault("ORPHAN_LOG_ENTRY", "it names no trace") : [];
 };

@@ -3,6 +3,7 @@ import { type StoredStep, StoredRunVerifier } from "@runproof/proof/StoredRun";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
 import { isHarmless } from "@runproof/schemas/Finding";
 import { finding, type FoundHere, type TraceResult, type TraceState } from "./AuditTally.ts";
+import { leaseFaults } from "./leaseFaults.ts";
 import { runFaults } from "./runFaults.ts";
 import { type LoggedFacts, type TraceLog } from "./TraceLog.ts";
 
@@ -94,9 +95,10 @@ export class TraceAudit {
         },
       ];
     }
-    if (lease.over_ms <= LEASE_GRACE_MS) return [];
+    const faults = leaseFaults(lease, this.#log.headed);
+    if (lease.over_ms <= LEASE_GRACE_MS) return faults;
     const message = `the trace: it is open, its lease ended at ${lease.expires_at}, and nobody aborted it`;
-    return [{ code: "UNSEALED_PAST_LEASE", message }];
+    return [...faults, { code: "UNSEALED_PAST_LEASE", message }];
   }
 }
 

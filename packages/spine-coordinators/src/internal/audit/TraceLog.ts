@@ -1,5 +1,6 @@
 import type { AuditedEntry } from "@runproof/drivers/AuditStore";
 import { LogEntryKind } from "@runproof/proof/LogEntry";
+import { HEAD_EVERY_STEPS } from "../../AuditBridge.ts";
 import type { FoundHere } from "./AuditTally.ts";
 import { erasedPayloads, eventOf } from "./EventEntry.ts";
 
@@ -25,9 +26,12 @@ export class TraceLog {
   readonly #sealed: Array<Placed> = [];
   /** HEAD entries whose link was not seen yet. */
   readonly #heads = new Map<string, number | null>();
-  readonly #erased = new Set<string>();
+  readonly #erased = new Map<string, Placed>();
   readonly #archivals: Array<Placed> = [];
   readonly #deletions: Array<Placed> = [];
+  /** Steps whose link was seen; the first link is the trace's own. */
+  #steps = -1;
+  #headed = 0;
 
   /** Takes an entry that names the trace. One of a kind that is none, or an event that can't be believed, says nothing. */
   add(entry: AuditedEntry): void {
@@ -42,7 +46,7 @@ export class TraceLog {
     const event = eventOf(entry);
     if (event === null) return;
     const { digest, log_index } = entry;
-    for (const payload of erasedPayloads(event)) this.#erased.add(payload);
+    for (const payload of erasedPayloads(event)) this.#erased.set(payload, { digest, log_index });
     if (event.event === "archival") this.#archivals.push({ digest, log_index });
     if (event.event === "deletion") this.#deletions.push({ digest, log_index });
   }
@@ -58,9 +62,15 @@ export class TraceLog {
     return this.#archivals.length > 0;
   }
 
-  /** Takes a stored link of the trace, in any order. */
+  /** Takes the stored links in order: the trace's own, then each step's. */
   seeLink(link: string): void {
-    if (this.#heads.size > 0) this.#heads.delete(link);
+    this.#steps += 1;
+    if (this.#heads.size > 0 && this.#heads.delete(link)) this.#headed = this.#steps;
+  }
+
+  /** How many steps the last HEAD entry covers; null where one matches no link, so that it can't be told. */
+  get headed(): number | null {
+    return this.#heads.size === 0 ? this.#headed : null;
   }
 
   /** What of the trace and its entries does not match, once every link was seen. */
@@ -69,6 +79,8 @@ export class TraceLog {
       ...this.#compareOnce("OPENED", this.#opened, facts.first_links, true),
       ...this.#compareOnce("SEALED", this.#sealed, facts.roots, facts.is_sealed),
       ...this.#compareHeads(),
+      ...this.#compareUnheaded(),
+      ...this.#compareErasures(),
       ...this.#compareEvents(facts),
     ];
   }
@@ -112,6 +124,34 @@ export class TraceLog {
     const more = this.#heads.size === 1 ? "" : `, nor do ${this.#heads.size - 1} more`;
     const what = `HEAD ${named({ digest, log_index })} matches no link of the trace${more}: steps were cut or rewritten`;
     return [orphan({ digest, log_index }, what)];
+  }
+
+  /** The steps that bring a HEAD entry put it in the log with them: so many without one were kept out of it. */
+  #compareUnheaded(): ReadonlyArray<FoundHere> {
+    const { headed } = this;
+    if (headed === null || this.#steps - headed < HEAD_EVERY_STEPS) return [];
+    const what = `no HEAD entry holds a link of the last ${this.#steps - headed} steps, and one is due within ${HEAD_EVERY_STEPS}`;
+    return [{ code: "NOT_IN_LOG", message: `the log: ${what}` }];
+  }
+
+  #hasPlaceOf(payload: string): boolean {
+    const step = /^step (?<index>\d{1,15}):(params|outcome_data|attributes)$/u.exec(
+      payload,
+    )?.groups;
+    if (step !== undefined) return Number(step["index"]) < this.#steps;
+    return ["", "trace:plan", "trace:attributes", "seal:metadata"].includes(payload);
+  }
+
+  /** What was erased must be of the trace; a payload that was never there may be named with the others. */
+  #compareErasures(): ReadonlyArray<FoundHere> {
+    return [...this.#erased]
+      .filter(([payload]) => !this.#hasPlaceOf(payload))
+      .map(([payload, entry]) =>
+        orphan(
+          entry,
+          `EVENT ${named(entry)} says that ${payload} was erased, and there is no such`,
+        ),
+      );
   }
 
   #compareEvents({ is_archived }: LoggedFacts): ReadonlyArray<FoundHere> {

@@ -3,7 +3,9 @@ import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { AuditReadError, AuditReads } from "../../AuditBridge.ts";
 import { type AuditRun, orUnreadable } from "./AuditRun.ts";
+import type { ReadCheckpoint } from "./CheckpointCheck.ts";
 import { DeletionRecord } from "./DeletionRecord.ts";
+import { keyChangeFault } from "./KeyChange.ts";
 import { entryFaults, type LogWalk } from "./LogWalk.ts";
 import type { CompletedTile } from "./TileWalk.ts";
 
@@ -13,9 +15,6 @@ const WINDOW_ENTRIES = 5000;
 /** Traces that are remembered as missing, so that each is said once. */
 const MISSING_MAX = 100_000;
 
-/** Where no entry may be. */
-const BELOW_THE_FIRST = { from: Number.MIN_SAFE_INTEGER, before: 0, count: 1 };
-
 /** What an audit of the log is given. */
 export interface LogAudit {
   readonly walk: LogWalk;
@@ -23,6 +22,8 @@ export interface LogAudit {
   readonly check_from: number;
   /** The log's size when the audit began. */
   readonly size: number;
+  /** The checkpoints that the log is compared with. */
+  readonly checkpoints: ReadonlyArray<ReadCheckpoint>;
   /** Takes the ids of the traces that entries from `check_from` on name. */
   readonly onTraceIds: (trace_ids: Iterable<string>) => void;
 }
@@ -134,7 +135,7 @@ const isNumbered = (entry: AuditedEntry): entry is AuditedEntry & { readonly log
 /** Checks the log in both directions but one: what of it a stored trace must match is checked with that trace. */
 export const auditLog = Effect.fnUntraced(function* (
   run: AuditRun,
-  { walk, check_from, size, onTraceIds }: LogAudit,
+  { walk, check_from, size, checkpoints, onTraceIds }: LogAudit,
 ): Effect.fn.Return<void, DatabaseError> {
   const missing = new MissingTraces(run);
   const { tally } = run;
@@ -150,6 +151,10 @@ export const auditLog = Effect.fnUntraced(function* (
       yield* compareTiles(run, reads, tiles);
       const checked = entries.filter(({ log_index }) => (log_index ?? 0) >= check_from);
       tally.checked.entries += checked.length;
+      for (const entry of checked) {
+        const fault = yield* keyChangeFault(reads, entry, checkpoints);
+        if (fault !== null) tally.find(fault);
+      }
       onTraceIds(yield* missing.look(reads, checked));
       yield* run.tell;
     });
@@ -176,6 +181,9 @@ export const auditLog = Effect.fnUntraced(function* (
       onTraceIds(yield* missing.look(reads, entries));
     });
 
+  const lookForGone = (reads: AuditReads) => (entries: ReadonlyArray<AuditedEntry>) =>
+    Effect.asVoid(missing.look(reads, entries));
+
   // What came meanwhile and what still waits, from one snapshot: an entry that gets its index is in one of the two.
   yield* run
     .snapshot((reads) =>
@@ -184,10 +192,11 @@ export const auditLog = Effect.fnUntraced(function* (
         yield* walkTo(reads, now.size);
         for (const found of walk.finish(Math.max(size, now.size))) tally.find(found);
         yield* reads.forEachQueuedPage(checkQueued(reads));
-        if ((yield* reads.entryEnd(BELOW_THE_FIRST)) !== null) {
-          const message = "the log: it has entries with a negative index";
+        for (const index of yield* reads.strayEntries) {
+          const message = `the log: it has an entry with the index ${index}, which no log has`;
           tally.find({ code: "FOREIGN_RECORD", object: "aos_log_entries", message });
         }
+        if (check_from > 0) yield* reads.forEachOpenedOfNone(check_from, lookForGone(reads));
         for (const { level, tile_index } of yield* reads.strayTiles) {
           tally.find({
             code: "TILE_MISMATCH",

@@ -4,7 +4,7 @@ import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { AuditReadError, AuditReads } from "../../AuditBridge.ts";
 import { type AuditRun, orUnreadable } from "./AuditRun.ts";
-import type { TraceResult } from "./AuditTally.ts";
+import type { FoundHere, TraceResult } from "./AuditTally.ts";
 import { TraceAudit } from "./TraceAudit.ts";
 import { TraceLog } from "./TraceLog.ts";
 
@@ -19,17 +19,25 @@ const UNREADABLE_MAX = 100;
 
 const idOf = ({ trace }: AuditedTrace): string => String(trace.columns["trace_id"]);
 
+/** Ids that are remembered of steps that no trace took. */
+const UNTAKEN_MAX = 100;
+
 /** Takes the steps of a batch, which come in the order of its traces, to the trace that each belongs to. */
 class Batch {
   readonly results: Array<TraceResult> = [];
+  /** Ids of steps that no trace of the batch took, a few at most, and how many steps they were. */
+  readonly untaken = new Set<string>();
+  untaken_steps = 0;
   readonly #traces: ReadonlyArray<AuditedTrace>;
   readonly #logs: ReadonlyMap<string, TraceLog>;
+  readonly #places: ReadonlyMap<string, number>;
   #at = 0;
   #audit: TraceAudit | null = null;
 
   constructor(traces: ReadonlyArray<AuditedTrace>, logs: ReadonlyMap<string, TraceLog>) {
     this.#traces = traces;
     this.#logs = logs;
+    this.#places = new Map(traces.map((trace, at) => [idOf(trace), at]));
     this.#begin();
   }
 
@@ -46,9 +54,13 @@ class Batch {
 
   addStep(step: StoredStep): void {
     const trace_id = String(step.columns["trace_id"]);
-    // Steps without a trace are orphans, which are looked for by themselves.
-    if (!this.#logs.has(trace_id)) return;
-    while (this.#audit !== null && idOf(this.#traces[this.#at]!) !== trace_id) this.#end();
+    const at = this.#places.get(trace_id);
+    if (at === undefined || at < this.#at) {
+      this.untaken_steps += 1;
+      if (this.untaken.size < UNTAKEN_MAX) this.untaken.add(trace_id);
+      return;
+    }
+    while (this.#at < at) this.#end();
     this.#audit?.addStep(step);
   }
 
@@ -62,7 +74,10 @@ const readBatch = Effect.fnUntraced(function* (
   run: AuditRun,
   reads: AuditReads,
   range: TraceRange,
-): Effect.fn.Return<ReadonlyArray<TraceResult>, AuditReadError> {
+): Effect.fn.Return<
+  { readonly results: ReadonlyArray<TraceResult>; readonly found: ReadonlyArray<FoundHere> },
+  AuditReadError
+> {
   const traces = yield* reads.traces(range);
   const logs = new Map(traces.map((trace) => [idOf(trace), new TraceLog()]));
   yield* reads.forEachTraceEntryPage(range, (entries) =>
@@ -78,14 +93,36 @@ const readBatch = Effect.fnUntraced(function* (
       return run.tell;
     }),
   );
-  return batch.finish();
+  const results = batch.finish();
+  return { results, found: yield* untakenFaults(reads, batch) };
+});
+
+/**
+ * Steps that the database reads with the traces of a batch, and that are none's there. Those of a trace that is not there are
+ * orphans, which are looked for by themselves; the others have an id that the database takes for another.
+ */
+const untakenFaults = Effect.fnUntraced(function* (
+  reads: AuditReads,
+  { untaken, untaken_steps }: Batch,
+): Effect.fn.Return<ReadonlyArray<FoundHere>, AuditReadError> {
+  if (untaken.size === 0) return [];
+  const ids = [...untaken];
+  const known = yield* Effect.filter(ids, (trace_id) =>
+    Effect.map(reads.entryTraces([trace_id]), (traces) => traces.length > 0),
+  );
+  return known.map((trace_id) => ({
+    code: "FOREIGN_RECORD" as const,
+    trace_id,
+    object: "aos_trace_steps",
+    message: `trace ${JSON.stringify(trace_id)}: of ${untaken_steps} steps some name it so, and to the byte no trace has that id, or they come out of order: the database compares ids otherwise`,
+  }));
 });
 
 /** Checks the traces of a range from one snapshot, or none of them where anything can't be read. */
 const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, AuditReadError> =>
   Effect.gen(function* () {
     const { steps } = run.tally.checked;
-    const results = yield* run
+    const { results, found } = yield* run
       .snapshot((reads) => readBatch(run, reads, range))
       .pipe(
         Effect.tapError(() =>
@@ -94,6 +131,7 @@ const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, Audit
           }),
         ),
       );
+    for (const each of found) run.tally.find(each);
     for (const result of results) run.tally.addTrace(result, run.signed_size);
     yield* run.tell;
   });
