@@ -7,7 +7,8 @@ import type { Drift } from "./CatalogDrift.ts";
 import type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 import type { LogSize, StoredLogEntry } from "./LogStore.ts";
 
-export { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "./internal/migrations/0004_writers.ts";
+export { LEASE_MS_MAX } from "./internal/migrations/0003_immutability.ts";
+export { HEAD_EVERY_STEPS } from "./internal/migrations/0004_writers.ts";
 export type { Drift } from "./CatalogDrift.ts";
 export type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 
