@@ -100,7 +100,7 @@ alone(
     Effect.gen(function* () {
       const entry = (index: string) =>
         `insert into aos_log_entries (log_index, kind, digest, trace_id, queued_at) values (${index}, 1, repeat('0', 64), '${run.trace_id}', now())`;
-      yield* asSuperuser(
+      yield* pastTriggers(
         ...[MAX, `-${MAX} - 1`, "9007199254740992"].map(entry),
         `insert into aos_log_tiles values (0, ${MAX}, decode(repeat('00', 8192), 'hex'), decode(repeat('00', 32), 'hex'))`,
       );

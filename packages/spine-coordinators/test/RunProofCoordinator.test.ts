@@ -275,6 +275,7 @@ for (const [name, config] of databases) {
           assert.notInclude(JSON.stringify(without), "secret-param");
           const proof = yield* getRunProof({ tenant_id, run_id, include_payloads: true });
           assert.deepStrictEqual(proof.raw_logs, [
+            { of: "trace", name: "attributes", value: {} },
             { of: "step 0", name: "params", value: "secret-param" },
             { of: "step 0", name: "outcome_data", value: "found secret-param" },
           ]);

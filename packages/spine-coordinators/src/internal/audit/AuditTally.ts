@@ -1,7 +1,11 @@
 import type { AuditCode, AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
 
-/** Most findings that a report lists; the rest are counted by code. */
-export const FINDINGS_MAX = 1000;
+/**
+ * Most findings of one code that a report lists, and most of one code and one run; the rest are counted by code. Each code
+ * has a share of its own: thousands of one kind must not hide the one of another.
+ */
+export const FINDINGS_OF_A_CODE_MAX = 1000;
+export const FINDINGS_OF_A_RUN_MAX = 10;
 
 /** A finding as a check makes it: what does not apply is left out. */
 export type FoundHere = Pick<AuditFinding, "code" | "message"> & Partial<AuditFinding>;
@@ -45,6 +49,7 @@ export class AuditTally {
   readonly checked = { traces: 0, steps: 0, entries: 0, entries_pending: 0, tiles: 0 };
   readonly findings: Array<AuditFinding> = [];
   readonly byCode = new Map<AuditCode, number>();
+  readonly #listedByCode = new Map<AuditCode, number>();
   payloads_erased = 0;
   deletions_recorded = 0;
   /** Verified traces whose start and seal have an index below the one asked for. */
@@ -52,9 +57,28 @@ export class AuditTally {
   #omitted = 0;
 
   find(found: FoundHere): void {
-    this.byCode.set(found.code, (this.byCode.get(found.code) ?? 0) + 1);
-    if (this.findings.length < FINDINGS_MAX) this.findings.push(finding(found));
-    else this.#omitted += 1;
+    if (this.#listed(found.code) < FINDINGS_OF_A_CODE_MAX) this.#list(found);
+    else this.#omit(found.code);
+  }
+
+  /** How many of a code are in the list. */
+  #listed(code: AuditCode): number {
+    return this.#listedByCode.get(code) ?? 0;
+  }
+
+  #list(found: FoundHere): void {
+    this.findings.push(finding(found));
+    this.#listedByCode.set(found.code, this.#listed(found.code) + 1);
+    this.#count(found.code);
+  }
+
+  #omit(code: AuditCode): void {
+    this.#omitted += 1;
+    this.#count(code);
+  }
+
+  #count(code: AuditCode): void {
+    this.byCode.set(code, (this.byCode.get(code) ?? 0) + 1);
   }
 
   /** Counts a trace; `signed_size` is the size of the tree that a trusted key signed. */
@@ -63,7 +87,13 @@ export class AuditTally {
     this.checked.traces += 1;
     this.payloads_erased += result.payloads_erased;
     this.#omitted += result.findings_omitted;
-    for (const found of result.findings) this.find(found);
+    const ofRun = new Map<AuditCode, number>();
+    for (const found of result.findings) {
+      const before = ofRun.get(found.code) ?? 0;
+      ofRun.set(found.code, before + 1);
+      if (before < FINDINGS_OF_A_RUN_MAX) this.find(found);
+      else this.#omit(found.code);
+    }
     const isSigned = result.logged_at !== null && result.logged_at < signed_size;
     if (result.state === "verified" && isSigned) this.verified_below += 1;
   }
