@@ -377,6 +377,13 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
   ],
   [
     "schema public",
+    /the application's role owns it, and may drop the tables/u,
+    ...OWNED_BY_ANOTHER,
+    "grant runproof_app to keeper",
+    "alter schema public owner to runproof_app",
+  ],
+  [
+    "schema public",
     /mallory owns it, and may drop the tables of postgres/u,
     "create role mallory login",
     "alter schema public owner to mallory",

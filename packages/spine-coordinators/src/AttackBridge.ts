@@ -2,6 +2,7 @@
 import {
   AttackLab,
   type Change,
+  type Drift,
   type EvidenceRows,
   type EvidenceTable,
   type StatementRefusal,
@@ -10,7 +11,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-export type { Change, EvidenceRows, EvidenceTable, StatementRefusal };
+export type { Change, Drift, EvidenceRows, EvidenceTable, StatementRefusal };
 
 /** Attacks as a superuser, and takes everything back. */
 export class AttackBridge extends Context.Service<

@@ -11,7 +11,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Result from "effect/Result";
-import { AttackBridge } from "./AttackBridge.ts";
+import { AttackBridge, type Drift } from "./AttackBridge.ts";
 import { AuditCoordinator } from "./AuditCoordinator.ts";
 import type {
   Attack,
@@ -348,16 +348,24 @@ const attackDatabase = Effect.fnUntraced(function* (test: Test, attack: Database
   }
 });
 
+const asFinding = ({ object, what }: Drift): AuditFinding => ({
+  code: "CATALOG_DRIFT",
+  tenant_id: null,
+  run_id: null,
+  trace_id: null,
+  step_index: null,
+  log_index: null,
+  object,
+  message: what,
+});
+
 const attackServer = Effect.fnUntraced(function* (test: Test, attack: ServerAttack) {
   const lab = yield* AttackBridge;
   for (let instance = 0; instance < test.instances; instance += 1) {
     const { statements, object } = attack.plan(test.random);
     const drift = yield* lab.drift(statements);
-    const others = drift.filter((each) => each.object !== object);
-    const what =
-      drift.length > 0 && others.length === 0
-        ? null
-        : `not found: ${object}, or more: ${others.map((each) => each.object).join(", ")}`;
+    const expected = [{ code: "CATALOG_DRIFT", object }] as const;
+    const { what } = judge({ expected }, drift.map(asFinding));
     yield* count(test, attack, what, ["CATALOG_DRIFT"]);
   }
 });

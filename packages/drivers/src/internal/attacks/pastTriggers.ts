@@ -20,7 +20,7 @@ export const pastTriggers = <A, E, R>(
     const triggers = yield* sql<FoundTrigger>`
       select t.tgrelid::regclass::text as on_table, quote_ident(t.tgname) as name, t.tgenabled::text as fires
       from pg_trigger t join pg_class c on c.oid = t.tgrelid
-      where c.relnamespace = current_schema()::regnamespace and not t.tgisinternal`;
+      where c.relnamespace = quote_ident(current_schema())::regnamespace and not t.tgisinternal`;
     for (const { on_table, name } of triggers) {
       yield* sql.unsafe(`alter table ${on_table} disable trigger ${name}`);
     }

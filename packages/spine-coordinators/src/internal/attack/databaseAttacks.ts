@@ -917,6 +917,27 @@ export const serverAttacks: ReadonlyArray<ServerAttack> = [
   {
     kind: "server",
     row: 15,
+    way: "another login owns a table",
+    plan: (random) => {
+      const table = random.pick(TABLES.slice(1));
+      return {
+        statements: ["create role mallory login", `alter table ${table} owner to mallory`],
+        object: table,
+      };
+    },
+  },
+  {
+    kind: "server",
+    row: 15,
+    way: "another login owns the schema",
+    plan: () => ({
+      statements: ["create role mallory login", "alter schema public owner to mallory"],
+      object: "schema public",
+    }),
+  },
+  {
+    kind: "server",
+    row: 15,
     way: "the application's role gets an attribute",
     plan: (random) => {
       const attributes = ["superuser", "bypassrls", "createrole", "createdb", "replication"];
