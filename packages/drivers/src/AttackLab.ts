@@ -54,7 +54,7 @@ export class AttackLab extends Context.Service<
       login: Login,
       statement: string,
     ) => Effect.Effect<StatementRefusal | null, DatabaseFailed>;
-    /** What the check of the defences finds while statements stand that are taken back: for what all databases of a server share. */
+    /** What the check of the defences finds inside a transaction that runs statements and is then taken back. */
     readonly drift: (
       statements: ReadonlyArray<string>,
     ) => Effect.Effect<ReadonlyArray<Drift>, DatabaseFailed>;

@@ -21,12 +21,12 @@ import type {
   RefusedAttack,
   RowPlan,
   RunAttack,
-  ServerAttack,
+  PassingAttack,
   Victims,
 } from "./internal/attack/Attack.ts";
 import { judge, shareFindings } from "./internal/attack/AttackJudge.ts";
 import { type AttackRow, attackTable } from "./internal/attack/AttackTable.ts";
-import { databaseAttacks, KEPT_SOURCE, serverAttacks } from "./internal/attack/databaseAttacks.ts";
+import { databaseAttacks, KEPT_SOURCE, passingAttacks } from "./internal/attack/databaseAttacks.ts";
 import type { RunRows } from "./internal/attack/Forgery.ts";
 import { text } from "./internal/attack/Forgery.ts";
 import { appendSteps, makeHonestDatabase, openRun, sealRun } from "./internal/attack/HonestRuns.ts";
@@ -145,7 +145,7 @@ type Doors =
 const allAttacks: ReadonlyArray<Attack> = [
   ...runAttacks,
   ...databaseAttacks,
-  ...serverAttacks,
+  ...passingAttacks,
   ...refusedAttacks,
   ...proofAttacks,
 ];
@@ -188,7 +188,7 @@ const attackAll = Effect.fn("AttackTestCoordinator.attack")(function* (options: 
   );
   for (const attack of attacks) {
     if (attack.kind === "database") yield* attackDatabase(test, attack);
-    if (attack.kind === "server") yield* attackServer(test, attack);
+    if (attack.kind === "passing") yield* attackInPassing(test, attack);
     if (attack.kind === "refused") yield* tryRefused(test, attack);
     if (attack.kind === "proof") yield* attackProofs(test, attack);
   }
@@ -359,7 +359,7 @@ const asFinding = ({ object, what }: Drift): AuditFinding => ({
   message: what,
 });
 
-const attackServer = Effect.fnUntraced(function* (test: Test, attack: ServerAttack) {
+const attackInPassing = Effect.fnUntraced(function* (test: Test, attack: PassingAttack) {
   const lab = yield* AttackBridge;
   for (let instance = 0; instance < test.instances; instance += 1) {
     const { statements, object } = attack.plan(test.random);

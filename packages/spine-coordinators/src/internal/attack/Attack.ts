@@ -63,9 +63,9 @@ export interface DatabaseAttack extends Named {
   readonly plan: (target: HonestDatabase, random: SeededRandom) => DatabasePlan;
 }
 
-/** Changes what all databases of the server share: only in a transaction that is taken back, and looked at from inside. */
-export interface ServerAttack extends Named {
-  readonly kind: "server";
+/** Changes what may not outlive its transaction, such as the roles that all databases of a server share: looked at from inside. */
+export interface PassingAttack extends Named {
+  readonly kind: "passing";
   readonly plan: (random: SeededRandom) => {
     readonly statements: ReadonlyArray<string>;
     /** Which object the check of the defences must name. */
@@ -96,7 +96,7 @@ export interface ProofAttack extends Named {
   readonly attempt: (target: HonestDatabase, random: SeededRandom) => string | null;
 }
 
-export type Attack = RunAttack | DatabaseAttack | ServerAttack | RefusedAttack | ProofAttack;
+export type Attack = RunAttack | DatabaseAttack | PassingAttack | RefusedAttack | ProofAttack;
 
 /** The database before it is attacked. */
 export interface HonestDatabase {

@@ -11,7 +11,7 @@ import type {
   DatabasePlan,
   Expected,
   HonestDatabase,
-  ServerAttack,
+  PassingAttack,
 } from "./Attack.ts";
 import {
   changesBetween,
@@ -714,19 +714,6 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
     },
   },
   {
-    way: "an id's collation takes different ids for one",
-    plan: (_, random) => {
-      const table = random.pick(["aos_traces", "aos_trace_steps", "aos_log_entries"]);
-      return {
-        statements: [
-          "create collation alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
-          `alter table ${table} alter trace_id type text collate alike`,
-        ],
-        expected: [drift(table)],
-      };
-    },
-  },
-  {
     way: "a column is added, or loses what holds it",
     plan: (_, random) => {
       const [table, change] = random.pick([
@@ -912,10 +899,25 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
   },
 ];
 
-/** What belongs to the whole server: its roles. */
-export const serverAttacks: ReadonlyArray<ServerAttack> = [
+/** What is looked at from inside: roles, and a column's sort order, after which open sessions can't run their statements again. */
+export const passingAttacks: ReadonlyArray<PassingAttack> = [
   {
-    kind: "server",
+    kind: "passing",
+    row: 15,
+    way: "an id's collation takes different ids for one",
+    plan: (random) => {
+      const table = random.pick(["aos_traces", "aos_trace_steps", "aos_log_entries"]);
+      return {
+        statements: [
+          "create collation alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
+          `alter table ${table} alter trace_id type text collate alike`,
+        ],
+        object: table,
+      };
+    },
+  },
+  {
+    kind: "passing",
     row: 15,
     way: "another login owns a table",
     plan: (random) => {
@@ -927,7 +929,7 @@ export const serverAttacks: ReadonlyArray<ServerAttack> = [
     },
   },
   {
-    kind: "server",
+    kind: "passing",
     row: 15,
     way: "another login owns the schema",
     plan: () => ({
@@ -936,7 +938,7 @@ export const serverAttacks: ReadonlyArray<ServerAttack> = [
     }),
   },
   {
-    kind: "server",
+    kind: "passing",
     row: 15,
     way: "the application's role gets an attribute",
     plan: (random) => {
@@ -948,7 +950,7 @@ export const serverAttacks: ReadonlyArray<ServerAttack> = [
     },
   },
   {
-    kind: "server",
+    kind: "passing",
     row: 15,
     way: "the application's role gets the rights of another",
     plan: (random) => {
