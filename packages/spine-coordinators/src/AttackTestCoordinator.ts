@@ -30,6 +30,7 @@ import { databaseAttacks, KEPT_SOURCE, passingAttacks } from "./internal/attack/
 import type { RunRows } from "./internal/attack/Forgery.ts";
 import { text } from "./internal/attack/Forgery.ts";
 import { appendSteps, makeHonestDatabase, openRun, sealRun } from "./internal/attack/HonestRuns.ts";
+import { logAttacks } from "./internal/attack/logAttacks.ts";
 import { proofAttacks } from "./internal/attack/proofAttacks.ts";
 import { refusedAttacks } from "./internal/attack/refusedAttacks.ts";
 import { runAttacks } from "./internal/attack/runAttacks.ts";
@@ -146,6 +147,7 @@ const allAttacks: ReadonlyArray<Attack> = [
   ...runAttacks,
   ...databaseAttacks,
   ...passingAttacks,
+  ...logAttacks,
   ...refusedAttacks,
   ...proofAttacks,
 ];

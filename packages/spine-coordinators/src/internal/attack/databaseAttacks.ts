@@ -20,6 +20,7 @@ import {
   editRecord,
   forgetTiles,
   REBUILD_TILES,
+  relink,
   reseal,
   rewriteEntries,
   type RunRows,
@@ -44,6 +45,29 @@ const rewritten = (run: RunRows, random: SeededRandom): RunRows => {
 
 /** A run without its last step, sealed as if it never had one. */
 const cutAndSealed = (run: RunRows): RunRows => reseal({ ...run, steps: run.steps.slice(0, -1) });
+
+/** A run that is open with one step rewritten, and every link that follows. */
+const rewrittenOpen = (run: RunRows, random: SeededRandom): RunRows => {
+  const { steps } = rewritten({ ...run, trace: { ...run.trace, seal_record: "{}" } }, random);
+  return relink({ ...run, steps });
+};
+
+/** The changes that rewrite the rows of every run, sealed or open, and all their log entries, tiles too. */
+const rewriteEvery = (
+  { rows, runs }: HonestDatabase,
+  random: SeededRandom,
+): ReadonlyArray<Change> => {
+  const pairs = [...runs.values()].map((run) => {
+    const isOpen = run.trace["seal_record"] === null;
+    return [run, isOpen ? rewrittenOpen(run, random) : rewritten(run, random)] as const;
+  });
+  const digests = new Map(pairs.flatMap(([before, after]) => [...digestsBetween(before, after)]));
+  return [
+    ...pairs.flatMap(([before, after]) => changesBetween(before, after)),
+    ...rewriteEntries(rows, digests),
+    forgetTiles,
+  ];
+};
 
 /** The changes that rewrite a run's rows and its log entries alike, tiles too. */
 const rewriteAll = (rows: EvidenceRows, before: RunRows, after: RunRows): ReadonlyArray<Change> => [
@@ -181,26 +205,22 @@ const rewriteLog: ReadonlyArray<DatabaseAttack> = [
   {
     kind: "database",
     row: 10,
-    way: "rows, log entries and tiles rewritten, the stored checkpoints deleted",
-    plan: ({ rows, sealed }, random) => {
-      const run = random.pick(sealed);
-      return {
-        changes: [...rewriteAll(rows, run, rewritten(run, random)), forgetCheckpoints],
-        statements: [REBUILD_TILES],
-        expected: [forked(KEPT_SOURCE)],
-        signer_refuses: "LogForked",
-      };
-    },
+    way: "the rows of every run, log entries and tiles rewritten, the stored checkpoints deleted",
+    plan: (target, random) => ({
+      changes: [...rewriteEvery(target, random), forgetCheckpoints],
+      statements: [REBUILD_TILES],
+      expected: [forked(KEPT_SOURCE)],
+      signer_refuses: "LogForked",
+    }),
   },
   {
     kind: "database",
     row: 10,
     way: "the same, and a checkpoint signed with the attacker's own key",
-    plan: ({ rows, sealed }, random) => {
-      const run = random.pick(sealed);
-      const changes = rewriteAll(rows, run, rewritten(run, random));
+    plan: (target, random) => {
+      const changes = rewriteEvery(target, random);
       return {
-        changes: [...changes, forgetCheckpoints, ownCheckpoint(rows, changes)],
+        changes: [...changes, forgetCheckpoints, ownCheckpoint(target.rows, changes)],
         statements: [REBUILD_TILES],
         expected: [forked(KEPT_SOURCE), { code: "KEY_UNTRUSTED", object: STORED_SOURCE }],
         signer_refuses: "LogForked",

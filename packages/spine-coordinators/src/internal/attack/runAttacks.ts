@@ -4,7 +4,7 @@ import { leafHash, nextLink } from "@runproof/proof/Chain";
 import { sha256 } from "@runproof/proof/Hash";
 import type { Change } from "../../AttackBridge.ts";
 import type { Expected, RunAttack } from "./Attack.ts";
-import { changesBetween, editRecord, reseal, type RunRows, text } from "./Forgery.ts";
+import { changesBetween, editRecord, relink, reseal, type RunRows, text } from "./Forgery.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
 
 const idOf = ({ trace }: RunRows): string => text(trace, "trace_id");
@@ -574,9 +574,125 @@ export const openAgain = (run: RunRows): ReadonlyArray<Change> => [
     row: {
       trace_id: idOf(run),
       holder: "attacker",
-      expires_at: "2999-01-01T00:00:00Z",
+      expires_at: inMs(LEASE_MS),
       head_index: 0,
-      head_logged_at: "2999-01-01T00:00:00Z",
+      head_logged_at: inMs(0),
+    },
+  },
+];
+
+/** As long as an honest lease may be. */
+const LEASE_MS = 1_800_000;
+
+const inMs = (ms: number): string => new Date(Date.now() + ms).toISOString();
+
+const setLease = (run: RunRows, set: JsonObject): Change => ({
+  update: "aos_trace_leases",
+  where: { trace_id: idOf(run) },
+  set,
+});
+
+/** Steps that bring a HEAD entry. */
+const HEADED_STEPS = 1000;
+
+/** A run with more steps of the attacker's own, each with the hashes that follow. */
+const grown = (run: RunRows, count: number): RunRows => {
+  const last = run.steps.at(-1)!;
+  const more = Array.from({ length: count }, (_, nth) => {
+    const step_index = run.steps.length + nth;
+    return { ...last, step_index, record: editRecord(text(last, "record"), { step_index }) };
+  });
+  return relink({ ...run, steps: [...run.steps, ...more] });
+};
+
+const editLeases: ReadonlyArray<RunAttack> = [
+  {
+    kind: "run",
+    row: 8,
+    way: "the lease says that a HEAD entry is not due yet",
+    plan: (victims, random) => {
+      const run = victims.open();
+      const set = random.pick<JsonObject>([
+        { head_index: 1_000_000_000 },
+        { head_index: 1 },
+        { head_logged_at: "2999-01-01T00:00:00Z" },
+      ]);
+      return {
+        changes: [setLease(run, set)],
+        expected: [{ ...at(run, null, "COLUMN_MISMATCH"), object: "aos_trace_leases" }],
+      };
+    },
+  },
+  {
+    kind: "run",
+    row: 8,
+    way: "HEAD entries were kept out of the log while steps came",
+    plan: (victims) => {
+      const run = victims.open();
+      const { steps } = grown(run, HEADED_STEPS);
+      return {
+        changes: steps
+          .slice(run.steps.length)
+          .map((row): Change => ({ insert: "aos_trace_steps", row })),
+        expected: [{ code: "NOT_IN_LOG", trace_id: idOf(run) }],
+      };
+    },
+  },
+  {
+    kind: "run",
+    row: 17,
+    way: "a dead run's lease is made to end never",
+    plan: (victims) => {
+      const run = victims.open();
+      return {
+        changes: [setLease(run, { expires_at: "2999-01-01T00:00:00Z" })],
+        expected: [{ ...at(run, null, "COLUMN_MISMATCH"), object: "aos_trace_leases" }],
+      };
+    },
+  },
+  {
+    kind: "run",
+    row: 17,
+    way: "a run is left open behind its lease's end",
+    plan: (victims) => {
+      const run = victims.open();
+      return {
+        changes: [setLease(run, { expires_at: inMs(-LEASE_MS) })],
+        expected: [at(run, null, "UNSEALED_PAST_LEASE")],
+      };
+    },
+  },
+];
+
+const editRuns: ReadonlyArray<RunAttack> = [
+  {
+    kind: "run",
+    row: 2,
+    way: "the row of a run beside its trace",
+    plan: (victims, random) => {
+      const run = victims.sealed();
+      const { tenant_id, run_id, trace_id, agent_id, origin_system_id, plan } = run.trace;
+      const honest: JsonObject = {
+        tenant_id: tenant_id!,
+        run_id: run_id!,
+        trace_id: trace_id!,
+        agent_id: agent_id!,
+        origin_system_id: origin_system_id!,
+        plan: plan!,
+        status: "succeeded",
+        created_at: "2026-02-11T00:00:00Z",
+      };
+      const edit = random.pick<JsonObject>([
+        { status: "failed" },
+        { agent_id: "another-agent" },
+        { origin_system_id: null },
+        { plan: "{}" },
+        { goal: "another goal" },
+      ]);
+      return {
+        changes: [{ insert: "runs", row: { ...honest, ...edit } }],
+        expected: [{ ...at(run, null, "COLUMN_MISMATCH"), object: "runs" }],
+      };
     },
   },
 ];
@@ -739,6 +855,8 @@ export const runAttacks: ReadonlyArray<RunAttack> = [
   ...cutTails,
   ...forgeSeals,
   ...cutOpenTails,
+  ...editLeases,
+  ...editRuns,
   ...deleteRuns,
   ...eraseUnrecorded,
   ...lies,
