@@ -73,8 +73,10 @@ export const totals = ({ findings_by_code }: AuditReport): string =>
     .join(", ");
 
 /** What to do next, the commands as they can be typed. */
-export const nextSteps = ({ findings }: AuditReport): ReadonlyArray<string> => {
+export const nextSteps = ({ findings, checkpoints }: AuditReport): ReadonlyArray<string> => {
   const named = findings.find(({ run_id, tenant_id }) => run_id !== null && tenant_id !== null);
+  const isUnsigned =
+    checkpoints.length === 0 && findings.some(({ code }) => code === "KEY_UNTRUSTED");
   const hasDrift = findings.some(({ code }) => code === "CATALOG_DRIFT");
   return [
     "keep the database as it is, and work on a copy; docs/audit.md says what each code means",
@@ -83,6 +85,9 @@ export const nextSteps = ({ findings }: AuditReport): ReadonlyArray<string> => {
       : [
           `on the copy: ${program()} proof ${quote(named.run_id!)} --tenant-id ${quote(named.tenant_id!)}`,
         ]),
+    ...(isUnsigned
+      ? [`if this log was never signed: ${program()} checkpoint signs it, and then audit again`]
+      : []),
     ...(hasDrift ? [`on the copy: ${program()} doctor`] : []),
   ];
 };

@@ -201,6 +201,13 @@ describe("a bundle", () => {
     const verified = await runproof(["verify", file, "--vkey", vkey, "--json"]);
     expect(verified.code).toBe(0);
     expect(json(verified)).toMatchObject({ assurance: "SIGNED" });
+    const shown = await runproof(["verify", file]);
+    expect(shown.code).toBe(7);
+    expect(shown.stdout).toContain(`UNSUPPORTED  step 1 of 2 of run r-1, from ${file}`);
+    expect(shown.stdout.replace(/\s+/gu, " ")).toContain("give the log's verifier key (--vkey)");
+    const bad = await runproof(["verify", file, "--vkey", "no key"]);
+    expect(bad).toMatchObject({ code: 2, stdout: "" });
+    expect(bad.stderr).toMatch(/^error: --vkey at /u);
     for (const [more, code] of [
       [["--step", "1"], 2],
       [["--step", "2", "--bundle", file], 2],

@@ -9,7 +9,7 @@ import {
   type VerificationStatus,
 } from "@runproof/schemas/RunProofResult";
 import { lifecycleOf, SEAL_PAYLOAD_NAMES, type SealRecord } from "@runproof/schemas/SealRecord";
-import { STEP_PAYLOAD_NAMES } from "@runproof/schemas/StepRecord";
+import { STEP_PAYLOAD_NAMES, type StepRecord } from "@runproof/schemas/StepRecord";
 import { TRACE_PAYLOAD_NAMES } from "@runproof/schemas/TraceRecord";
 import { canonicalize, type JsonObject, PARSED_LIMITS } from "./CanonicalJson.ts";
 import { firstLink, leafHash, nextLink, rootHash } from "./Chain.ts";
@@ -45,8 +45,10 @@ export interface VerifyOptions {
   readonly model?: Exclude<IntegrityModel, "NONE">;
 }
 
-const REASON_UNBOUND =
+const REASON_NO_LOG =
   "Nothing in the bundle holds the seal: give the run's root_hash, or a bundle with proofs from a log";
+const REASON_NO_KEY =
+  "The bundle has proofs from a log, and no trusted key was given: give the log's verifier key (--vkey), or the run's root_hash";
 
 /** A record of a bundle: what it says, and the canonical text of it. */
 interface BundledRecord {
@@ -348,6 +350,14 @@ const checkInclusion = (
 const TRACE_ROW: RowName = { name: "the trace", step_index: null };
 const SEAL_ROW: RowName = { name: "the seal", step_index: null };
 
+/** A step's bundle states how many steps the run has, and shows one. */
+const shownNotes = (step: StepRecord | null, seal: SealRecord | null): ReadonlyArray<string> =>
+  step === null || seal === null || seal.step_count < 2
+    ? []
+    : [
+        `Of the run's ${seal.step_count} steps, numbered from 0, only step ${step.step_index} is shown: the verdict says nothing of the others.`,
+      ];
+
 const verifyStep = (
   root: BundleValue,
   options: VerifyOptions,
@@ -406,10 +416,10 @@ const verifyStep = (
   return resultOf({
     integrity: { model: "MERKLE_TREE", root_hash, chain_length: seal?.step_count ?? 0 },
     status: isBound ? "VERIFIED" : "UNSUPPORTED",
-    unsupported: isBound ? null : REASON_UNBOUND,
+    unsupported: isBound ? null : log === null ? REASON_NO_LOG : REASON_NO_KEY,
     findings: findings.kept,
     findings_omitted: findings.omittedCount,
-    log: logVerdict,
+    log: { ...logVerdict, notes: [...shownNotes(step, seal), ...logVerdict.notes] },
     lifecycle: seal === null ? null : lifecycleOf(seal.status),
     legacy_root_hash: null,
     rows: {

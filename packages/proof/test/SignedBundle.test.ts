@@ -56,8 +56,11 @@ describe("a run in the log", () => {
     for (const text of [textWith(), stepTextWith()]) {
       expect(codesOf(text, trusting(key))).toEqual(["VERIFIED", "SIGNED"]);
       expect(codesOf(text, trusting(stranger, key))).toEqual(["VERIFIED", "SIGNED"]);
-      expect(verifyBundle(text, trusting(key)).notes).toEqual([]);
     }
+    expect(verifyBundle(textWith(), trusting(key)).notes).toEqual([]);
+    expect(verifyBundle(stepTextWith(), trusting(key)).notes).toEqual([
+      expect.stringMatching(/^Of the run's \d+ steps, numbered from 0, only step \d+ is shown/u),
+    ]);
   });
 
   it("is SELF without a key, and says that the signatures were not checked", () => {
@@ -67,6 +70,8 @@ describe("a run in the log", () => {
 
   it("shows one of its steps only to whom trusts a key: anybody can make a log", () => {
     expect(codesOf(stepTextWith())).toEqual(["UNSUPPORTED", null]);
+    const { failure_reason } = verifyBundle(stepTextWith()).integrity;
+    expect(failure_reason).toContain("no trusted key was given");
   });
 
   it("is SIGNED with its start under an older checkpoint, and with witnesses beside", () => {

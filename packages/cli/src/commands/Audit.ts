@@ -122,10 +122,13 @@ interface Repeated {
 const readNote = (source: string) => Effect.map(File.read(source), (note) => ({ source, note }));
 
 const readOptions = Effect.fnUntraced(function* (asked: Asked) {
+  const since = asked.since === undefined ? undefined : yield* readNote(asked.since);
+  const checkpoints = yield* Effect.forEach(asked.checkpoints, readNote);
   return {
-    checkpoints: yield* Effect.forEach(asked.checkpoints, readNote),
+    // The one to go on from is compared too, and need not be reported twice.
+    checkpoints: checkpoints.filter(({ note }) => note !== since?.note),
     verifier_keys: asked.verifier_keys,
-    since: asked.since === undefined ? undefined : yield* readNote(asked.since),
+    since,
     workers: asked.workers,
   } satisfies AuditOptions;
 });
@@ -270,7 +273,7 @@ const passes = Effect.fnUntraced(function* (asked: Asked, schedule: Repeated) {
 });
 
 const files = (name: string, description: string) =>
-  Flag.File(name).pipe(
+  Flag.Path(name).pipe(
     Flag.withMetavar("FILE"),
     Flag.withDescription(description),
     Options.repeatable,
@@ -289,7 +292,7 @@ export const command = Command.make(
       Options.repeatable,
     ),
     since: Options.optional(
-      Flag.File("since-checkpoint").pipe(
+      Flag.Path("since-checkpoint").pipe(
         Flag.withMetavar("FILE"),
         Flag.withDescription("Check only what is new since this checkpoint, which was audited"),
       ),

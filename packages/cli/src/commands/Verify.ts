@@ -1,15 +1,25 @@
 /** `runproof verify BUNDLE`: offline, with no database and no configuration. */
+import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import { HashHex } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
 import { verifyFile } from "../BundleFile.ts";
+import { number } from "../Count.ts";
 import * as ExitCode from "../ExitCode.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
 import * as Verdict from "../Verdict.ts";
+
+/** What a bundle shows: a run, or one step of it. */
+const shownOf = ({ run_id, integrity, aos_trace_steps }: RunProofResult): string => {
+  const index = aos_trace_steps[0]?.["step_index"];
+  const isStep = integrity.model === "MERKLE_TREE" && aos_trace_steps.length === 1;
+  if (!isStep || typeof index !== "number") return `run ${run_id}`;
+  return `step ${index} of ${number(integrity.chain_length)} of run ${run_id}`;
+};
 
 export const command = Command.make(
   "verify",
@@ -39,9 +49,7 @@ export const command = Command.make(
     });
     if (json) yield* printJson(result);
     else
-      yield* output.data(
-        Verdict.render(output.stdout, `run ${result.run_id}, from ${path}`, result),
-      );
+      yield* output.data(Verdict.render(output.stdout, `${shownOf(result)}, from ${path}`, result));
     const code = Verdict.exitCode(result.integrity.verification_status);
     if (code !== 0) return yield* new ExitCode.Concluded({ code });
   }),

@@ -46,5 +46,7 @@ export const failureReason = (
   const moreCount = harmful.length - 1 + omittedCount;
   if (moreCount < 0) return null;
   const first = harmful[0]?.message ?? "there are more findings than are listed";
-  return moreCount > 0 ? `${first} (and ${moreCount} more findings)` : first;
+  return moreCount > 0
+    ? `${first} (and ${moreCount} more ${moreCount === 1 ? "finding" : "findings"})`
+    : first;
 };
