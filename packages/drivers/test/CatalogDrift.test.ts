@@ -83,8 +83,17 @@ const HONEST: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
   [
     "the schema belongs to an administrator who may take on the tables' owner",
     ...OWNED_BY_ANOTHER,
-    "create role administrator login createrole",
+    "create role administrator login",
     "grant keeper to administrator",
+    "alter schema public owner to administrator",
+  ],
+  [
+    "the schema belongs to one who made the tables' owner, and so may take it on",
+    "create role administrator login createrole",
+    "set local role administrator",
+    "create role keeper login",
+    "set local role postgres",
+    ...OWNED_BY_ANOTHER.slice(1),
     "alter schema public owner to administrator",
   ],
   [
