@@ -252,6 +252,28 @@ function withPathFirst(environment, folders) {
   return { ...environment, [name]: [...new Set(parts)].join(path.delimiter) };
 }
 
+/** Whether `bin/runproof` would take the note as it is: it names this Node, which is not newer. */
+function nodeIsNoted(node) {
+  try {
+    const isOlder = fs.statSync(node).mtimeMs > fs.statSync(nodePathFile).mtimeMs;
+    return !isOlder && fs.readFileSync(nodePathFile, "utf8") === `${node}\n`;
+  } catch {
+    return false;
+  }
+}
+
+function noteNode(node) {
+  try {
+    fs.mkdirSync(tools, { recursive: true });
+    fs.writeFileSync(`${nodePathFile}.${process.pid}`, `${node}\n`);
+    fs.renameSync(`${nodePathFile}.${process.pid}`, nodePathFile);
+  } catch (error) {
+    throw new Failure(
+      `can't write in ${tools} (${error.code}). Let the checkout's owner run \`node tooling/bootstrap.mjs install\` once, or use a checkout of your own.`,
+    );
+  }
+}
+
 /** Brings all that is missing; returns the Node to use and the environment to use it in. */
 async function prepare() {
   const node = await findNode();
@@ -259,9 +281,7 @@ async function prepare() {
   const pnpmFolder = await findPnpmFolder(environment);
   if (pnpmFolder !== undefined) environment = withPathFirst(environment, [pnpmFolder]);
   await installDependencies(environment);
-  fs.mkdirSync(tools, { recursive: true });
-  fs.writeFileSync(`${nodePathFile}.${process.pid}`, `${node}\n`);
-  fs.renameSync(`${nodePathFile}.${process.pid}`, nodePathFile);
+  if (!nodeIsNoted(node)) noteNode(node);
   environment = withPathFirst(environment, [path.join(root, "node_modules", ".bin")]);
   environment.NODE_COMPILE_CACHE ??= path.join(tools, "compile-cache");
   environment.TURBO_TELEMETRY_DISABLED ??= "1";

@@ -104,6 +104,14 @@ describe("with everything in place, the bootstrap", () => {
     expect(end.stderr).toMatch(/^bootstrap: usage: .*\n$/u);
   });
 
+  it("writes nothing where all is in place, for the checkout may be another user's", async () => {
+    const note = path.join(root, ".tools", "node-path");
+    expect(await inPlace("install").end).toMatchObject({ code: 0 });
+    const before = fs.statSync(note);
+    expect(await inPlace("install").end).toMatchObject({ code: 0 });
+    expect(fs.statSync(note)).toMatchObject({ ino: before.ino, mtimeMs: before.mtimeMs });
+  });
+
   it("says that a command is not there", async () => {
     const end = await inPlace("exec", "no-such-command-here").end;
     expect(end).toMatchObject({ code: 1, stdout: "" });
