@@ -10,11 +10,12 @@ import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { AuditBridge, type AuditReadError, type AuditReads, type Orphan } from "./AuditBridge.ts";
+import { AuditBridge, type AuditReads } from "./AuditBridge.ts";
 import { type AuditNeeds, notesOf } from "./internal/audit/AuditNotes.ts";
 import { type AuditRun, orUnreadable } from "./internal/audit/AuditRun.ts";
 import { AuditTally } from "./internal/audit/AuditTally.ts";
-import { auditLog, isDeletionRecorded } from "./internal/audit/auditLog.ts";
+import { auditLog } from "./internal/audit/auditLog.ts";
+import { auditOrphans } from "./internal/audit/auditOrphans.ts";
 import { auditTrace, auditTraces } from "./internal/audit/auditTraces.ts";
 import {
   type CheckpointNote,
@@ -252,67 +253,6 @@ const auditIndexes = Effect.fnUntraced(function* (run: AuditRun) {
     });
   }
 });
-
-const ROWS = {
-  steps: "steps are there",
-  lease: "a lease is there",
-  run: "a run says that it began it",
-  trace: "its row is there",
-} as const;
-
-/** What the row of a run says once its trace was sealed. */
-const ENDED: ReadonlyArray<string | null> = ["succeeded", "failed", "aborted"];
-
-/** Of a run that was deleted as recorded, the row of its plan stays: one row, of a run that had ended. */
-class RowsLeft {
-  readonly #reads: AuditReads;
-  #excused: string | null = null;
-
-  constructor(reads: AuditReads) {
-    this.#reads = reads;
-  }
-
-  /** Whether an orphan is such a row; they come in the order of the traces that they name. */
-  readonly isOne = ({ rows, trace_id, status }: Orphan): Effect.Effect<boolean, AuditReadError> => {
-    if (rows !== "run" || trace_id === null || !ENDED.includes(status))
-      return Effect.succeed(false);
-    if (this.#excused === trace_id) return Effect.succeed(false);
-    return Effect.tap(isDeletionRecorded(this.#reads, trace_id), (isRecorded) =>
-      Effect.sync(() => {
-        if (isRecorded) this.#excused = trace_id;
-      }),
-    );
-  };
-}
-
-const whatOfOrphan = ({ rows, trace_id, status }: Orphan): string => {
-  if (trace_id !== null) {
-    const is = rows === "run" ? "it is not there, or another run's" : "the trace is not";
-    return `trace ${trace_id}: ${ROWS[rows]}, and ${is}`;
-  }
-  return rows === "run"
-    ? `the run: it is ${status}, and names no trace that it began`
-    : `${rows}: rows have no trace id`;
-};
-
-const auditOrphans = (run: AuditRun) =>
-  run
-    .snapshot((reads) => {
-      const left = new RowsLeft(reads);
-      return reads.forEachOrphanPage((orphans) =>
-        Effect.forEach(
-          orphans,
-          Effect.fnUntraced(function* (orphan) {
-            if (yield* left.isOne(orphan)) return;
-            const { trace_id, tenant_id, run_id } = orphan;
-            const message = whatOfOrphan(orphan);
-            run.tally.find({ code: "ORPHAN_ROWS", trace_id, tenant_id, run_id, message });
-          }),
-          { discard: true },
-        ),
-      );
-    })
-    .pipe(orUnreadable(run, "rows without a trace", undefined));
 
 /** Where to begin so that the tree is whole: at the first entry, or at the last full tile before what is new. */
 const walkStart = Effect.fnUntraced(function* (

@@ -15,7 +15,7 @@ const count = (n: number, one: string, many: string): string => `${n} ${n === 1 
 const scopeNotes = ({ since, widened }: AuditNeeds): ReadonlyArray<string> => {
   if (since !== null) {
     return [
-      `Not checked again: the ${since.tree_size} entries under the checkpoint that was given, and the traces sealed under it. What was changed or deleted among them since their last audit is not seen here.`,
+      `Not checked again: the ${since.tree_size} entries under the checkpoint that was given, and the traces sealed under it. What was changed in them since their last audit is not seen here, but for a run that is gone.`,
     ];
   }
   const reasons = {
