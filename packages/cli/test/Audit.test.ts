@@ -158,6 +158,17 @@ describe("audit", () => {
     expect(doctor.stdout).not.toContain("runproof migrate");
   });
 
+  it("is what every command names where a table of evidence is gone, and never migrating", async () => {
+    const { env, url } = await prepared("g-1");
+    await queryDatabase(url, "drop table aos_trace_steps cascade");
+    const listed = await runproof(["traces", "list", "--tenant-id", "t"], env);
+    expect(listed.stderr).toContain("run `runproof audit`");
+    expect(listed.stderr).not.toContain("`runproof migrate`");
+    const audited = await runproof(["audit"], env);
+    expect(audited.code).toBe(6);
+    expect(audited.stdout).toContain("the table is missing");
+  });
+
   it("audits again and again until it is told to end", async () => {
     const { env, url } = await prepared("d-1");
     const every = start(["audit", "--every", "1s"], env);

@@ -80,7 +80,7 @@ export const checkOpenDatabase: Effect.Effect<
           status: "fail",
           detail: drift.map(({ object, what }) => `${object}: ${what}`).join("; "),
           remedy:
-            "Find out who changed it and when; then check the evidence itself with `runproof proof`.",
+            "Find out who changed it and when; then check the evidence itself with `runproof audit`.",
         };
   return [
     ok("database", `${database.kind === "embedded" ? "embedded in " : ""}${database.description}`),

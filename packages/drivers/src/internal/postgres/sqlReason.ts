@@ -92,7 +92,8 @@ export const databaseError =
       return new SchemaMismatch({
         migration: operation,
         what: `the database at ${database} lacks a part of the schema: ${message}`,
-        remedy: "Run `runproof migrate`, then `runproof doctor`.",
+        remedy:
+          "Migrating brings nothing back. Keep the database as it is and run `runproof audit`: it says what is gone.",
       });
     }
     if (
