@@ -3,6 +3,8 @@
  * steps; `attack-test` runs as a command. Method: the real process on a real server.
  */
 import type { AuditReport } from "@runproof/schemas/AuditReport";
+import { signCheckpoint } from "@runproof/proof/Checkpoint";
+import { generateSignerKey } from "@runproof/proof/NoteKey";
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
@@ -82,6 +84,15 @@ describe("audit", () => {
     expect(saved).toMatchObject({ code: 0 });
     expect(reportOf(saved).levels).toEqual({ SELF: 0, SIGNED: 1 });
     expect(readFileSync(last, "utf8")).toBe(readFileSync(kept, "utf8"));
+    const root_hash = "ab".repeat(32);
+    const other = signCheckpoint({ origin: "other.org/log", tree_size: 9, root_hash }, [
+      generateSignerKey("other.org/log"),
+    ]);
+    const anchor = here.write("anchor.txt", other);
+    const lost = await runproof(["audit", ...flags, "--save-checkpoint", anchor], env);
+    expect(lost.code).toBe(2);
+    expect(lost.stderr).toContain("holds a checkpoint of the log other.org/log (9 entries)");
+    expect(readFileSync(anchor, "utf8")).toBe(other);
     await add(env, "b-2");
     const recent = await runproof(["audit", "--since-checkpoint", last, "--vkey", vkey], env);
     expect(recent.code).toBe(0);

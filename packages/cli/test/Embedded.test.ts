@@ -2,7 +2,7 @@
  * Goal: with no server anywhere the commands work on an embedded database, one process at a time.
  * Method: the real process, on one folder that the demonstration fills.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ended, folder, planOf, proofOf, runproof, site, start } from "./runproof.ts";
@@ -74,4 +74,17 @@ describe("run", () => {
       expect(proof.aos_trace_steps[0]).toMatchObject({ step_index: 0, status: "success" });
     },
   );
+});
+
+describe("audit", () => {
+  it("names the embedded database, and makes no new one where it is gone", async () => {
+    const there = await runproof(["audit"], env);
+    expect(there.code).toBe(6);
+    expect(there.stdout).toContain(`\n  database    ${home}\n`);
+    rmSync(join(home, "postgres"), { recursive: true });
+    const gone = await runproof(["audit"], env);
+    expect(gone).toMatchObject({ code: 5, stdout: "" });
+    expect(gone.stderr).toContain(`no embedded database in ${home}`);
+    expect(existsSync(join(home, "postgres"))).toBe(false);
+  });
 });
