@@ -40,6 +40,10 @@ import {
 import { HEAD_EVERY_STEPS } from "../src/internal/migrations/0004_writers.ts";
 import { serverConfig, storesOn, type Stores } from "./Stores.ts";
 
+/** A record's text with no payload at all, which the format allows and no recorder here makes. */
+const bare = (text: string) =>
+  text.replace(/"attributes":"sha256:[0-9a-f]{64}"/u, '"attributes":null');
+
 const WOULD_CHANGE = "S6001";
 const SEALED = "S6002";
 const NOT_NEXT = "S6003";
@@ -288,15 +292,17 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       const identity = yield* openRun(2);
       const closed = yield* sealedRun(2);
       const stepAt = (trace_id: string, index: number) =>
-        stepRecordText(
-          prepareStep(
-            stepInput(trace_id, {
-              params: undefined,
-              outcome_data: undefined,
-              attributes: undefined,
-            }),
+        bare(
+          stepRecordText(
+            prepareStep(
+              stepInput(trace_id, {
+                params: undefined,
+                outcome_data: undefined,
+                attributes: undefined,
+              }),
+            ),
+            index,
           ),
-          index,
         );
       const inserting = (text: string, link: string | null = null) =>
         `insert into aos_trace_steps (record, link) values (${literal(text)}, ${link === null ? "null" : literal(link)})`;
@@ -347,9 +353,10 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
   it.effect("refuses a trace put in by hand that does not start open", () =>
     Effect.gen(function* () {
       const identity = freshIdentity();
-      const { record: text } = prepareTrace(
+      const { record } = prepareTrace(
         traceInput(identity, { plan: undefined, attributes: undefined }),
       );
+      const text = bare(record);
       const { sealed } = yield* sealedRun(1);
       for (const [columns, values, code] of [
         ["record, seal_record", [text, sealed.seal_record], WOULD_CHANGE],
