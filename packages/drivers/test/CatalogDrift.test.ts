@@ -607,7 +607,7 @@ onEachDatabase("drift of the catalog", (it) => {
         name: "defences",
         status: "fail",
         detail: "aos_traces.s6_delete: it is not ENABLE ALWAYS (state D)",
-        remedy: expect.stringContaining("runproof proof"),
+        remedy: expect.stringContaining("runproof audit"),
       });
     }),
   );
