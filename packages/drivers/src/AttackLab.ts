@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
 import { SqlClient } from "effect/sql/SqlClient";
-import { isSqlError, type SqlError } from "effect/sql/SqlError";
+import type { SqlError } from "effect/sql/SqlError";
 import { catalogDrift, type Drift } from "./CatalogDrift.ts";
 import { Database, type DatabaseConfig, migrateDatabase, type OpenError } from "./Database.ts";
 import { type Change, changeRow } from "./internal/attacks/changeRow.ts";
@@ -39,6 +39,12 @@ export interface StatementRefusal {
 /** Whose rights a statement is tried with. */
 export type Login = "application" | "superuser";
 
+/** What statements came to: what refused one of them, or else what the check of the defences found then. */
+export interface Attempted {
+  readonly refusal: StatementRefusal | null;
+  readonly drift: ReadonlyArray<Drift>;
+}
+
 /** Attacks the lab's own database. */
 export class AttackLab extends Context.Service<
   AttackLab,
@@ -49,15 +55,8 @@ export class AttackLab extends Context.Service<
     readonly change: (changes: ReadonlyArray<Change>) => Effect.Effect<void, DatabaseFailed>;
     /** Runs statements in one transaction as the superuser, triggers and all. */
     readonly execute: (statements: ReadonlyArray<string>) => Effect.Effect<void, DatabaseFailed>;
-    /** Tries a statement, and takes it back where it is not refused; null where it is not. */
-    readonly refusal: (
-      login: Login,
-      statement: string,
-    ) => Effect.Effect<StatementRefusal | null, DatabaseFailed>;
-    /** What the check of the defences finds inside a transaction that runs statements and is then taken back. */
-    readonly drift: (
-      statements: ReadonlyArray<string>,
-    ) => Effect.Effect<ReadonlyArray<Drift>, DatabaseFailed>;
+    /** Runs statements in a transaction, and takes them back. */
+    readonly attempt: (login: Login, statements: ReadonlyArray<string>) => Effect.Effect<Attempted>;
     /** Comes back to what was kept: the rows alone, or the whole schema where that was changed too. */
     readonly restore: (what: "rows" | "schema") => Effect.Effect<void, DatabaseFailed>;
   }
@@ -88,14 +87,9 @@ const temporaryFolder = Effect.acquireRelease(
   (folder) => Effect.promise(() => rm(folder, { recursive: true, force: true })),
 );
 
-/** Takes a tried statement back. */
+/** Takes back what was not refused. */
 class NotRefused {
   readonly _tag = "NotRefused";
-}
-
-/** Takes back what was found drifting. */
-class Drifted {
-  readonly _tag = "Drifted";
   readonly drift: ReadonlyArray<Drift>;
   constructor(drift: ReadonlyArray<Drift>) {
     this.drift = drift;
@@ -115,10 +109,12 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
       Effect.map(readRows(owner, table), (rows) => [table, rows] as const),
     ),
   );
-  const tried = (statement: string) =>
-    Effect.flatMap(SqlClient, (client) =>
-      Effect.andThen(client.unsafe(statement), Effect.fail(new NotRefused())),
-    );
+  const tried = (statements: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const client = yield* SqlClient;
+      for (const statement of statements) yield* client.unsafe(statement);
+      return yield* Effect.fail(new NotRefused(catalogDrift(yield* readCatalog(client))));
+    });
   const asApplication = <A, E>(effect: Effect.Effect<A, E, SqlClient>) =>
     sql.withTransaction(Effect.provideService(effect, SqlClient, sql));
   return AttackLab.of({
@@ -141,22 +137,14 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
           Effect.forEach(statements, (statement) => owner.unsafe(statement), { discard: true }),
         ),
       ).pipe(Effect.mapError(failed)),
-    refusal: (login, statement) =>
-      (login === "superuser" ? asOwner(tried(statement)) : asApplication(tried(statement))).pipe(
+    attempt: (login, statements) =>
+      (login === "superuser" ? asOwner(tried(statements)) : asApplication(tried(statements))).pipe(
         Effect.catch((error) =>
-          isSqlError(error) ? Effect.succeed(refusalOf(error)) : Effect.succeed(null),
-        ),
-      ),
-    drift: (statements) =>
-      asOwner(
-        Effect.gen(function* () {
-          const owner = yield* SqlClient;
-          for (const statement of statements) yield* owner.unsafe(statement);
-          return yield* Effect.fail(new Drifted(catalogDrift(yield* readCatalog(owner))));
-        }),
-      ).pipe(
-        Effect.catch((error) =>
-          error._tag === "Drifted" ? Effect.succeed(error.drift) : Effect.fail(failed(error)),
+          Effect.succeed(
+            error._tag === "NotRefused"
+              ? { refusal: null, drift: error.drift }
+              : { refusal: refusalOf(error), drift: [] },
+          ),
         ),
       ),
     restore: (what) =>

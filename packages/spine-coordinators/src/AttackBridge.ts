@@ -16,7 +16,7 @@ export type { Change, Drift, EvidenceRows, EvidenceTable, StatementRefusal };
 /** Attacks as a superuser, and takes everything back. */
 export class AttackBridge extends Context.Service<
   AttackBridge,
-  Pick<AttackLab["Service"], "keep" | "change" | "execute" | "refusal" | "drift" | "restore">
+  Pick<AttackLab["Service"], "keep" | "change" | "execute" | "attempt" | "restore">
 >()("@runproof/spine-coordinators/AttackBridge") {
   static readonly layer: Layer.Layer<AttackBridge, never, AttackLab> = Layer.effect(
     AttackBridge,

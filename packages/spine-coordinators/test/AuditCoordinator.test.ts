@@ -477,7 +477,7 @@ layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
           yield* pastTriggers(
             `insert into aos_log_entries (log_index, kind, digest, event_record, queued_at)
               select n, 4, runproof_hash('\\x00', r), r, clock_timestamp() from (
-                select n, '{"actor":"a","detail":{"n":"' || n || '"},"event":"key_added","occurred_at":"2026-02-10T12:43:41.549430Z","reason":"r","trace_id":null,"type":"runproof/event@v1"}' as r
+                select n, '{"actor":"a","detail":{"n":"' || n || '"},"event":"key_retired","occurred_at":"2026-02-10T12:43:41.549430Z","reason":"r","trace_id":null,"type":"runproof/event@v1"}' as r
                 from generate_series(2, 65600) n) as records`,
           );
           yield* number;
