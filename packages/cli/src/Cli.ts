@@ -79,8 +79,7 @@ export const main = (args: ReadonlyArray<string>): void => {
   process.on("SIGTERM", count);
   NodeRuntime.runMain(
     Command.runWith(command, { version })(args).pipe(
-      Effect.provide(environment),
-      Effect.provide(log.layer),
+      Effect.provide(Layer.provideMerge(environment, log.layer)),
     ),
     {
       disableErrorReporting: true,
