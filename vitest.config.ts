@@ -9,8 +9,8 @@ export default defineConfig({
     // Where two cores are shared with a server and child processes, a slow test is no failed one.
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // The tests often wait, for the server, for processes and for time limits: one worker a core would leave cores idle.
-    maxWorkers: availableParallelism() + 1,
+    // The tests often wait for the server: one worker fewer than cores would leave a core idle. More gain nothing.
+    maxWorkers: Math.max(2, availableParallelism()),
     reporters: ["default", "./tooling/CountsReporter.ts"],
     projects: [
       { extends: true, test: { name: "pure", include: pure } },

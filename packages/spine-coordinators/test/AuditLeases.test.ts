@@ -30,7 +30,7 @@ const said = Effect.map(audit(), ({ report }) =>
 layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })("leases", (it) => {
   it.effect("of honest runs are no findings, however many steps come at once", () =>
     Effect.gen(function* () {
-      for (const steps of [1, HEAD_EVERY_STEPS, 2500]) {
+      for (const steps of [1, 2500]) {
         const run = yield* openRun(steps, LEASE_MS_MAX);
         assert.deepStrictEqual(yield* found(), []);
         yield* append(run, HEAD_EVERY_STEPS - 1);

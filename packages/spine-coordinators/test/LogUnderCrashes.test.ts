@@ -25,7 +25,7 @@ import { expect, it } from "vitest";
 import { checkpoint, configOf, inProcess, logPlace, type LogPlace } from "./SignedLog.ts";
 
 const isLong = process.env["RUNPROOF_LONG"] === "1";
-const RUNS = isLong ? 100_000 : 1_500;
+const RUNS = isLong ? 100_000 : 1_000;
 const PROCESSES = isLong ? 6 : 3;
 /** One process is killed each time so many checkpoints were signed, on average. */
 const CHECKPOINTS_PER_KILL = isLong ? 12 : 4;
