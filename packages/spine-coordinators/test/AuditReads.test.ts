@@ -6,6 +6,7 @@ import { expect, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import type { TraceStore } from "@runproof/drivers/TraceStore";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
+import type { AuditCoordinator } from "@runproof/spine-coordinators/AuditCoordinator";
 import * as Effect from "effect/Effect";
 import {
   asSuperuser,
@@ -22,7 +23,7 @@ import { serverConfig } from "./TestDatabase.ts";
 
 const alone = <E>(
   what: string,
-  hide: (run: Run) => Effect.Effect<unknown, E, Database | TraceStore>,
+  hide: (run: Run) => Effect.Effect<unknown, E, AuditCoordinator | Database | TraceStore>,
   check: (found: ReadonlyArray<AuditFinding>, run: Run) => void,
 ) =>
   layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
@@ -147,5 +148,21 @@ alone(
     }
     expect(said).toContain("step 1:params was erased");
     expect(said).toContain("step 0:record was erased");
+  },
+);
+
+alone(
+  "what the same connections read before a column was changed",
+  () =>
+    Effect.andThen(
+      audit(),
+      pastTriggers(
+        ...["aos_traces", "aos_trace_steps", "aos_log_entries"].map(
+          (table) => `alter table ${table} alter column trace_id type text collate "C"`,
+        ),
+      ),
+    ),
+  (found) => {
+    expect(new Set(found.map(({ code }) => code))).toEqual(new Set(["CATALOG_DRIFT"]));
   },
 );
