@@ -299,7 +299,7 @@ describe("tampering", () => {
     const shrunk = await runproof(["checkpoint"], env);
     expect(shrunk).toMatchObject({ code: 6, stdout: "" });
     expect(shrunk.stderr).toMatch(
-      /^error: the log has 2 entries, and a tree of \d+ was already signed\n {2}try: [^\n]+\n$/u,
+      /^error: the log has 2 entries, and the checkpoint that this key signed last is of \d+\n {2}try: [^\n]+\n$/u,
     );
     expect(readFileSync(`${key}.state`, "utf8")).toBe(state);
   });

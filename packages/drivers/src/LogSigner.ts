@@ -32,6 +32,9 @@ export {
   noKeyConfigured,
 } from "./internal/signer/SignerConfig.ts";
 
+/** What an error calls the checkpoint that the signer signed last. */
+export const SIGNED_LAST = "the checkpoint that this key signed last";
+
 /** A tree head with the signed note that says it. */
 export interface SignedCheckpoint extends TreeHead {
   /** The note, verbatim. */

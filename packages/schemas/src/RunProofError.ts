@@ -310,28 +310,33 @@ export type TraceWriteError =
   | ImmutabilityViolation
   | LeaseLost;
 
-/** The log in the database is smaller than a tree that was already signed: entries were removed, or an old backup restored. */
+/** The log in the database is smaller than a checkpoint of it: entries were removed, or an old backup restored. `said_by` is where that checkpoint is from. */
 export class LogShrunk extends Schema.TaggedError<LogShrunk>()(
   "LogShrunk",
-  { signed_size: Schema.Int, size: Schema.Int },
+  { signed_size: Schema.Int, size: Schema.Int, said_by: Schema.String },
   { httpApiStatus: 409 },
 ) {
   override get message(): string {
-    return `the log has ${this.size} entries, and a tree of ${this.signed_size} was already signed`;
+    return `the log has ${this.size} entries, and ${this.said_by} is of ${this.signed_size}`;
   }
   get remedy(): string {
     return "Nothing is signed. Find the newer database, or run `runproof audit --checkpoint FILE` with a checkpoint kept elsewhere.";
   }
 }
 
-/** The log in the database does not extend a tree that was already signed: entries were rewritten. */
+/** The log in the database does not extend a checkpoint of it: entries were rewritten. `said_by` is where that checkpoint is from. */
 export class LogForked extends Schema.TaggedError<LogForked>()(
   "LogForked",
-  { signed_size: Schema.Int, signed_root_hash: Schema.String, root_hash: Schema.String },
+  {
+    signed_size: Schema.Int,
+    signed_root_hash: Schema.String,
+    root_hash: Schema.String,
+    said_by: Schema.String,
+  },
   { httpApiStatus: 409 },
 ) {
   override get message(): string {
-    return `the log's first ${this.signed_size} entries hash to ${this.root_hash}, and ${this.signed_root_hash} was signed`;
+    return `the log's first ${this.signed_size} entries hash to ${this.root_hash}, and ${this.said_by} says ${this.signed_root_hash}`;
   }
   get remedy(): string {
     return "Nothing is signed. Keep the database as it is and run `runproof audit --checkpoint FILE` to see what was rewritten.";

@@ -20,6 +20,7 @@ import { invalidInput, refusable } from "./internal/refused.ts";
 import { LogBridge } from "./LogBridge.ts";
 import {
   type KeyRotation,
+  SIGNED_LAST,
   SignerBridge,
   type SignerError,
   type SignerStatus,
@@ -87,7 +88,7 @@ const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authorit
   return yield* signer.rotate((steps) =>
     Effect.gen(function* () {
       const { last } = yield* signer.status;
-      if (last !== null) yield* requireTree(last);
+      if (last !== null) yield* requireTree(last, SIGNED_LAST);
       const rotation = yield* steps.begin;
       const { old_vkey, new_vkey, is_finished } = rotation;
       if (!is_finished) {

@@ -4,6 +4,7 @@ import {
   type LogKey,
   LogSigner,
   type RotationSteps,
+  SIGNED_LAST,
   type SignedCheckpoint,
   type SignerError,
   type SignerStatus,
@@ -14,6 +15,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
+export { SIGNED_LAST };
 export type {
   KeyRotation,
   LogKey,

@@ -288,6 +288,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
           _tag: "LogForked",
           signed_size: tree_size,
           signed_root_hash: root_hash,
+          said_by: "the checkpoint that this key signed last",
         });
       }
       const error = yield* Effect.flip(
@@ -299,6 +300,29 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
         ),
       );
       expect(error).toMatchObject({ _tag: "LogForked" });
+    }),
+  );
+
+  it.effect("calls nothing signed that was only given: who signed it was not looked at", () =>
+    Effect.gen(function* () {
+      const place = yield* logPlace;
+      yield* inProcess(place, Effect.andThen(recordRuns(4), checkpoint));
+      const forger = generateSignerKey(ORIGIN);
+      const said_by = expect.stringContaining("--from, whose signature is not checked");
+      for (const [tree_size, _tag] of [
+        [4, "LogForked"],
+        [99, "LogShrunk"],
+      ] as const) {
+        const head = { origin: ORIGIN, tree_size, root_hash: "ab".repeat(32) };
+        const from = { note: signCheckpoint(head, [forger]) };
+        const error = yield* Effect.flip(
+          inProcess(
+            place,
+            Effect.flatMap(log, ({ proveConsistency }) => proveConsistency({ from })),
+          ),
+        );
+        expect(error).toMatchObject({ _tag, said_by });
+      }
     }),
   );
 

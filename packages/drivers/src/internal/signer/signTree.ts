@@ -7,7 +7,7 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { SignedCheckpoint, TreeProposal } from "../../LogSigner.ts";
+import { SIGNED_LAST, type SignedCheckpoint, type TreeProposal } from "../../LogSigner.ts";
 import type { OpenSigner } from "./OpenSigner.ts";
 import { writeState } from "./SignerState.ts";
 
@@ -18,7 +18,11 @@ export const refusalOf = (last: SignedCheckpoint | null, tree: TreeProposal): Re
   // From the empty tree every tree is an extension, and there is nothing to prove.
   if (last === null || last.tree_size === 0) return null;
   if (tree.tree_size < last.tree_size) {
-    return new LogShrunk({ signed_size: last.tree_size, size: tree.tree_size });
+    return new LogShrunk({
+      signed_size: last.tree_size,
+      size: tree.tree_size,
+      said_by: SIGNED_LAST,
+    });
   }
   const isExtension = verifyConsistency({
     old_size: last.tree_size,
@@ -30,6 +34,7 @@ export const refusalOf = (last: SignedCheckpoint | null, tree: TreeProposal): Re
   if (isExtension) return null;
   if (tree.signed_root !== null && tree.signed_root !== last.root_hash) {
     return new LogForked({
+      said_by: SIGNED_LAST,
       signed_size: last.tree_size,
       signed_root_hash: last.root_hash,
       root_hash: tree.signed_root,

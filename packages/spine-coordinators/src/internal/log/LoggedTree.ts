@@ -53,18 +53,20 @@ export const headOf = (
     return { origin, tree_size, root_hash, note: kept.note };
   });
 
-/** Fails unless the log still begins with the tree of a head: `LogShrunk` or `LogForked` says how it does not. */
+/** Fails unless the log still begins with the tree of a head: `LogShrunk` or `LogForked` says how it does not, and who says the head. */
 export const requireTree = (
   head: Pick<TreeHead, "tree_size" | "root_hash">,
+  said_by: string,
 ): Effect.Effect<void, TreeError | LogShrunk | LogForked, LogBridge> =>
   Effect.gen(function* () {
     const { size } = yield* Effect.flatMap(LogBridge, (log) => log.size);
     if (size < head.tree_size) {
-      return yield* new LogShrunk({ signed_size: head.tree_size, size });
+      return yield* new LogShrunk({ signed_size: head.tree_size, size, said_by });
     }
     const root_hash = yield* rootOf(head.tree_size);
     if (root_hash !== head.root_hash) {
       return yield* new LogForked({
+        said_by,
         signed_size: head.tree_size,
         signed_root_hash: head.root_hash,
         root_hash,

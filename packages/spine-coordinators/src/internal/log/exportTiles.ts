@@ -80,7 +80,7 @@ const publishedHead = (folder: string, head: TreeHead) =>
         remedy: "Export each log into a folder of its own.",
       });
     }
-    yield* requireTree(published);
+    yield* requireTree(published, `the checkpoint in ${folder}, whose signature is not checked,`);
     return { ...published, note };
   });
 
@@ -228,7 +228,7 @@ export const exportTiles = ({
         });
       }
       const { note, ...head } = latest;
-      yield* requireTree(head);
+      yield* requireTree(head, "the latest checkpoint");
       yield* tiles.open(folder);
       const published = yield* publishedHead(folder, head);
       const previous_size = published?.tree_size ?? 0;

@@ -3,6 +3,7 @@ import { formatTlogProof } from "@runproof/proof/TlogProof";
 import { LogEntryNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { StoredLogEntry } from "../../LogBridge.ts";
+import { SIGNED_LAST } from "../../SignerBridge.ts";
 import { isOwnHead, latestHead, noHead } from "./latestHead.ts";
 import { inclusionOf, requireTree } from "./LoggedTree.ts";
 
@@ -49,7 +50,9 @@ export const proveEntry = (entry: StoredLogEntry) =>
     const path = yield* inclusionOf({ index, leaf_hash }, head).pipe(
       // Where the log as a whole is not what was signed, the entry is not what is wrong.
       Effect.tapError(() =>
-        Effect.flatMap(isOwnHead(head), (is_own) => (is_own ? requireTree(head) : Effect.void)),
+        Effect.flatMap(isOwnHead(head), (is_own) =>
+          is_own ? requireTree(head, SIGNED_LAST) : Effect.void,
+        ),
       ),
     );
     const text = formatTlogProof({ index, path, checkpoint: head.note });

@@ -42,7 +42,7 @@ const heldHead = (note: string, where: string) =>
     const head = yield* refusable(() => parseCheckpoint(note)).pipe(
       Effect.mapError((refusal) => invalidInput(refusal, where)),
     );
-    yield* requireTree(head);
+    yield* requireTree(head, `the checkpoint of ${where}, whose signature is not checked,`);
     return { ...head, note };
   });
 
@@ -63,7 +63,7 @@ const newerHead = (to: TreeReference | null) =>
         remedy: "Run `runproof checkpoint` where the log's key is, and leave --to out.",
       });
     }
-    yield* requireTree(head);
+    yield* requireTree(head, "the newer checkpoint");
     return head;
   });
 

@@ -16,7 +16,7 @@ export const signedBefore = ({ keys, state_path }: SignerStatus) =>
     const kept = yield* Effect.flatMap(CheckpointsBridge, (checkpoints) => checkpoints.latest);
     if (kept === null || kept.tree_size === 0) return null;
     const head = yield* headOf(kept);
-    yield* requireTree(head);
+    yield* requireTree(head, "the newest checkpoint that the database keeps");
     const own = keys.map(({ vkey }) => parseVerifierKey(vkey));
     if (openCheckpoint(head.note, own).is_trusted) {
       return yield* new SignerStateInvalid({
