@@ -1,15 +1,16 @@
 import { bundleText, makeBundle } from "@runproof/proof/Bundle";
-import { leafHash, nextLink } from "@runproof/proof/Chain";
+import { nextLink } from "@runproof/proof/Chain";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
-import { prepareStep, stepRecordText } from "@runproof/proof/StepRecord";
+import { prepareStep } from "@runproof/proof/StepRecord";
 import { timestampNow } from "@runproof/proof/Timestamp";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 
 /** Records a run of one step in memory and gives its bundle. A store does the same, durably, row by row. */
 export const recordRun = (answer: unknown): string => {
+  const trace_id = crypto.randomUUID();
   const trace = prepareTrace({
-    trace_id: crypto.randomUUID(),
+    trace_id,
     run_id: "run-1",
     tenant_id: "acme",
     correlation_id: "run-1",
@@ -25,12 +26,14 @@ export const recordRun = (answer: unknown): string => {
     is_synthetic: false,
     synthetic_scenario_id: null,
     redaction: null,
+    capture: "inline",
   });
-  const { trace_id } = JSON.parse(trace.record) as { readonly trace_id: string };
-
   const step = prepareStep({
     trace_id,
+    capture: "inline",
+    step_index: 0,
     parent_step_index: null,
+    intent_index: null,
     skill_id: "http_call",
     skill_name: "http_call",
     source: "engine",
@@ -49,8 +52,7 @@ export const recordRun = (answer: unknown): string => {
     is_synthetic: false,
     synthetic_scenario_id: null,
   });
-  const stepRecord = stepRecordText(step, 0);
-  const leaves = [trace.leaf_hash, leafHash(stepRecord)];
+  const leaves = [trace.leaf_hash, step.leaf_hash];
 
   const seal = prepareSeal({
     trace_id,
@@ -60,7 +62,7 @@ export const recordRun = (answer: unknown): string => {
     sealed_at: timestampNow(),
   });
   const sealRecord = sealRecordText(seal, {
-    chain_head: nextLink(trace.link, leafHash(stepRecord)),
+    chain_head: nextLink(trace.link, step.leaf_hash),
     merkle_root: merkleRoot(leaves),
     step_count: 1,
   });
@@ -74,7 +76,7 @@ export const recordRun = (answer: unknown): string => {
       },
       steps: [
         {
-          record: stepRecord,
+          record: step.record,
           payloads: {
             params: step.payloads.params ?? none,
             outcome_data: step.payloads.outcome_data ?? none,

@@ -9,7 +9,7 @@ import {
 import { SEAL_PAYLOAD_NAMES, type SealRecord } from "@runproof/schemas/SealRecord";
 import { STEP_PAYLOAD_NAMES, type StepRecord } from "@runproof/schemas/StepRecord";
 import { TRACE_PAYLOAD_NAMES, type TraceRecord } from "@runproof/schemas/TraceRecord";
-import { type JsonValue, parseCanonical } from "./CanonicalJson.ts";
+import type { JsonValue } from "./CanonicalJson.ts";
 import { RecordDigest } from "./internal/RecordDigest.ts";
 import {
   type Reading,
@@ -17,7 +17,7 @@ import {
   readStepRecord,
   readTraceRecord,
 } from "./internal/RecordReader.ts";
-import { TEXT_UNITS_MAX } from "./JsonText.ts";
+import { parseCanonical, TEXT_UNITS_MAX } from "./JsonText.ts";
 import { inclusionPath } from "./MerkleTree.ts";
 import { isSalt } from "./Payload.ts";
 import { Refusal } from "./Refusal.ts";

@@ -197,20 +197,3 @@ class Writer {
  */
 export const canonicalize = (value: unknown, limits: CanonicalLimits = {}): string =>
   new Writer(limits).write(value);
-
-/** The value of a text that is the canonical form of itself, or undefined where it is not. */
-export const parseCanonical = (
-  text: string,
-  limits: CanonicalLimits = {},
-): JsonValue | undefined => {
-  try {
-    const value = JSON.parse(text) as JsonValue;
-    return canonicalize(value, { ...limits, ...PARSED_LIMITS }) === text ? value : undefined;
-  } catch {
-    return undefined;
-  }
-};
-
-/** Whether a text is the canonical form of itself: reading and writing it again gives the same text. */
-export const isCanonical = (text: string, limits: CanonicalLimits = {}): boolean =>
-  parseCanonical(text, limits) !== undefined;

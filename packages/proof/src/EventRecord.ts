@@ -1,6 +1,7 @@
 /** Makes and reads event records: what the log holds, by their digest, of key changes and of operations on evidence. */
 import { EVENT_RECORD_TYPE, EventRecord } from "@runproof/schemas/EventRecord";
-import { canonicalize, parseCanonical } from "./CanonicalJson.ts";
+import { canonicalize } from "./CanonicalJson.ts";
+import { parseCanonical } from "./JsonText.ts";
 import { RecordInvalid, validator } from "./RecordInvalid.ts";
 
 const validate = validator(

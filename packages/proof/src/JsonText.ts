@@ -1,9 +1,18 @@
 /**
- * Reads JSON text without losing anything: JSON.parse rounds numbers and drops all but the last of duplicate keys in
- * silence, so evidence that comes as text is read by this.
+ * Reads JSON text without losing anything, in one pass. JSON.parse rounds numbers, drops all but the last of duplicate
+ * keys in silence, and in Node 24 gives wrong keys where one holds a backslash (nodejs/node#63785), so no evidence and
+ * nothing that a person or a wire gave is read by it.
  */
-import { DEPTH_MAX, type JsonValue } from "./CanonicalJson.ts";
+import {
+  canonicalize,
+  type CanonicalLimits,
+  DEPTH_MAX,
+  type JsonValue,
+  PARSED_LIMITS,
+  TEXT_BYTES_MAX,
+} from "./CanonicalJson.ts";
 import { jsonPath, type JsonPathPart } from "./internal/JsonPath.ts";
+import { plainText } from "./internal/plainText.ts";
 import { Refusal } from "./Refusal.ts";
 
 /** Largest text, in UTF-16 units: 256 Mi, half of what a JavaScript string can hold. */
@@ -15,8 +24,6 @@ export const TEXT_DEPTH_MAX: number = DEPTH_MAX + 8;
 export interface TextLimits {
   readonly depth_max?: number;
   readonly units_max?: number;
-  /** `canonical` refuses a number or string that RFC 8785 spells in another way; `any` is the default. */
-  readonly spelling?: "any" | "canonical";
 }
 
 /** A text that is not JSON, or says something that would be lost. */
@@ -24,16 +31,27 @@ export class JsonTextError extends Refusal {
   readonly _tag = "JsonTextError";
   /** Where in the text, in UTF-16 units from its start. */
   readonly offset: number;
+  /** The line, from 1, and the column in it, in UTF-16 units from 1. */
+  readonly line: number;
+  readonly column: number;
 
-  constructor(path: string, what: string, remedy: string, offset: number) {
-    super(path, `${what} (at offset ${offset})`, remedy);
+  constructor(path: string, what: string, remedy: string, text: string, offset: number) {
+    const before = text.slice(0, offset);
+    const line = before.split("\n").length;
+    const column = offset - before.lastIndexOf("\n");
+    super(path, `${what} (line ${line}, column ${column})`, remedy);
     this.offset = offset;
+    this.line = line;
+    this.column = column;
   }
 }
 
+const VALID = "Give valid JSON (RFC 8259).";
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 /** More digits than this can't be needed to write a double: 767 significant ones are the most that one has. */
 const NUMBER_UNITS_MAX = 1100;
+/** So many digits of an integer are always exact, and need no second look. */
+const EXACT_DIGITS = 15;
 
 /** The digits and the power of ten that a decimal literal denotes, without sign and with no zero at either end. */
 const decimalOf = (literal: string): { readonly digits: string; readonly exponent: number } => {
@@ -57,10 +75,32 @@ const isExact = (literal: string, value: number): boolean => {
   return read.digits === meant.digits && read.exponent === meant.exponent;
 };
 
+/** What an escape of one letter stands for, by the letter's code. */
+const ESCAPES: ReadonlyMap<number, string> = new Map(
+  Object.entries({
+    '"': '"',
+    "\\": "\\",
+    "/": "/",
+    b: "\b",
+    f: "\f",
+    n: "\n",
+    r: "\r",
+    t: "\t",
+  }).map(([letter, meaning]) => [letter.charCodeAt(0), meaning]),
+);
+const HEX = /^[0-9a-fA-F]{4}$/u;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const LETTER_U = 0x75;
+const FIRST_SURROGATE = 0xd800;
+const LAST_SURROGATE = 0xdfff;
+const ZERO = 0x30;
+const NINE = 0x39;
+
 class Reader {
   readonly #text: string;
   readonly #depthMax: number;
-  readonly #isSpellingFree: boolean;
   /** Where in the value the reader is, for a refusal to say. */
   readonly #path: Array<JsonPathPart> = [];
   #at = 0;
@@ -68,7 +108,6 @@ class Reader {
   constructor(text: string, limits: TextLimits) {
     this.#text = text;
     this.#depthMax = limits.depth_max ?? TEXT_DEPTH_MAX;
-    this.#isSpellingFree = limits.spelling !== "canonical";
   }
 
   read(): JsonValue {
@@ -81,22 +120,13 @@ class Reader {
   }
 
   #refuse(what: string, remedy: string, offset = this.#at): never {
-    throw new JsonTextError(jsonPath(this.#path), what, remedy, offset);
+    throw new JsonTextError(jsonPath(this.#path), what, remedy, this.#text, offset);
   }
 
   #refuseSyntax(expected: string): never {
     const found =
       this.#at < this.#text.length ? JSON.stringify(this.#text[this.#at]) : "the end of the text";
-    return this.#refuse(`expected ${expected}, found ${found}`, "Give valid JSON (RFC 8259).");
-  }
-
-  #demandSpelling(token: string, canonical: string): void {
-    if (this.#isSpellingFree || token === canonical) return;
-    const shown = token.length > 40 ? `${token.slice(0, 40)}…` : token;
-    this.#refuse(
-      `${shown} is not spelled as it was written`,
-      "Use the text as it was written: only white space may differ.",
-    );
+    return this.#refuse(`expected ${expected}, found ${found}`, VALID);
   }
 
   #skipSpace(): void {
@@ -133,6 +163,31 @@ class Reader {
   }
 
   #number(): number {
+    return this.#shortInteger() ?? this.#decimal();
+  }
+
+  /** An integer of a few digits; undefined, with nothing read, for any other number. */
+  #shortInteger(): number | undefined {
+    let number = 0;
+    let at = this.#at;
+    for (; at - this.#at <= EXACT_DIGITS; at++) {
+      const unit = this.#text.charCodeAt(at);
+      if (unit < ZERO || unit > NINE) {
+        const length = at - this.#at;
+        const goesOn = unit === 0x2e || unit === 0x65 || unit === 0x45;
+        const isLedByZero = length > 1 && this.#text.charCodeAt(this.#at) === ZERO;
+        if (length === 0 || goesOn || isLedByZero) return undefined;
+        this.#at = at;
+        return number;
+      }
+      // The end of the text is NaN, and ends the loop above as well.
+      if (Number.isNaN(unit)) break;
+      number = number * 10 + (unit - ZERO);
+    }
+    return undefined;
+  }
+
+  #decimal(): number {
     NUMBER.lastIndex = this.#at;
     const literal = NUMBER.exec(this.#text)?.[0];
     if (literal === undefined) return this.#refuseSyntax("a JSON value");
@@ -144,42 +199,67 @@ class Reader {
         "Write it as a string.",
       );
     }
-    this.#demandSpelling(literal, String(value));
     this.#at += literal.length;
     return value;
   }
 
-  /** Where the string that starts here ends: past the first quote that an even number of backslashes precedes. */
-  #stringEnd(): number {
-    for (let quote = this.#at; ;) {
-      const from = quote + 1;
-      quote = this.#text.indexOf('"', from);
-      if (quote === -1)
-        return this.#refuse("a string that is not closed", "Give valid JSON (RFC 8259).");
-      let backslashes = 0;
-      while (quote - backslashes > from && this.#text[quote - 1 - backslashes] === "\\")
-        backslashes += 1;
-      if (backslashes % 2 === 0) return quote + 1;
+  #string(): string {
+    const text = this.#text;
+    const start = this.#at + 1;
+    let at = start;
+    let isPlain = true;
+    for (;;) {
+      const unit = text.charCodeAt(at);
+      if (unit === QUOTE) break;
+      if (unit === BACKSLASH) return this.#escapedString(start, at);
+      if (unit >= FIRST_SURROGATE && unit <= LAST_SURROGATE) isPlain = false;
+      // NaN, at the end of the text, is not >= either.
+      else if (!(unit >= 0x20)) this.#refuseUnit(at);
+      at += 1;
     }
+    const value = text.slice(start, at);
+    if (!isPlain) this.#demandWellFormed(value);
+    this.#at = at + 1;
+    return value;
   }
 
-  #string(): string {
-    const end = this.#stringEnd();
-    const token = this.#text.slice(this.#at, end);
-    let text: string;
-    try {
-      text = JSON.parse(token) as string;
-    } catch {
-      return this.#refuse(
-        "a string that is not escaped as JSON asks",
-        "Give valid JSON (RFC 8259).",
-      );
-    }
-    if (!text.isWellFormed())
+  #refuseUnit(at: number): never {
+    return at < this.#text.length
+      ? this.#refuse("a control character that is not escaped in a string", VALID, at)
+      : this.#refuse("a string that is not closed", VALID);
+  }
+
+  #demandWellFormed(value: string): void {
+    if (!value.isWellFormed())
       this.#refuse("a string with a lone surrogate is not valid Unicode", "Use U+FFFD.");
-    this.#demandSpelling(token, JSON.stringify(text));
-    this.#at = end;
-    return text;
+  }
+
+  /** A string that begins at `start` and has its first backslash at `backslash`. */
+  #escapedString(start: number, backslash: number): string {
+    const text = this.#text;
+    let value = text.slice(start, backslash);
+    let at = backslash;
+    for (;;) {
+      const unit = text.charCodeAt(at);
+      if (unit === QUOTE) break;
+      if (unit === BACKSLASH) {
+        const letter = text.charCodeAt(at + 1);
+        const meaning = ESCAPES.get(letter);
+        const digits = letter === LETTER_U ? text.slice(at + 2, at + 6) : "";
+        if (meaning !== undefined) value += meaning;
+        else if (HEX.test(digits)) value += String.fromCharCode(Number.parseInt(digits, 16));
+        else this.#refuse("a string that is not escaped as JSON asks", VALID, at);
+        at += meaning === undefined ? 6 : 2;
+      } else {
+        const from = at;
+        while (text.charCodeAt(at) >= 0x20 && !isMark(text.charCodeAt(at))) at += 1;
+        if (at === from) this.#refuseUnit(at);
+        value += text.slice(from, at);
+      }
+    }
+    this.#demandWellFormed(value);
+    this.#at = at + 1;
+    return value;
   }
 
   #enter(): void {
@@ -246,6 +326,9 @@ class Reader {
   }
 }
 
+/** Whether a unit ends a run of plain text in a string. */
+const isMark = (unit: number): boolean => unit === QUOTE || unit === BACKSLASH;
+
 /** Sets any key as an own one; assigning to `__proto__` would set the prototype instead. */
 const setKey = (object: Record<string, JsonValue>, key: string, value: JsonValue): void => {
   if (key === "__proto__") {
@@ -268,12 +351,30 @@ const setKey = (object: Record<string, JsonValue>, key: string, value: JsonValue
 export const parseJson = (text: string, limits: TextLimits = {}): JsonValue => {
   const unitsMax = limits.units_max ?? TEXT_UNITS_MAX;
   if (text.length > unitsMax) {
-    throw new JsonTextError(
-      "$",
-      `the text is longer than ${unitsMax} UTF-16 units`,
-      "Split it.",
-      unitsMax,
-    );
+    const what = `the text is longer than ${unitsMax} UTF-16 units`;
+    throw new JsonTextError("$", what, "Split it.", "", 0);
   }
   return new Reader(text, limits).read();
 };
+
+/** The value of a text that is the canonical form of itself, or undefined where it is not. */
+export const parseCanonical = (
+  text: string,
+  limits: CanonicalLimits = {},
+): JsonValue | undefined => {
+  try {
+    const value = parseJson(text);
+    const { depth_max = DEPTH_MAX, bytes_max = TEXT_BYTES_MAX } = limits;
+    // No text of fewer units than a third of the bytes can be over the limit.
+    const quick = text.length * 3 <= bytes_max ? plainText(value, depth_max, "keep") : undefined;
+    const written = quick ?? canonicalize(value, { ...limits, ...PARSED_LIMITS });
+    return written === text ? value : undefined;
+  } catch (error) {
+    if (error instanceof Refusal) return undefined;
+    throw error;
+  }
+};
+
+/** Whether a text is the canonical form of itself: reading and writing it again gives the same text. */
+export const isCanonical = (text: string, limits: CanonicalLimits = {}): boolean =>
+  parseCanonical(text, limits) !== undefined;

@@ -4,9 +4,8 @@
  */
 import { createHash } from "node:crypto";
 
-/** What the legacy root covers of a step. */
+/** What the legacy root covers of a step, beside its place among those that are no intents. */
 export interface LegacyStep {
-  readonly step_index: number;
   readonly skill_name: string;
   readonly status: string;
 }
@@ -14,13 +13,17 @@ export interface LegacyStep {
 /** The legacy root over steps that come one by one. */
 export class LegacyRootHasher {
   readonly #hash = createHash("sha256");
+  #count = 0;
 
   constructor(runId: string) {
     this.#hash.update(runId, "utf8");
   }
 
+  /** Adds a step. An intent is left out: the predecessor had none. */
   append(step: LegacyStep): void {
-    this.#hash.update(`${step.step_index}:${step.skill_name}:${step.status}`, "utf8");
+    if (step.status === "intended") return;
+    this.#hash.update(`${this.#count}:${step.skill_name}:${step.status}`, "utf8");
+    this.#count += 1;
   }
 
   /** The root of the steps so far, in hex. */
@@ -29,7 +32,7 @@ export class LegacyRootHasher {
   }
 }
 
-/** H( run_id || "0:skill_name:status" || "1:skill_name:status" || … ). */
+/** H( run_id || "0:skill_name:status" || "1:skill_name:status" || … ), intents left out. */
 export const legacyRoot = (runId: string, steps: Iterable<LegacyStep>): string => {
   const hasher = new LegacyRootHasher(runId);
   for (const step of steps) hasher.append(step);

@@ -1,8 +1,8 @@
 /** Makes seal records: all but the count, the head and the Merkle root, which the store gives inside its lock. */
 import { type SealPayloadName, SealRecord, SEAL_RECORD_TYPE } from "@runproof/schemas/SealRecord";
-import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
+import { canonicalize } from "./CanonicalJson.ts";
 import { isHashHex } from "./Hash.ts";
-import { commitOptional } from "./internal/commitOptional.ts";
+import { commitPayload, type Telling } from "./internal/commitPayloads.ts";
 import type { Payload } from "./Payload.ts";
 import { RecordInvalid, validator } from "./RecordInvalid.ts";
 
@@ -32,9 +32,12 @@ const validate = validator(
   "Give every field of a seal record, each as section 1 of the format says.",
 );
 
-/** Makes a seal record. Throws `RecordInvalid` or `CanonicalJsonError`. */
-export const prepareSeal = (input: SealInput, limits?: CanonicalLimits): PreparedSeal => {
-  const payloads = { metadata: commitOptional("metadata", input.metadata, limits) };
+/** Makes a seal record. Throws `RecordInvalid`, and, where values are taken exactly, `CanonicalJsonError`. */
+export const prepareSeal = (
+  input: SealInput,
+  telling: Telling = { values: "exactly" },
+): PreparedSeal => {
+  const payloads = { metadata: commitPayload("metadata", input.metadata, telling, []) };
   for (const key of ["step_count", "chain_head", "merkle_root"]) {
     if (Object.hasOwn(input, key)) {
       throw new RecordInvalid(`$.${key}`, "this key is not the caller's to give", "Leave it out.");

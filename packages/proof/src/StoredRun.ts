@@ -8,13 +8,13 @@
 import { type Finding, type FindingCode } from "@runproof/schemas/Finding";
 import {
   type IntegrityModel,
-  type Lifecycle,
   REASON_NO_STEPS,
   REASON_NO_TRACE,
   REASON_OPEN,
   type VerificationStatus,
 } from "@runproof/schemas/RunProofResult";
 import {
+  type Lifecycle,
   lifecycleOf,
   SEAL_RECORD_TYPE,
   SEAL_PAYLOAD_NAMES,
@@ -23,6 +23,7 @@ import {
   TraceStatus,
 } from "@runproof/schemas/SealRecord";
 import {
+  intentFault,
   STEP_RECORD_TYPE,
   STEP_PAYLOAD_NAMES,
   type StepPayloadName,
@@ -30,6 +31,7 @@ import {
 } from "@runproof/schemas/StepRecord";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
 import {
+  type Capture,
   TRACE_RECORD_TYPE,
   TRACE_PAYLOAD_NAMES,
   type TracePayloadName,
@@ -48,6 +50,7 @@ import {
   type RowName,
 } from "./internal/checkRow.ts";
 import { failureReason, FindingList } from "./internal/FindingList.ts";
+import { IntentBook } from "./internal/IntentBook.ts";
 import { type LinkFit, LinkFollower } from "./internal/LinkFollower.ts";
 import { RecordDigest } from "./internal/RecordDigest.ts";
 import {
@@ -131,6 +134,10 @@ export interface StoredRunVerdict {
   readonly first_link: string | null;
   /** Null where the seal can't be believed. */
   readonly lifecycle: Lifecycle | null;
+  /** The trace record's; null where that can't be believed. */
+  readonly capture: Capture | null;
+  /** Intents that no outcome answers: of an OPEN trace those under way, of a sealed one acts of unknown outcome. */
+  readonly intents_open: number;
   readonly findings: ReadonlyArray<Finding>;
   /** How many findings beyond those listed there are. */
   readonly findings_omitted: number;
@@ -147,6 +154,8 @@ export const noTraceVerdict = (): StoredRunVerdict => ({
   merkle_root: null,
   first_link: null,
   lifecycle: null,
+  capture: null,
+  intents_open: 0,
   findings: [],
   findings_omitted: 0,
   legacy_root_hash: null,
@@ -262,6 +271,9 @@ export class StoredRunVerifier {
   readonly #storedLeaves = new CompactRange();
   readonly #links: LinkFollower;
   readonly #order = new StepOrder();
+  readonly #intents = new IntentBook();
+  /** What is wrong among intents and outcomes: said only where no step is missing, forged or out of place. */
+  readonly #intentFaults = new FindingList();
   /** The row before, as the links see it. */
   #previous: { readonly row: RowName; readonly isLinkBad: boolean; readonly isReported: boolean };
 
@@ -382,7 +394,30 @@ export class StoredRunVerifier {
     // What stands beside a record says something of it only where the record is the one that belongs there.
     const isAtHome =
       !place.isDuplicate && !isLinkReported && (!place.isMisplaced || link.fit !== "none");
+    if (content.isAuthentic) this.#checkIntent(row, reading.record!);
     if (content.isAuthentic && isAtHome) this.#checkStepRow(row, reading.record!, step);
+  }
+
+  /** Finds an intent or outcome that section 1.1 of the format refuses. */
+  #checkIntent(row: RowName, record: StepRecord): void {
+    if (this.#traceRecord === null) return;
+    const own = intentFault(record, this.#traceRecord.capture);
+    const fault = this.#intents.add(record);
+    const what = own ?? fault;
+    if (what !== null)
+      this.#intentFaults.add("INTENT_MISMATCH", row.step_index, `${row.name}: ${what}`);
+  }
+
+  /** Says what was found of intents; of a sealed run also which acts have no outcome. */
+  #checkIntents(seal: StoredSeal | null): void {
+    if (this.#stepFindings.has(STRUCTURE_CODES) || this.#traceFindings.has(STRUCTURE_CODES)) return;
+    for (const { code, step_index, message } of this.#intentFaults.kept)
+      this.#stepFindings.add(code, step_index, message);
+    if (seal === null) return;
+    for (const { step_index, skill_id } of this.#intents.open) {
+      const what = `no outcome of it is recorded: ${skill_id} may or may not have been done`;
+      this.#report(stepRow(step_index), "OUTCOME_UNKNOWN", what);
+    }
   }
 
   #judgeStep(
@@ -460,24 +495,26 @@ export class StoredRunVerifier {
     this.#checkOrder(record);
     const root_hash = seal === null ? null : this.#digest.rootUnder(sealText);
     if (record !== null) this.#checkBinding(record);
+    this.#checkIntents(seal);
+    const lifecycle = seal === null ? "OPEN" : record === null ? null : lifecycleOf(record.status);
     const isEqual =
       record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
-    if (seal !== null && !isEqual && !this.#isHarmful) {
+    if (seal !== null && !isEqual && !this.#isHarmful(lifecycle)) {
       this.#report(
         SEAL_ROW,
         "SEAL_MISMATCH",
         "the hashes recomputed from the records are not those of the seal",
       );
     }
-    return this.#verdict(seal, record, root_hash, isEqual);
+    return this.#verdict(lifecycle, root_hash, isEqual);
   }
 
   get #lists(): ReadonlyArray<FindingList> {
     return [this.#traceFindings, this.#stepFindings, this.#sealFindings];
   }
 
-  get #isHarmful(): boolean {
-    return this.#lists.some((list) => list.isHarmful);
+  #isHarmful(lifecycle: Lifecycle | null): boolean {
+    return this.#lists.some((list) => list.isHarmful(lifecycle));
   }
 
   /** The seal record, where it is the one whose root is stored. */
@@ -626,8 +663,7 @@ export class StoredRunVerifier {
   }
 
   #verdict(
-    seal: StoredSeal | null,
-    record: SealRecord | null,
+    lifecycle: Lifecycle | null,
     root_hash: string | null,
     isEqual: boolean,
   ): StoredRunVerdict {
@@ -637,9 +673,9 @@ export class StoredRunVerifier {
     const findings = [...this.#traceFindings.kept, ...steps, ...this.#sealFindings.kept];
     const findings_omitted = this.#lists.reduce((sum, list) => sum + list.omittedCount, 0);
     const unsupported =
-      this.#digest.stepCount === 0 ? REASON_NO_STEPS : seal === null ? REASON_OPEN : null;
+      this.#digest.stepCount === 0 ? REASON_NO_STEPS : lifecycle === "OPEN" ? REASON_OPEN : null;
     // `isEqual` is false without a seal: nothing is VERIFIED that was not compared.
-    const status = this.#isHarmful
+    const status = this.#isHarmful(lifecycle)
       ? "FAILED"
       : unsupported !== null
         ? "UNSUPPORTED"
@@ -649,12 +685,14 @@ export class StoredRunVerifier {
     return {
       model: this.#options.model ?? "HASH_CHAIN",
       verification_status: status,
-      failure_reason: failureReason(findings, findings_omitted) ?? unsupported,
+      failure_reason: failureReason(findings, findings_omitted, lifecycle) ?? unsupported,
       chain_length: this.#digest.stepCount,
       root_hash,
       merkle_root: this.#digest.merkleRoot,
       first_link: this.#digest.firstLink,
-      lifecycle: seal === null ? "OPEN" : record === null ? null : lifecycleOf(record.status),
+      lifecycle,
+      capture: this.#traceRecord?.capture ?? null,
+      intents_open: this.#intents.open.length,
       findings,
       findings_omitted,
       legacy_root_hash: this.#digest.legacyRoot,

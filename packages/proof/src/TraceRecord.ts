@@ -4,9 +4,9 @@ import {
   TraceRecord,
   TRACE_RECORD_TYPE,
 } from "@runproof/schemas/TraceRecord";
-import { canonicalize, type CanonicalLimits } from "./CanonicalJson.ts";
+import { canonicalize } from "./CanonicalJson.ts";
 import { firstLink, leafHash } from "./Chain.ts";
-import { commitOptional, saltedAttributes } from "./internal/commitOptional.ts";
+import { commitPayloads, type Telling } from "./internal/commitPayloads.ts";
 import type { Payload } from "./Payload.ts";
 import { validator } from "./RecordInvalid.ts";
 
@@ -35,16 +35,12 @@ const validate = validator(
   "Give every field of a trace record, each as section 1 of the format says.",
 );
 
-/** Makes a trace record. Throws `RecordInvalid` or `CanonicalJsonError`. */
-export const prepareTrace = (input: TraceInput, limits?: CanonicalLimits): PreparedTrace => {
-  const payloads = {
-    plan: commitOptional("plan", input.plan, limits),
-    attributes: commitOptional(
-      "attributes",
-      saltedAttributes(input.attributes, [input.plan]),
-      limits,
-    ),
-  };
+/** Makes a trace record. Throws `RecordInvalid`, and, where values are taken exactly, `CanonicalJsonError`. */
+export const prepareTrace = (
+  input: TraceInput,
+  telling: Telling = { values: "exactly" },
+): PreparedTrace => {
+  const payloads = commitPayloads(["plan"], input, telling);
   const record = canonicalize(
     validate({
       ...input,

@@ -1,6 +1,7 @@
 /** Checks this implementation against test vectors of the format: any that does not come out the same is a failure. */
-import { canonicalize, isCanonical, PARSED_LIMITS } from "./CanonicalJson.ts";
+import { canonicalize, PARSED_LIMITS } from "./CanonicalJson.ts";
 import { firstLink, leafHash, nextLink, rootHash } from "./Chain.ts";
+import { isCanonical } from "./JsonText.ts";
 import { legacyRoot } from "./LegacyRoot.ts";
 import { inclusionPath, merkleRoot, verifyInclusion } from "./MerkleTree.ts";
 import { payloadCommitment } from "./Payload.ts";
@@ -8,6 +9,8 @@ import { verifyBundle } from "./Verifier.ts";
 
 /** The format of a file of vectors. */
 export const VECTORS_FORMAT = "runproof/vectors@v1";
+/** The format of a file of cases of intents and outcomes. */
+export const INTENT_CASES_FORMAT = "runproof/intent-cases@v1";
 
 /** How many checks passed and failed, and which failed. */
 export interface VectorsReport {
@@ -158,18 +161,58 @@ const namesOfFailed = (
   return [count, failures];
 };
 
-/** Checks vectors as they are read from their file. Vectors that can't be read, or are none, are a failure. */
+/** A bundle about intents and outcomes, with the verdict and the finding that it must have. */
+interface IntentCase {
+  readonly name: string;
+  readonly verification_status: string;
+  /** A code; null where there must be no finding. */
+  readonly finding: string | null;
+  readonly bundle: unknown;
+}
+
+const intentChecksOf = ({
+  verification_status,
+  finding,
+  bundle,
+}: IntentCase): ReadonlyArray<Check> => {
+  const result = verifyBundle(JSON.stringify(bundle));
+  return [
+    ["verdict", () => result.integrity.verification_status === verification_status],
+    [
+      "finding",
+      () =>
+        finding === null
+          ? result.findings.length === 0
+          : result.findings.some(({ code }) => code === finding),
+    ],
+  ];
+};
+
+const isFilled = (value: unknown): value is ReadonlyArray<unknown> =>
+  Array.isArray(value) && value.length > 0;
+
+/**
+ * Checks vectors as they are read from their file: whole traces, or cases of intents and outcomes. Vectors that can't be
+ * read, or are none, are a failure.
+ */
 export const checkVectors = (vectors: unknown): VectorsReport => {
-  const file = (vectors ?? {}) as { readonly format?: unknown; readonly traces?: unknown };
-  if (file.format !== VECTORS_FORMAT || !Array.isArray(file.traces) || file.traces.length === 0) {
-    return { passed: 0, failed: 1, failures: [`no vectors of the format ${VECTORS_FORMAT}`] };
+  const { format, traces, cases } = (vectors ?? {}) as Readonly<Record<string, unknown>>;
+  const checks: ReadonlyArray<readonly [string, () => ReadonlyArray<Check>]> =
+    format === VECTORS_FORMAT && isFilled(traces)
+      ? traces.map((vector, index) => [`trace ${index}`, () => checksOf(vector as TraceVector)])
+      : format === INTENT_CASES_FORMAT && isFilled(cases)
+        ? cases.map((each, index) => [`case ${index}`, () => intentChecksOf(each as IntentCase)])
+        : [];
+  if (checks.length === 0) {
+    const formats = `${VECTORS_FORMAT} or ${INTENT_CASES_FORMAT}`;
+    return { passed: 0, failed: 1, failures: [`no vectors of the format ${formats}`] };
   }
   let passed = 0;
   const failures: Array<string> = [];
-  file.traces.forEach((vector: TraceVector, index) => {
-    const [count, failed] = namesOfFailed(`trace ${index}`, () => checksOf(vector));
+  for (const [prefix, checksOfOne] of checks) {
+    const [count, failed] = namesOfFailed(prefix, checksOfOne);
     passed += count - failed.length;
     failures.push(...failed);
-  });
+  }
   return { passed, failed: failures.length, failures };
 };

@@ -4,17 +4,28 @@ import type { Finding } from "@runproof/schemas/Finding";
 import {
   type Assurance,
   type IntegrityModel,
-  type Lifecycle,
   type RunProofResult,
   type VerificationStatus,
 } from "@runproof/schemas/RunProofResult";
-import { lifecycleOf, SEAL_PAYLOAD_NAMES, type SealRecord } from "@runproof/schemas/SealRecord";
-import { STEP_PAYLOAD_NAMES, type StepRecord } from "@runproof/schemas/StepRecord";
-import { TRACE_PAYLOAD_NAMES } from "@runproof/schemas/TraceRecord";
-import { canonicalize, type JsonObject, PARSED_LIMITS } from "./CanonicalJson.ts";
+import {
+  type Lifecycle,
+  lifecycleOf,
+  SEAL_PAYLOAD_NAMES,
+  type SealRecord,
+} from "@runproof/schemas/SealRecord";
+import { intentFault, STEP_PAYLOAD_NAMES, type StepRecord } from "@runproof/schemas/StepRecord";
+import { type Capture, TRACE_PAYLOAD_NAMES } from "@runproof/schemas/TraceRecord";
+import {
+  canonicalize,
+  DEPTH_MAX,
+  type JsonObject,
+  PARSED_LIMITS,
+  TEXT_BYTES_MAX,
+} from "./CanonicalJson.ts";
 import { firstLink, leafHash, nextLink, rootHash } from "./Chain.ts";
 import { BundleUnreadable, BundleValue } from "./internal/BundleReader.ts";
 import { checkPayloads, type RowName } from "./internal/checkRow.ts";
+import { plainText } from "./internal/plainText.ts";
 import { failureReason, FindingList } from "./internal/FindingList.ts";
 import { checkLog, type LogVerdict } from "./internal/LogCheck.ts";
 import {
@@ -60,7 +71,11 @@ type Payloads<Name extends string> = Readonly<Record<Name, StoredPayload>>;
 
 const canonicalOr = (value: unknown, otherwise: string): string => {
   try {
-    return canonicalize(value, PARSED_LIMITS);
+    // What is as large as a payload may be at all is measured.
+    const quick = plainText(value, DEPTH_MAX, "keep");
+    return quick !== undefined && quick.length * 3 <= TEXT_BYTES_MAX
+      ? quick
+      : canonicalize(value, PARSED_LIMITS);
   } catch (error) {
     if (error instanceof Refusal) return otherwise;
     throw error;
@@ -102,7 +117,7 @@ const columnsOf = (object: JsonObject, without: ReadonlyArray<string>): JsonObje
 
 const disclosed = (of: string, payloads: Payloads<string>): ReadonlyArray<JsonObject> =>
   Object.entries(payloads).flatMap(([name, { text }]) =>
-    text === null || text === "" ? [] : [{ of, name, value: JSON.parse(text) }],
+    text === null || text === "" ? [] : [{ of, name, value: parseJson(text) }],
   );
 
 /** What a check of a bundle came to. */
@@ -116,13 +131,14 @@ interface Outcome {
   readonly findings_omitted: number;
   readonly log: LogVerdict;
   readonly lifecycle: Lifecycle | null;
+  readonly capture: Capture | null;
   readonly legacy_root_hash: string | null;
   readonly rows: Pick<RunProofResult, "aos_traces" | "aos_trace_steps" | "raw_logs">;
   readonly run_id: unknown;
 }
 
 const resultOf = (outcome: Outcome): RunProofResult => {
-  const failure = failureReason(outcome.findings, outcome.findings_omitted);
+  const failure = failureReason(outcome.findings, outcome.findings_omitted, outcome.lifecycle);
   const isFailed = failure !== null || outcome.status === "FAILED";
   const verification_status = isFailed ? "FAILED" : outcome.status;
   const level: Assurance = outcome.log.isSigned ? "SIGNED" : "SELF";
@@ -137,6 +153,7 @@ const resultOf = (outcome: Outcome): RunProofResult => {
     ...outcome.rows,
     verified_at: timestampNow(),
     lifecycle: outcome.lifecycle,
+    capture: outcome.capture,
     assurance: verification_status === "VERIFIED" ? level : null,
     findings: outcome.findings,
     legacy_root_hash: outcome.legacy_root_hash,
@@ -271,6 +288,7 @@ const verifyRun = (
     findings_omitted: verdict.findings_omitted,
     log: logVerdict,
     lifecycle: verdict.lifecycle,
+    capture: verdict.capture,
     legacy_root_hash: verdict.legacy_root_hash,
     rows: {
       aos_traces: [traceRow(trace, seal, verdict.root_hash)],
@@ -396,6 +414,9 @@ const verifyStep = (
     checkPayloads(findings, TRACE_ROW, trace, TRACE_PAYLOAD_NAMES, held(payloads.trace));
   }
   if (step !== null) {
+    const fault = trace === null ? null : intentFault(step, trace.capture);
+    if (fault !== null)
+      findings.add("INTENT_MISMATCH", stepRow.step_index, `${stepRow.name}: ${fault}`);
     checkPayloads(findings, stepRow, step, STEP_PAYLOAD_NAMES, held(payloads.step));
   }
   if (seal !== null) {
@@ -421,6 +442,7 @@ const verifyStep = (
     findings_omitted: findings.omittedCount,
     log: { ...logVerdict, notes: [...shownNotes(step, seal), ...logVerdict.notes] },
     lifecycle: seal === null ? null : lifecycleOf(seal.status),
+    capture: trace?.capture ?? null,
     legacy_root_hash: null,
     rows: {
       aos_traces: [traceRow(texts.trace, texts.seal, root_hash)],
@@ -444,8 +466,8 @@ const verifyStep = (
 const FORMATS = [BUNDLE_FORMAT, STEP_BUNDLE_FORMAT] as const;
 
 /**
- * Verifies a bundle of a run or of one step. Everything in the text counts but white space between tokens and the order
- * of keys. Throws `BundleUnreadable` for what is no bundle, and
+ * Verifies a bundle of a run or of one step, by its values: white space, the order of keys, and the spelling of strings
+ * and numbers may be any tool's. Throws `BundleUnreadable` for what is no bundle, and
  * `KeyInvalid` for a trusted key that is none.
  */
 export const verifyBundle = (text: string, options: VerifyOptions = {}): RunProofResult => {
@@ -459,7 +481,7 @@ export const verifyBundle = (text: string, options: VerifyOptions = {}): RunProo
 
 const readText = (text: string) => {
   try {
-    return parseJson(text, { spelling: "canonical" });
+    return parseJson(text);
   } catch (error) {
     if (error instanceof Refusal) throw new BundleUnreadable(error.path, error.what, error.remedy);
     throw error;

@@ -10,9 +10,9 @@ import {
   CanonicalJsonError,
   type CanonicalLimits,
   DEPTH_MAX,
-  isCanonical,
   PARSED_LIMITS,
 } from "../src/CanonicalJson.ts";
+import { isCanonical } from "../src/JsonText.ts";
 import { describeShared, listShared, readShared } from "./SharedData.ts";
 
 const refusalOf = (value: unknown, limits?: CanonicalLimits): CanonicalJsonError => {

@@ -127,9 +127,11 @@ describe("refusals", () => {
     ["nul", "$", 0],
     ["", "$", 0],
     ['"abc', "$", 0],
-    ['"\\', "$", 0],
-    ['"\\x41"', "$", 0],
-    ['"a\nb"', "$", 0],
+    ['"\\', "$", 1],
+    ['"\\x41"', "$", 1],
+    ['"\\u12g4"', "$", 1],
+    ['"a\nb"', "$", 2],
+    ['"a\\tb\u0001"', "$", 5],
     ["1 2", "$", 2],
     ["[", "$[0]", 1],
     ["\ufeff1", "$", 0],
@@ -138,7 +140,11 @@ describe("refusals", () => {
     ["// a\n1", "$", 0],
   ])("%s", (text, path, offset) => {
     expect(refusalOf(text)).toMatchObject({ path, offset });
-    expect(refusalOf(text).message).toContain(`offset ${offset}`);
+    expect(refusalOf(text).message).toContain(`line 1, column ${offset + 1}`);
+  });
+
+  it("say the line and the column", () => {
+    expect(refusalOf('{\n  "a": 1,\r\n  "é": x\n}')).toMatchObject({ line: 3, column: 8 });
   });
 
   it("more depth or length than the limits, and not one less", () => {
@@ -198,6 +204,20 @@ describe("laws", () => {
     expect(Object.keys(value)).toEqual(["__proto__", "a"]);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect(canonicalize(value)).toBe('{"__proto__":{"polluted":true},"a":1}');
+  });
+
+  it("gives keys with a quote and a backslash as they are, whatever was read before", () => {
+    // Counterexamples of JSON.parse in Node 24 (nodejs/node#63785), and of StoredBytes.test.ts with seed 1160764708.
+    const values = [
+      { A: 1, 'k"': 2 },
+      { A: 1, "k\\": 2 },
+      { A: 1, 'k"': 2 },
+      { 'k"': 1, "k\\": 2 },
+    ];
+    for (const value of [...values, ...values]) {
+      const text = canonicalize(value);
+      expect(canonicalize(parseJson(text))).toBe(text);
+    }
   });
 
   it("reads a megabyte of escapes", () => {

@@ -4,7 +4,7 @@ import { firstLink, leafHash, nextLink, rootHash } from "../src/Chain.ts";
 import { merkleRoot } from "../src/MerkleTree.ts";
 import type { Payload } from "../src/Payload.ts";
 import { prepareSeal, type SealInput, sealRecordText } from "../src/SealRecord.ts";
-import { prepareStep, type StepInput, stepRecordText } from "../src/StepRecord.ts";
+import { prepareStep, type StepInput } from "../src/StepRecord.ts";
 import type {
   ColumnValue,
   StoredPayload,
@@ -45,6 +45,7 @@ export const traceInput = (over: Partial<TraceInput> = {}): TraceInput => ({
   is_synthetic: false,
   synthetic_scenario_id: null,
   redaction: null,
+  capture: "inline",
   ...over,
 });
 
@@ -52,6 +53,9 @@ const STATUSES: ReadonlyArray<StepStatus> = ["success", "failure", "retry", "ski
 
 export const stepInput = (index: number, over: Partial<StepInput> = {}): StepInput => ({
   trace_id: "trace-1",
+  capture: "inline",
+  step_index: index,
+  intent_index: null,
   parent_step_index: index === 0 ? null : index - 1,
   skill_id: "http_call",
   skill_name: `call ${index}`,
@@ -114,9 +118,8 @@ export const storedStep = (
   index: number,
   input: StepInput,
 ): StoredStep => {
-  const prepared = prepareStep(input);
-  const record = stepRecordText(prepared, index);
-  const leaf_hash = leafHash(record);
+  const prepared = prepareStep({ ...input, step_index: index });
+  const { record, leaf_hash } = prepared;
   return {
     record,
     leaf_hash,

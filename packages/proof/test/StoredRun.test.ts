@@ -6,14 +6,25 @@ import type { Finding, FindingCode } from "@runproof/schemas/Finding";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { canonicalize } from "../src/CanonicalJson.ts";
-import { noTraceVerdict, type StoredRunOptions, StoredRunVerifier } from "../src/StoredRun.ts";
+import type { SealInput } from "../src/SealRecord.ts";
+import type { StepInput } from "../src/StepRecord.ts";
+import {
+  noTraceVerdict,
+  type StoredRunOptions,
+  StoredRunVerifier,
+  type StoredStep,
+} from "../src/StoredRun.ts";
 import {
   firstLink,
   leafHash,
   nextLink,
   rootHash,
+  sealInput,
+  stepInput,
   storedRun,
   type StoredRun,
+  storedSeal,
+  storedStep,
   storedTrace,
   timeAt,
   traceInput,
@@ -884,3 +895,66 @@ function holdersOf(row: unknown): Array<[Record<string, unknown>, string]> {
       : [[holder, key]],
   );
 }
+
+describe("intents and outcomes", () => {
+  const gated = (steps: ReadonlyArray<Partial<StepInput>>, seal: Partial<SealInput> = {}) => {
+    const trace = storedTrace(traceInput({ capture: "gated" }));
+    const rows: Array<StoredStep> = [];
+    steps.forEach((over, index) => {
+      const input = stepInput(index, { capture: "gated", skill_name: "call", ...over });
+      rows.push(storedStep(trace, rows.at(-1)?.link ?? trace.link, index, input));
+    });
+    const sealed = storedSeal(trace, rows, sealInput(seal));
+    return { trace: { ...trace, status: sealed.columns["status"] as string }, steps: rows, sealed };
+  };
+  const intent = {
+    status: "intended",
+    outcome_category: "PENDING",
+    outcome_code: null,
+    outcome_data: undefined,
+    cost_cents: null,
+    duration_ms: null,
+  } as const;
+  const outcome = (intent_index: number) =>
+    ({ status: "success", intent_index, params: undefined }) as const;
+  const verdictOf = ({ trace, steps, sealed }: ReturnType<typeof gated>, isOpen = false) => {
+    const verifier = new StoredRunVerifier(isOpen ? { ...trace, status: "running" } : trace);
+    for (const step of steps) verifier.addStep(step);
+    return verifier.finish(isOpen ? null : sealed);
+  };
+  const aborted = { status: "aborted", reason: "died" } as const;
+
+  it("agree where each act has both, in any order of answers", () => {
+    const run = gated([intent, intent, outcome(1), outcome(0), { status: "skipped" }]);
+    expect(verdictOf(run)).toMatchObject({
+      verification_status: "VERIFIED",
+      capture: "gated",
+      intents_open: 0,
+      findings: [],
+    });
+  });
+
+  it("leave an ABORTED run VERIFIED where an act has no outcome, and name the step", () => {
+    const verdict = verdictOf(gated([intent, outcome(0), intent], aborted));
+    expect(verdict).toMatchObject({ verification_status: "VERIFIED", intents_open: 1 });
+    expect(verdict.findings).toMatchObject([{ code: "OUTCOME_UNKNOWN", step_index: 2 }]);
+  });
+
+  it("of a COMPLETE run FAIL it where an act has no outcome", () => {
+    const verdict = verdictOf(gated([intent, outcome(0), intent]));
+    expect(verdict.verification_status).toBe("FAILED");
+    expect(verdict.findings).toMatchObject([{ code: "OUTCOME_UNKNOWN", step_index: 2 }]);
+  });
+
+  it("of an OPEN run are under way, and no finding", () => {
+    const verdict = verdictOf(gated([intent]), true);
+    expect(verdict).toMatchObject({ verification_status: "UNSUPPORTED", intents_open: 1 });
+    expect(verdict.findings).toEqual([]);
+  });
+
+  it("give one finding where a step is gone, at that step", () => {
+    const run = gated([intent, outcome(0), intent, outcome(2)]);
+    const verdict = verdictOf({ ...run, steps: run.steps.toSpliced(2, 1) });
+    expect(verdict.findings).toMatchObject([{ code: "GAP", step_index: 2 }]);
+  });
+});

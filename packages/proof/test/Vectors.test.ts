@@ -1,18 +1,23 @@
 /** Goal: every vector of the format comes out, and a vector that is changed does not. Method: the copy that ships too. */
 import { describe, expect, it } from "vitest";
 import { checkBuiltInVectors } from "../src/BuiltInVectors.ts";
+import { parseJson } from "../src/JsonText.ts";
 import { checkVectors } from "../src/Vectors.ts";
 import { legacyRoot } from "../src/LegacyRoot.ts";
 import vectors from "../src/vectors.json" with { type: "json" };
 import { describeShared, readShared } from "./SharedData.ts";
 
-const SPECIFICATION = "../spec/vectors/traces.json";
-
-describeShared(SPECIFICATION, () => {
-  it("all pass, and the built-in copy is the same", () => {
-    const specified = JSON.parse(readShared(SPECIFICATION)) as unknown;
-    expect(checkVectors(specified)).toMatchObject({ failed: 0, failures: [] });
-    expect(vectors).toEqual(specified);
+describe.each([
+  ["traces.json", vectors.traces],
+  ["intents.json", vectors.intents],
+])("%s", (file, builtIn) => {
+  const path = `../spec/vectors/${file}`;
+  describeShared(path, () => {
+    it("passes whole, and the built-in copy is the same", () => {
+      const specified = parseJson(readShared(path));
+      expect(checkVectors(specified)).toMatchObject({ failed: 0, failures: [] });
+      expect(builtIn).toEqual(specified);
+    });
   });
 });
 
@@ -35,7 +40,7 @@ describe("built-in vectors", () => {
             ? "x"
             : !value;
     const places: Array<[Record<string, unknown>, string]> = [];
-    const copy = structuredClone(vectors) as unknown as { traces: Array<unknown> };
+    const copy = structuredClone(vectors.traces) as unknown as { traces: Array<unknown> };
     // A vector with steps, disclosures and paths is enough: its kinds of places are those of all.
     copy.traces = [copy.traces[2]!];
     const walk = (holder: Record<string, unknown>) => {
@@ -56,12 +61,20 @@ describe("built-in vectors", () => {
     expect(checkVectors(copy).failed).toBe(0);
   });
 
+  it("fail where a case of intents has another verdict or finding", () => {
+    for (const change of [{ verification_status: "UNSUPPORTED" }, { finding: "GAP" }]) {
+      const cases = vectors.intents.cases.map((each) => ({ ...each, ...change }));
+      expect(checkVectors({ ...vectors.intents, cases }).failed).toBe(cases.length);
+    }
+  });
+
   it("are not what has another format, or nothing in it", () => {
     const format = "runproof/vectors@v1";
     const others = [undefined, null, 1, {}, [], { format }, { format, traces: [] }];
     const broken = [
       { format, traces: [null] },
-      { format: "other", traces: vectors.traces },
+      { format: "other", traces: vectors.traces.traces },
+      { format: "runproof/intent-cases@v1", cases: [] },
     ];
     for (const value of [...others, ...broken]) {
       expect(checkVectors(value).failed).toBeGreaterThan(0);

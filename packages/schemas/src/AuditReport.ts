@@ -75,6 +75,8 @@ export const AuditReport = Schema.Struct({
   levels: Schema.Struct({ SELF: Count, SIGNED: Count }),
   /** Payloads that are gone by a recorded erasure. */
   payloads_erased: Count,
+  /** Intents of ABORTED traces that nothing answers: those acts may or may not have happened. */
+  outcomes_unknown: Count,
   /** Traces that are gone by a recorded deletion. */
   deletions_recorded: Count,
   tree: Schema.Struct({

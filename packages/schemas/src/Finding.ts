@@ -1,5 +1,6 @@
 /** What a check found, with the record that it is about. */
 import * as Schema from "effect/Schema";
+import type { Lifecycle } from "./SealRecord.ts";
 
 /** Every code of a finding. */
 export const FindingCode = Schema.Literals([
@@ -15,6 +16,8 @@ export const FindingCode = Schema.Literals([
   "PAYLOAD_MISSING",
   "PAYLOAD_ERASED",
   "SEAL_MISMATCH",
+  "INTENT_MISMATCH",
+  "OUTCOME_UNKNOWN",
   "NOT_IN_LOG",
   "LOG_SHRUNK",
   "LOG_FORKED",
@@ -32,5 +35,10 @@ export const Finding = Schema.Struct({
 });
 export interface Finding extends Schema.Schema.Type<typeof Finding> {}
 
-/** Whether a finding leaves VERIFIED standing. Only a recorded erasure does. */
-export const isHarmless = (finding: Finding): boolean => finding.code === "PAYLOAD_ERASED";
+/**
+ * Whether a finding leaves VERIFIED standing: a recorded erasure does, and so does an act of an ABORTED run whose outcome
+ * nobody knows.
+ */
+export const isHarmless = (finding: Pick<Finding, "code">, lifecycle: Lifecycle | null): boolean =>
+  finding.code === "PAYLOAD_ERASED" ||
+  (finding.code === "OUTCOME_UNKNOWN" && lifecycle === "ABORTED");

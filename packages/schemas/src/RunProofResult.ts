@@ -1,7 +1,9 @@
 /** The answer to "is this run's evidence what was recorded?". */
 import * as Schema from "effect/Schema";
 import { Finding } from "./Finding.ts";
+import { Lifecycle } from "./SealRecord.ts";
 import { Timestamp } from "./Timestamp.ts";
+import { Capture } from "./TraceRecord.ts";
 
 export const IntegrityModel = Schema.Literals(["HASH_CHAIN", "MERKLE_TREE", "NONE"]);
 export type IntegrityModel = typeof IntegrityModel.Type;
@@ -9,12 +11,17 @@ export type IntegrityModel = typeof IntegrityModel.Type;
 export const VerificationStatus = Schema.Literals(["VERIFIED", "FAILED", "UNSUPPORTED"]);
 export type VerificationStatus = typeof VerificationStatus.Type;
 
-export const Lifecycle = Schema.Literals(["COMPLETE", "ABORTED", "OPEN"]);
-export type Lifecycle = typeof Lifecycle.Type;
-
 /** Weakest first. */
 export const Assurance = Schema.Literals(["SELF", "SIGNED", "WITNESSED", "ANCHORED"]);
 export type Assurance = typeof Assurance.Type;
+
+/** What a capture grade says of a run's records, in one sentence. */
+export const CAPTURE_MEANING: Readonly<Record<Capture, string>> = {
+  gated: "each act's intent was durable before the act began, and its outcome before the next act",
+  inline: "the run recorded itself as it went: each outcome was durable before the next act",
+  observed: "something beside the run reported it; a report can have been lost on the way",
+  imported: "read from a file afterwards: it shows what the file said, since then",
+};
 
 /** Why a run with nothing to check is UNSUPPORTED. */
 export const REASON_NO_TRACE = "No trace found for run";
@@ -42,6 +49,8 @@ export const RunProofResult = Schema.Struct({
   verified_at: Timestamp,
   /** Null where there is no trace, or no seal that can be believed. */
   lifecycle: Schema.NullOr(Lifecycle),
+  /** How close to the acts the records were made; null where the trace record can't be believed. */
+  capture: Schema.NullOr(Capture),
   /** Null unless VERIFIED. */
   assurance: Schema.NullOr(Assurance),
   findings: Schema.Array(Finding),

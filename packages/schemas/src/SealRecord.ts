@@ -19,6 +19,10 @@ export type SealStatus = typeof SealStatus.Type;
 export const TraceStatus = Schema.Literals(["running", "completed", "failed", "aborted"]);
 export type TraceStatus = typeof TraceStatus.Type;
 
+/** Whether a trace ended, and how: COMPLETE and ABORTED are a seal's word, OPEN is a trace without one. */
+export const Lifecycle = Schema.Literals(["COMPLETE", "ABORTED", "OPEN"]);
+export type Lifecycle = typeof Lifecycle.Type;
+
 /** The lifecycle that a seal's status means. */
 export const lifecycleOf = (status: SealStatus): "COMPLETE" | "ABORTED" =>
   status === "aborted" ? "ABORTED" : "COMPLETE";

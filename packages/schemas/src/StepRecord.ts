@@ -4,6 +4,7 @@ import { Commitment } from "./Commitment.ts";
 import { closedStruct } from "./internal/ClosedStruct.ts";
 import { Amount, Count, Identifier, RecordText } from "./Text.ts";
 import { Timestamp } from "./Timestamp.ts";
+import type { Capture } from "./TraceRecord.ts";
 
 /** The type tag of a step record. */
 export const STEP_RECORD_TYPE = "runproof/step@v1";
@@ -15,7 +16,8 @@ export type StepPayloadName = (typeof STEP_PAYLOAD_NAMES)[number];
 export const StepSource = Schema.Literals(["engine", "external", "replay"]);
 export type StepSource = typeof StepSource.Type;
 
-export const StepStatus = Schema.Literals(["success", "failure", "retry", "skipped"]);
+/** `intended` is an intent's: what is about to be done. Every other status is an outcome's. */
+export const StepStatus = Schema.Literals(["intended", "success", "failure", "retry", "skipped"]);
 export type StepStatus = typeof StepStatus.Type;
 
 export const StepLevel = Schema.Literals(["INFO", "WARN", "ERROR"]);
@@ -33,6 +35,7 @@ const fields = {
   trace_id: Identifier,
   step_index: Count,
   parent_step_index: Schema.NullOr(Count),
+  intent_index: Schema.NullOr(Count),
   skill_id: RecordText,
   skill_name: RecordText,
   source: StepSource,
@@ -76,3 +79,43 @@ export const StepRecord = closedStruct(fields).check(
   }),
 );
 export interface StepRecord extends Schema.Struct.Type<typeof fields> {}
+
+/** The outcome category of an intent. */
+export const PENDING = "PENDING";
+
+const NULL_IN_AN_INTENT = [
+  "intent_index",
+  "outcome_code",
+  "outcome_data",
+  "cost_cents",
+  "duration_ms",
+] as const;
+
+/** What `intentFault` judges of a record. */
+export type IntentFields = Pick<
+  StepRecord,
+  "step_index" | "status" | "outcome_category" | "params" | (typeof NULL_IN_AN_INTENT)[number]
+>;
+
+/**
+ * What a step record contradicts of the rules on intents and outcomes (format, section 1.1), as far as it shows by
+ * itself under its trace's capture; null where nothing does. Which intent it answers is for whoever knows the others.
+ */
+export const intentFault = (record: IntentFields, capture: Capture): string | null => {
+  if (record.status === "intended") {
+    if (capture !== "gated") return `it is an intent, and the trace is ${capture}`;
+    if (record.outcome_category !== PENDING)
+      return `it is an intent, and its outcome_category is not ${PENDING}`;
+    const filled = NULL_IN_AN_INTENT.find((key) => record[key] !== null);
+    return filled === undefined ? null : `it is an intent, and its ${filled} is not null`;
+  }
+  if (record.intent_index === null) {
+    return capture === "gated" && record.status !== "skipped"
+      ? "it is an outcome that answers no intent, and the trace is gated"
+      : null;
+  }
+  if (capture !== "gated") return `it answers an intent, and the trace is ${capture}`;
+  if (record.status === "skipped") return "it was skipped, and answers an intent";
+  if (record.intent_index >= record.step_index) return "it answers no earlier step";
+  return record.params === null ? null : "it answers an intent, and has params of its own";
+};

@@ -4,7 +4,9 @@ import * as Schema from "effect/Schema";
 /** Most characters (Unicode code points) of an identifier: `trace_id`, `run_id`, `tenant_id`, `correlation_id`. */
 export const IDENTIFIER_CHARACTERS_MAX = 255;
 
-const isRecordText = (text: string): boolean => text.isWellFormed() && !text.includes("\u0000");
+/** Whether a text is one that a record may hold. */
+export const isRecordText = (text: string): boolean =>
+  text.isWellFormed() && !text.includes("\u0000");
 
 /** A string of a record: valid Unicode with no lone surrogate and no U+0000. */
 export const RecordText = Schema.String.check(
@@ -12,6 +14,14 @@ export const RecordText = Schema.String.check(
     message: "must be valid Unicode with no lone surrogate and no U+0000",
   }),
 );
+
+/** Whether a text is an identifier: record text of 1 to 255 Unicode code points. */
+export const isIdentifier = (text: string): boolean =>
+  text.length > 0 &&
+  isRecordText(text) &&
+  (text.length <= IDENTIFIER_CHARACTERS_MAX ||
+    (text.length <= IDENTIFIER_CHARACTERS_MAX * 2 &&
+      [...text].length <= IDENTIFIER_CHARACTERS_MAX));
 
 /** An identifier of a record: 1 to 255 characters, counted as Unicode code points. */
 export const Identifier = RecordText.check(

@@ -1,7 +1,9 @@
 /** Times as records hold them: RFC 3339 in UTC with exactly six fraction digits. */
 import * as Schema from "effect/Schema";
 
-const FORM = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})\.\d{6}Z$/u;
+/** The form, with a digit for each 0. */
+const FORM = "0000-00-00T00:00:00.000000Z";
+const ZERO = 0x30;
 
 /** Whether a year, month and day are on the Gregorian calendar. There is no year 0: PostgreSQL can't hold one. */
 export const isCalendarDate = (year: number, month: number, day: number): boolean => {
@@ -18,21 +20,33 @@ export const isCalendarDate = (year: number, month: number, day: number): boolea
   return day <= daysMax;
 };
 
-/** Whether a text is a time such as `2026-02-10T12:43:41.549430Z`, on a date that exists. A leap second is not taken. */
-export const isTimestamp = (text: string): boolean => {
-  const parts = FORM.exec(text);
-  if (parts === null) return false;
-  const [, year, month, day, hour, minute, second] = parts.map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return isCalendarDate(year, month, day) && hour <= 23 && minute <= 59 && second <= 59;
+const numberAt = (text: string, start: number, end: number): number => {
+  let number = 0;
+  for (let at = start; at < end; at++) number = number * 10 + text.charCodeAt(at) - ZERO;
+  return number;
 };
+
+// Every record holds some, so this is done by hand: a regular expression takes four times as long.
+const hasForm = (text: string): boolean => {
+  if (text.length !== FORM.length) return false;
+  for (let at = 0; at < FORM.length; at++) {
+    const unit = text.charCodeAt(at);
+    const isRight =
+      FORM.charCodeAt(at) === ZERO
+        ? unit >= ZERO && unit <= ZERO + 9
+        : unit === FORM.charCodeAt(at);
+    if (!isRight) return false;
+  }
+  return true;
+};
+
+/** Whether a text is a time such as `2026-02-10T12:43:41.549430Z`, on a date that exists. A leap second is not taken. */
+export const isTimestamp = (text: string): boolean =>
+  hasForm(text) &&
+  isCalendarDate(numberAt(text, 0, 4), numberAt(text, 5, 7), numberAt(text, 8, 10)) &&
+  numberAt(text, 11, 13) <= 23 &&
+  numberAt(text, 14, 16) <= 59 &&
+  numberAt(text, 17, 19) <= 59;
 
 /** A time of a record. */
 export const Timestamp = Schema.String.check(

@@ -12,6 +12,10 @@ export const TRACE_RECORD_TYPE = "runproof/trace@v1";
 export const TRACE_PAYLOAD_NAMES = ["plan", "attributes"] as const;
 export type TracePayloadName = (typeof TRACE_PAYLOAD_NAMES)[number];
 
+/** How close to the act each record of the trace was made (format, section 1.1). */
+export const Capture = Schema.Literals(["gated", "inline", "observed", "imported"]);
+export type Capture = typeof Capture.Type;
+
 const fields = {
   type: Schema.Literal(TRACE_RECORD_TYPE),
   trace_id: Identifier,
@@ -31,6 +35,7 @@ const fields = {
   is_synthetic: Schema.Boolean,
   synthetic_scenario_id: Schema.NullOr(RecordText),
   redaction: Schema.NullOr(RecordText),
+  capture: Capture,
 } as const;
 
 /** Every key of a trace record. */

@@ -32,6 +32,7 @@ const trace = {
   is_synthetic: false,
   synthetic_scenario_id: null,
   redaction: null,
+  capture: "gated",
 };
 
 const step = {
@@ -39,6 +40,7 @@ const step = {
   trace_id: "t",
   step_index: 3,
   parent_step_index: 2,
+  intent_index: null,
   skill_id: "",
   skill_name: "http_call",
   source: "engine",

@@ -1,7 +1,8 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/TraceStore";
 import { bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
-import { type JsonObject, parseCanonical } from "@runproof/proof/CanonicalJson";
+import type { JsonObject } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import {
   noTraceVerdict,
   type StoredPayload,

@@ -1,6 +1,7 @@
 /** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
 import type { StoredRun, TraceFilter, TracePage } from "@runproof/drivers/TraceStore";
-import { type JsonObject, type JsonValue, parseCanonical } from "@runproof/proof/CanonicalJson";
+import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import type { StoredPayload } from "@runproof/proof/StoredRun";
 import {
   type DatabaseError,

@@ -1,4 +1,5 @@
 import { type Finding, type FindingCode, isHarmless } from "@runproof/schemas/Finding";
+import type { Lifecycle } from "@runproof/schemas/SealRecord";
 
 /** Most findings that are kept one by one; the rest are only counted. */
 export const FINDINGS_MAX = 1000;
@@ -32,8 +33,8 @@ export class FindingList {
   }
 
   /** Whether anything found speaks against the evidence. Of what was omitted, the worse is assumed. */
-  get isHarmful(): boolean {
-    return this.#omittedCount > 0 || this.#kept.some((finding) => !isHarmless(finding));
+  isHarmful(lifecycle: Lifecycle | null): boolean {
+    return this.#omittedCount > 0 || this.#kept.some((finding) => !isHarmless(finding, lifecycle));
   }
 }
 
@@ -41,8 +42,9 @@ export class FindingList {
 export const failureReason = (
   findings: ReadonlyArray<Finding>,
   omittedCount: number,
+  lifecycle: Lifecycle | null,
 ): string | null => {
-  const harmful = findings.filter((finding) => !isHarmless(finding));
+  const harmful = findings.filter((finding) => !isHarmless(finding, lifecycle));
   const moreCount = harmful.length - 1 + omittedCount;
   if (moreCount < 0) return null;
   const first = harmful[0]?.message ?? "there are more findings than are listed";

@@ -144,5 +144,5 @@ export const checkLog = (
   if (trusted === null) return { isSigned: false, notes: [NOTE_NO_KEY] };
   if (opened !== null) checkSignature(findings, "opened", opened);
   if (sealed !== null) checkSignature(findings, "sealed", sealed);
-  return { isSigned: !findings.isHarmful, notes: [] };
+  return { isSigned: !findings.isHarmful(null), notes: [] };
 };

@@ -1,7 +1,8 @@
 import { SEAL_RECORD_KEYS, SEAL_RECORD_TYPE, SealRecord } from "@runproof/schemas/SealRecord";
 import { STEP_RECORD_KEYS, STEP_RECORD_TYPE, StepRecord } from "@runproof/schemas/StepRecord";
 import { TRACE_RECORD_KEYS, TRACE_RECORD_TYPE, TraceRecord } from "@runproof/schemas/TraceRecord";
-import { type JsonObject, type JsonValue, parseCanonical } from "../CanonicalJson.ts";
+import type { JsonObject, JsonValue } from "../CanonicalJson.ts";
+import { parseCanonical } from "../JsonText.ts";
 import { type RecordInvalid, validator } from "../RecordInvalid.ts";
 
 /** What a stored text turned out to be. */

@@ -1,5 +1,5 @@
 import type { AuditedEntry } from "@runproof/drivers/AuditStore";
-import { parseCanonical } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import { EventRecord } from "@runproof/schemas/EventRecord";
 import type { FindingCode } from "@runproof/schemas/Finding";
