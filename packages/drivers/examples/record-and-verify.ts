@@ -33,12 +33,16 @@ const program = Effect.gen(function* () {
     is_synthetic: false,
     synthetic_scenario_id: null,
     redaction: null,
+    capture: "inline",
   });
   yield* store.start({ trace, ...lease });
 
   const step = prepareStep({
     trace_id,
+    capture: "inline",
+    step_index: 0,
     parent_step_index: null,
+    intent_index: null,
     skill_id: "refund",
     skill_name: "Refund an order",
     source: "engine",
@@ -58,11 +62,11 @@ const program = Effect.gen(function* () {
     synthetic_scenario_id: null,
   });
   // When this answers, the step is on the disk; only now may the next action begin.
-  yield* store.recordStep({ trace_id, holder, step });
+  yield* store.appendSteps({ trace_id, holder, first_index: 0, steps: [step] });
 
   const end = { status: "completed", reason: null, completed_at: timestampNow() } as const;
   const seal = prepareSeal({ trace_id, ...end, sealed_at: timestampNow() });
-  const { root_hash } = yield* store.complete({ trace_id, holder, seal });
+  const { root_hash } = yield* store.seal({ trace_id, holder, seal });
 
   const run = yield* store.get(identity);
   const verifier = new StoredRunVerifier(run.trace);

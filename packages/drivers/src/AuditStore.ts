@@ -7,21 +7,14 @@ import type { Drift } from "./CatalogDrift.ts";
 import type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 import type { LogSize, StoredLogEntry } from "./LogStore.ts";
 
-export { LEASE_MS_MAX } from "./internal/migrations/0003_immutability.ts";
-export { HEAD_EVERY_STEPS } from "./internal/migrations/0004_writers.ts";
+export { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "./EvidenceLimits.ts";
 export type { Drift } from "./CatalogDrift.ts";
 export type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
 
-/** The row that a run has beside its trace: what was asked for, and how it went. */
+/** The row that a run has beside its trace: where it stands. */
 export interface AuditedRunRow {
   readonly trace_id: string | null;
   readonly status: string;
-  readonly agent_id: string | null;
-  readonly origin_system_id: string | null;
-  readonly has_plan_of_trace: boolean;
-  readonly goal: string | null;
-  /** Whether it holds a goal that is longer than all of the trace's attributes; `goal` is null then. */
-  readonly is_goal_too_long: boolean;
 }
 
 /** A trace with its run's row, as far as it has one, and with the lease that keeps it running; null where none does. */
@@ -31,6 +24,14 @@ export interface AuditedTrace extends TraceAndSeal {
     readonly expires_at: string;
     /** How long ago it ended; negative while it holds. */
     readonly over_ms: number;
+    /** What the lease says of the trace, and where it says that the trace stands. */
+    readonly tenant_id: string;
+    readonly run_id: string;
+    readonly capture: string;
+    readonly next_index: number;
+    readonly link: string;
+    readonly peaks_root: string | null;
+    readonly open_intents: ReadonlyArray<number>;
     /** How many steps the last HEAD entry covers, and how long ago it was logged. */
     readonly head_index: number;
     readonly headed_ms: number;

@@ -1,6 +1,6 @@
 /**
  * What differs between the defences that the migrations made and those that a database has.
- * Expected definitions are read from the migrations' own statements: nothing in the database is trusted for them.
+ * What is expected is a snapshot taken of a database that was just migrated: nothing in the database looked at is trusted.
  */
 import type {
   Catalog,
@@ -10,7 +10,7 @@ import type {
   CatalogTrigger,
 } from "./internal/postgres/readCatalog.ts";
 import type { CatalogShadow } from "./internal/postgres/readShadows.ts";
-import { createMigrationsTable, migrations, type Migration } from "./Migrations.ts";
+import snapshot from "./internal/catalog.json" with { type: "json" };
 
 /** One difference: the object, and what is wrong with it. */
 export interface Drift {
@@ -20,160 +20,41 @@ export interface Drift {
 
 const APPLICATION_ROLE = "runproof_app";
 
-/** Bits of `pg_trigger.tgtype`. */
-const TRIGGER_BITS = { row: 1, before: 2, insert: 4, delete: 8, update: 16, truncate: 32 } as const;
+type ExpectedFunction = Omit<CatalogFunction, "owner" | "config"> & {
+  /** Its `SET` clauses, with the schema's own search path by its name here. */
+  readonly config: ReadonlyArray<string>;
+};
 
-interface ExpectedFunction extends Pick<
-  CatalogFunction,
-  "name" | "arguments" | "result" | "source" | "security_definer" | "language" | "volatility"
-> {
-  /** Names and values of its `SET` clauses; null for the schema's own search path. */
-  readonly settings: ReadonlyArray<readonly [name: string, value: string | null]>;
-}
+type ExpectedTable = Pick<CatalogTable, "name" | "columns" | "constraints" | "grants">;
 
-interface ExpectedTable {
-  readonly columns: ReadonlyArray<string>;
-  readonly constraints: ReadonlyArray<string>;
-}
-
-interface Expected {
-  readonly tables: ReadonlyMap<string, ExpectedTable>;
+/** What the migrations make, as the catalog of a database that was just migrated shows it; whatever its schema is called. */
+export interface CatalogSnapshot {
+  readonly tables: ReadonlyArray<ExpectedTable>;
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<ExpectedFunction>;
-  readonly executable: ReadonlySet<string>;
-  /** What the application may read, as the catalog shows it: of a table, whole or by columns. */
-  readonly grants: ReadonlyMap<string, ReadonlyArray<string>>;
 }
 
-const createTable = /^create table (?:if not exists )?(\w+) \(/u;
-const createFunction =
-  /^create (?:or replace )?function (\w+)\(([^)]*)\)\s+returns (table \([^)]*\)|[\w[\]]+)/u;
-const setClause = /\bset (\w+) (?:from current|(?:=|to) (\w+))/gu;
-const columnLine = /^ {2}(\w+) +(double precision|\w+)( .*)?$/u;
-const createTrigger =
-  /^create trigger (\w+) before ([\w ]+) on (\w+) for each (row|statement) execute function (\w+)\(\)/u;
-const grantSelect = /^grant select (?:\(([\w, ]+)\) )?on (\w+) to/u;
-const grantExecute = /^grant execute on function (\w+)\(/u;
+const byName = <Named extends { readonly name: string }>(some: ReadonlyArray<Named>) =>
+  some.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-/** The names that the catalog has for types which statements name otherwise. */
-const TYPE_NAMES: Readonly<Record<string, string>> = { timestamptz: "timestamp with time zone" };
+/** The snapshot of a catalog: taken of a database that was just migrated, it is what every other is compared with. */
+export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
+  tables: byName(catalog.tables).map(({ name, columns, constraints, grants }) => ({
+    name,
+    columns,
+    constraints,
+    grants,
+  })),
+  triggers: catalog.triggers.toSorted((a, b) =>
+    `${a.table}.${a.name}` < `${b.table}.${b.name}` ? -1 : 1,
+  ),
+  functions: byName(catalog.functions).map(({ owner: _, config, ...function_ }) => ({
+    ...function_,
+    config: config.map((setting) => plainSetting(setting, catalog.schema)),
+  })),
+});
 
-/** How the catalog prints the expressions of defaults and checks that the statements write otherwise. */
-const PRINTED: Readonly<Record<string, string>> = {
-  "'queued'": "'queued'::text",
-  "pg_current_xact_id()::text::bigint": "((pg_current_xact_id())::text)::bigint",
-  "kind between 1 and 4": "((kind >= 1) AND (kind <= 4))",
-  "digest ~ '^[0-9a-f]{64}$'": "(digest ~ '^[0-9a-f]{64}$'::text)",
-  "length(hashes) = 8192": "(length(hashes) = 8192)",
-  "status in ('queued', 'running', 'succeeded', 'failed', 'aborted')":
-    "(status = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'aborted'::text]))",
-  "status in ('running', 'completed', 'failed', 'aborted')":
-    "(status = ANY (ARRAY['running'::text, 'completed'::text, 'failed'::text, 'aborted'::text]))",
-};
-
-const printed = (expression: string): string => PRINTED[expression] ?? expression;
-
-const keyColumns = (statement: string, kind: "primary key" | "unique"): string | undefined =>
-  new RegExp(`^  ${kind} \\(([\\w, ]+)\\)`, "mu").exec(statement)?.[1];
-
-/** The columns and constraints that a statement gives a table, as the catalog shows them. */
-const tableOf = (statement: string): ExpectedTable => {
-  const lines = statement.split("\n").map((line) => line.replace(/,$/u, ""));
-  const columns = lines.flatMap((line) => {
-    const [, name, type, rest = ""] = columnLine.exec(line) ?? [];
-    const isColumn = name !== undefined && name !== "primary" && name !== "unique";
-    return isColumn ? [{ name, type: TYPE_NAMES[type!] ?? type!, rest }] : [];
-  });
-  const own = columns.find(({ rest }) => rest.includes("primary key"));
-  const primary = own?.name ?? keyColumns(statement, "primary key")!;
-  const unique = keyColumns(statement, "unique");
-  return {
-    columns: columns.map(({ name, type, rest }) => {
-      const isRequired = /not null|generated/u.test(rest) || primary.split(", ").includes(name);
-      const [, default_] = / default ([^ ]+)/u.exec(rest) ?? [];
-      const [identity = ""] = / generated always as identity/u.exec(rest) ?? [];
-      return [
-        `${name} ${type}`,
-        isRequired ? " not null" : "",
-        default_ === undefined ? "" : ` default ${printed(default_)}`,
-        identity,
-      ].join("");
-    }),
-    constraints: [
-      ...[...statement.matchAll(/constraint (\w+) check \((.*)\),?$/gmu)].map(
-        ([, name, check]) => `${name} CHECK (${printed(check!)})`,
-      ),
-      `PRIMARY KEY (${primary})`,
-      ...(unique === undefined ? [] : [`UNIQUE (${unique})`]),
-    ],
-  };
-};
-
-const triggerOf = (match: RegExpExecArray): CatalogTrigger => {
-  const [, name, events, table, level, function_] = match;
-  const bits = events!
-    .split(" or ")
-    .reduce(
-      (sum, event) => sum | TRIGGER_BITS[event as keyof typeof TRIGGER_BITS],
-      TRIGGER_BITS.before as number,
-    );
-  return {
-    table: table!,
-    name: name!,
-    type_bits: level === "row" ? bits | TRIGGER_BITS.row : bits,
-    enabled: "A",
-    function: function_!,
-    conditional: false,
-  };
-};
-
-const oneLine = (text: string) => text.replaceAll(/\s+/gu, " ").trim();
-
-const functionOf = (match: RegExpExecArray, statement: string): ExpectedFunction => {
-  const [, name, parameters, result] = match;
-  const [head, source] = statement.split("$$");
-  return {
-    name: name!,
-    arguments: oneLine(parameters!),
-    result: oneLine(result!).replace("table (", "TABLE("),
-    source: source!,
-    security_definer: /security definer/u.test(head!),
-    language: /language (\w+)/u.exec(head!)![1]!,
-    volatility: /immutable|stable/u.exec(head!)?.[0][0] ?? "v",
-    settings: [...head!.matchAll(setClause)].map(([, setting, value = null]) => [setting!, value]),
-  };
-};
-
-const READS_ALL = [`${APPLICATION_ROLE}:SELECT`];
-
-const grantsOf = (columns: string | undefined): ReadonlyArray<string> =>
-  columns === undefined
-    ? READS_ALL
-    : columns.split(", ").map((column) => `${APPLICATION_ROLE}:SELECT (${column})`);
-
-const readExpected = (known: ReadonlyArray<Migration>): Expected => {
-  const tables = new Map<string, ExpectedTable>();
-  const triggers: Array<CatalogTrigger> = [];
-  const functions = new Map<string, ExpectedFunction>();
-  const executable = new Set<string>();
-  const grants = new Map<string, ReadonlyArray<string>>();
-  const statements = known.flatMap((migration) => migration.statements);
-  for (const statement of [createMigrationsTable, ...statements]) {
-    const table = createTable.exec(statement)?.[1];
-    const function_ = createFunction.exec(statement);
-    const trigger = createTrigger.exec(statement);
-    const grant = grantExecute.exec(statement)?.[1];
-    const [isSelect, readable, read_table] = grantSelect.exec(statement) ?? [];
-    if (table !== undefined) tables.set(table, tableOf(statement));
-    if (function_ !== null) functions.set(function_[1]!, functionOf(function_, statement));
-    if (trigger !== null) triggers.push(triggerOf(trigger));
-    if (grant !== undefined) executable.add(grant);
-    if (isSelect !== undefined) grants.set(read_table!, grantsOf(readable));
-  }
-  return { tables, triggers, functions: [...functions.values()], executable, grants };
-};
-
-const expected = readExpected(migrations);
+const expected: CatalogSnapshot = snapshot;
 
 /** What the bodies of the functions call, and the operators that they use; comparing goes without a sign in some places. */
 const used = (() => {
@@ -243,15 +124,14 @@ const LEASES = "aos_trace_leases";
 const tableDrift = (
   owner: string,
   table: CatalogTable | undefined,
-  name: string,
+  wanted: ExpectedTable,
 ): ReadonlyArray<string> => {
   if (table === undefined) return ["the table is missing"];
-  // The table of the migrations gets its grant beside them.
-  const grants = expected.grants.get(name) ?? READS_ALL;
+  const { name } = wanted;
+  const { grants } = wanted;
   const wrongGrants = table.grants.filter(
     (grant) => !grants.includes(grant) && !(isOfReading(grant) && name !== LEASES),
   );
-  const wanted = expected.tables.get(name)!;
   const without = (list: ReadonlyArray<string>, others: ReadonlyArray<string>) =>
     list.filter((each) => !others.includes(each));
   return [
@@ -291,7 +171,7 @@ const triggerDrift = (
       ? []
       : [`it is not ENABLE ALWAYS (state ${found.enabled})`]),
     ...(found.function === wanted.function ? [] : [`it calls ${found.function}`]),
-    ...(found.type_bits === wanted.type_bits && !found.conditional
+    ...(found.type_bits === wanted.type_bits && found.condition === wanted.condition
       ? []
       : ["it fires on other events or conditions"]),
   ];
@@ -316,10 +196,6 @@ const functionDrift = (
 ): ReadonlyArray<string> => {
   if (found === undefined) return ["the function is missing"];
   const config = found.config.map((setting) => plainSetting(setting, schema)).join("; ");
-  const wantedConfig = wanted.settings
-    .map(([setting, value]) => `${setting}=${value ?? OWN_PATH}`)
-    .join("; ");
-  const executors = expected.executable.has(wanted.name) ? APPLICATION_ROLE : "";
   return [
     ...(found.source === wanted.source ? [] : ["its body was replaced"]),
     ...(found.owner === owner ? [] : [`it is owned by ${found.owner}, the tables by ${owner}`]),
@@ -331,8 +207,10 @@ const functionDrift = (
       : ["its language or its rights were changed"]),
     ...(found.strict ? ["it is STRICT now, and passes over nulls"] : []),
     ...(found.volatility === wanted.volatility ? [] : ["its volatility was changed"]),
-    ...(config === wantedConfig ? [] : [`its settings are ${found.config.join("; ") || "none"}`]),
-    ...(found.executors.join(",") === executors
+    ...(config === wanted.config.join("; ")
+      ? []
+      : [`its settings are ${found.config.join("; ") || "none"}`]),
+    ...(found.executors.join(",") === wanted.executors.join(",")
       ? []
       : [`it may be executed by ${found.executors.join(", ") || "nobody"}`]),
   ];
@@ -372,15 +250,9 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   report(APPLICATION_ROLE, roleDrift(catalog.application));
   report(`schema ${catalog.schema}`, schemaDrift(catalog, owner));
   report("the database", databaseDrift(catalog));
-  for (const name of expected.tables.keys()) {
-    report(
-      name,
-      tableDrift(
-        owner,
-        catalog.tables.find((table) => table.name === name),
-        name,
-      ),
-    );
+  for (const wanted of expected.tables) {
+    const found = catalog.tables.find((table) => table.name === wanted.name);
+    report(wanted.name, tableDrift(owner, found, wanted));
   }
   if (owner === APPLICATION_ROLE) report("aos_traces", ["the application's role owns it"]);
   for (const wanted of expected.triggers) {

@@ -34,8 +34,11 @@ export const DEFAULT_HOME = "./.runproof";
 /** A server that does not answer within this is called unreachable: long for a network, short for a person. */
 const CONNECT_TIMEOUT = Duration.seconds(10);
 
-/** Connections of one process: enough for concurrent runs, few enough that some processes share a default server. */
-const MAX_CONNECTIONS = 10;
+/**
+ * Connections of one process, by purpose, so that a long search keeps no run waiting and no lease from being renewed:
+ * enough of each for concurrent runs, few enough that some processes share a default server.
+ */
+const CONNECTIONS = { reads: 5, writes: 4, leases: 1 } as const;
 
 /** The largest row: what the format allows as a record's text and its payloads', with the copies of a record's fields. */
 const MAX_MESSAGE_BYTES = 8 * TEXT_BYTES_MAX;
@@ -128,13 +131,18 @@ export type OpenError =
   | FileFailed
   | SchemaDamaged;
 
-/** An open database at this version's schema. `sql` acts as the application's role, `asOwner` as the login itself. */
+/**
+ * An open database at this version's schema. The clients act as the application's role, `asOwner` as the login itself. A
+ * server has connections of their own for reads (`sql`), for writes and for leases; the embedded database has one.
+ */
 export class Database extends Context.Service<
   Database,
   {
     readonly kind: DatabaseConfig["kind"];
     readonly description: string;
     readonly sql: SqlClient.SqlClient;
+    readonly write: SqlClient.SqlClient;
+    readonly leases: SqlClient.SqlClient;
     /** Runs in one transaction with the login's own rights, which the application never needs. */
     readonly asOwner: Owner;
   }
@@ -180,6 +188,8 @@ const openDatabase = Effect.fnUntraced(function* (
 
 interface Session {
   readonly sql: SqlClient.SqlClient;
+  readonly write: SqlClient.SqlClient;
+  readonly leases: SqlClient.SqlClient;
   readonly asOwner: Owner;
 }
 
@@ -201,19 +211,20 @@ const SESSION_SETTINGS = {
   standard_conforming_strings: "on",
 };
 
-const serverClient = (url: Redacted.Redacted<string>, role?: string) =>
+/** A client as the application's role, of so many connections; without a number, one connection as the login itself. */
+const serverClient = (url: Redacted.Redacted<string>, maxConnections?: number) =>
   PgClient.make({
     url,
     applicationName: "runproof",
     connectTimeout: CONNECT_TIMEOUT,
     keepAlive: KEEP_ALIVE,
     maxMessageSize: MAX_MESSAGE_BYTES,
-    ...(role === undefined
+    ...(maxConnections === undefined
       ? { maxConnections: 1, startupParameters: SESSION_SETTINGS }
       : {
-          maxConnections: MAX_CONNECTIONS,
+          maxConnections,
           multiplex: true,
-          startupParameters: { ...SESSION_SETTINGS, role },
+          startupParameters: { ...SESSION_SETTINGS, role: APPLICATION_ROLE },
         }),
   });
 
@@ -250,11 +261,15 @@ const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) 
   const reactivity = yield* Reactivity.Reactivity;
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
-    const sql = yield* serverClient(url, APPLICATION_ROLE);
+    const sql = yield* serverClient(url, CONNECTIONS.reads);
     yield* requireSettings(sql, description);
-    return sql;
+    return {
+      sql,
+      write: yield* serverClient(url, CONNECTIONS.writes),
+      leases: yield* serverClient(url, CONNECTIONS.leases),
+    };
   }).pipe(toDomain("connect", description));
-  const sql = yield* connect;
+  const clients = yield* connect;
   const asOwner: Owner = (effect) =>
     Effect.scoped(
       Effect.gen(function* () {
@@ -264,7 +279,7 @@ const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) 
         );
       }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity)),
     );
-  return { sql, asOwner };
+  return { ...clients, asOwner };
 });
 
 const openEmbeddedClient = Effect.fnUntraced(function* (home: string) {
@@ -302,7 +317,7 @@ const openEmbedded = (home: string, { as_it_is }: Opening) =>
     const ready = as_it_is ? requireHead : migrate();
     yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
-    return { sql, asOwner };
+    return { sql, write: sql, leases: sql, asOwner };
   }).pipe(toDomain("openEmbedded", home));
 
 /** Brings a database's schema to its head, as its owner, and answers the names of what was applied. */

@@ -1,13 +1,25 @@
 /** The trace store on PostgreSQL. */
-import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
+import { parseJson } from "@runproof/proof/JsonText";
+import { Refusal } from "@runproof/proof/Refusal";
+import { prepareSeal } from "@runproof/proof/SealRecord";
 import { formatTimestamp } from "@runproof/proof/Timestamp";
-import { InvalidInput, RunNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
+import {
+  type DatabaseError,
+  InvalidInput,
+  RunNotFound,
+  StoredDataUnreadable,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
+import * as Result from "effect/Result";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { Database } from "./Database.ts";
+import { STEPS_AT_ONCE_MAX } from "./EvidenceLimits.ts";
+import { appendStep } from "./internal/postgres/appendStep.ts";
 import { appendSteps } from "./internal/postgres/appendSteps.ts";
+import { explainAppend } from "./internal/postgres/explainAppend.ts";
 import { listExpiredLeases, type ExpiredLease } from "./internal/postgres/listExpiredLeases.ts";
 import {
   joined,
@@ -16,40 +28,96 @@ import {
 } from "./internal/postgres/joinedTransaction.ts";
 import { probeTrace } from "./internal/postgres/probeTrace.ts";
 import { readEvents } from "./internal/postgres/readEvents.ts";
+import { readHead } from "./internal/postgres/readHead.ts";
 import { readRemnants, type Remnants } from "./internal/postgres/readRemnants.ts";
 import { readSteps } from "./internal/postgres/readSteps.ts";
 import { readTraces } from "./internal/postgres/readTraces.ts";
-import { renewLease } from "./internal/postgres/renewLease.ts";
+import { renewLeases } from "./internal/postgres/renewLeases.ts";
 import { sealTrace } from "./internal/postgres/sealTrace.ts";
 import { searchTraces } from "./internal/postgres/searchTraces.ts";
 import { inSnapshot } from "./internal/postgres/snapshot.ts";
-import { databaseError } from "./internal/postgres/sqlReason.ts";
+import { databaseError, traceWriteError } from "./internal/postgres/sqlReason.ts";
 import { isStorable } from "./internal/postgres/storableText.ts";
 import { startTrace } from "./internal/postgres/startTrace.ts";
 import type { TraceAndSeal } from "./internal/postgres/TraceRow.ts";
-import { TraceStore, type RecordSteps, type SealTrace, type StoredRun } from "./TraceStore.ts";
-
-/** Most steps of one call: an array parameter stays far below PostgreSQL's one gigabyte. */
-export const MAX_STEPS_AT_ONCE = 10_000;
+import { TraceStore, type StoredRun } from "./TraceStore.ts";
 
 type Store = TraceStore["Service"];
+type Item = Parameters<Store["append"]>[0][number];
+type Answer = Result.Result<string, TraceWriteError | InvalidInput>;
 
-const recordSteps = (database: Database["Service"]): Store["recordSteps"] => {
-  const append = appendSteps(database);
-  return (input: RecordSteps) =>
-    input.steps.length >= 1 && input.steps.length <= MAX_STEPS_AT_ONCE
-      ? append(input)
-      : Effect.fail(
-          new InvalidInput({
-            what: `${input.steps.length} steps in one call`,
-            where: `trace ${input.trace_id}`,
-            remedy: `Record from 1 to ${MAX_STEPS_AT_ONCE} steps at a time.`,
-          }),
+const withinLimit = (steps: number, where: string): Effect.Effect<void, InvalidInput> =>
+  steps >= 1 && steps <= STEPS_AT_ONCE_MAX
+    ? Effect.void
+    : Effect.fail(
+        new InvalidInput({
+          what: `${steps} steps in one call`,
+          where,
+          remedy: `Record from 1 to ${STEPS_AT_ONCE_MAX} steps at a time.`,
+        }),
+      );
+
+/** Whether an error says something of one item, and nothing of the others. */
+const isOfOneItem = (error: TraceWriteError | InvalidInput): boolean =>
+  error._tag === "InvalidInput" ||
+  error._tag === "ImmutabilityViolation" ||
+  error._tag === "ChainMoved" ||
+  error._tag === "TraceSealed" ||
+  error._tag === "TraceNotFound" ||
+  error._tag === "LeaseLost";
+
+const append = (database: Database["Service"]): Store["append"] => {
+  const send = appendStep(database);
+  const explain = explainAppend(database);
+  const explained = (link: string | null, item: Item) =>
+    link === null ? Effect.result(explain(item)) : Effect.succeed(Result.succeed(link) as Answer);
+  /** Only what a whole statement meets fails; what one item meets is that item's answer. */
+  const sent = (items: ReadonlyArray<Item>): Effect.Effect<ReadonlyArray<Answer>, DatabaseError> =>
+    send(items).pipe(
+      Effect.mapError(traceWriteError("appendStep", database.description, items[0]!.trace_id)),
+      Effect.flatMap((links) =>
+        links.includes(null)
+          ? Effect.forEach(links, (link, at) => explained(link, items[at]!))
+          : Effect.succeed(links.map((link): Answer => Result.succeed(link!))),
+      ),
+      Effect.catch((error) => {
+        if (!isOfOneItem(error)) return Effect.fail(error as DatabaseError);
+        if (items.length === 1) return Effect.succeed([Result.fail(error) as Answer]);
+        // One that is refused must not take the others with it.
+        return Effect.map(
+          Effect.forEach(items, (item) => sent([item])),
+          (answers) => answers.flat(),
         );
+      }),
+    );
+  return (items) => Effect.flatMap(withinLimit(items.length, "append"), () => sent(items));
+};
+
+const appendMany = (database: Database["Service"]): Store["appendSteps"] => {
+  const send = appendSteps(database);
+  const explain = explainAppend(database);
+  return (input) => {
+    const { trace_id, holder, first_index, steps } = input;
+    const last = steps.length - 1;
+    return withinLimit(steps.length, `trace ${trace_id}`).pipe(
+      Effect.flatMap(() => send(input)),
+      Effect.mapError((error) =>
+        isSqlError(error)
+          ? traceWriteError("appendSteps", database.description, trace_id)(error)
+          : error,
+      ),
+      Effect.flatMap((link) =>
+        link === null
+          ? explain({ trace_id, holder, step_index: first_index + last, step: steps[last]! })
+          : Effect.succeed(link),
+      ),
+    );
+  };
 };
 
 const abortExpired = (database: Database["Service"]): Store["abortExpired"] => {
   const seal = sealTrace(database);
+  /** One that can't be aborted is told of, and keeps nothing from the others. */
   const abort = (expired: ExpiredLease) =>
     Effect.gen(function* () {
       const now = formatTimestamp((yield* Clock.currentTimeNanos) / 1000n);
@@ -98,10 +166,11 @@ interface RunName {
 /** The run that a trace record says it is of; null where its text says nothing. */
 const runOf = (record: string): RunName | null => {
   try {
-    const { tenant_id, run_id } = JSON.parse(record) as Partial<RunName>;
+    const { tenant_id, run_id } = (parseJson(record) ?? {}) as Partial<RunName>;
     return tenant_id === undefined || run_id === undefined ? null : { tenant_id, run_id };
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof Refusal) return null;
+    throw error;
   }
 };
 
@@ -157,51 +226,27 @@ const toDomain = (operation: string, { description }: Database["Service"]) => {
   return <E>(error: E | SqlError) => (isSqlError(error) ? map(error) : error);
 };
 
-const NO_HASH = "0".repeat(64);
-
-const statusOf = (seal: SealTrace["seal"]): string => {
-  const text = sealRecordText(seal, { chain_head: NO_HASH, merkle_root: NO_HASH, step_count: 0 });
-  return (JSON.parse(text) as { readonly status: string }).status;
-};
-
-/** Seals, and refuses a record that says another end than the call. */
-const sealAs =
-  (seal: Store["complete"], statuses: ReadonlyArray<string>): Store["complete"] =>
-  (input) => {
-    const status = statusOf(input.seal);
-    return statuses.includes(status)
-      ? seal(input)
-      : Effect.fail(
-          new InvalidInput({
-            what: `the seal says ${status}, where ${statuses.join(" or ")} is meant`,
-            where: `trace ${input.trace_id}`,
-            remedy: "Call complete for completed and failed runs, abort for aborted ones.",
-          }),
-        );
-  };
-
 /** Provides `TraceStore` from an open `Database`. */
 export const layer: Layer.Layer<TraceStore, never, Database> = Layer.effect(
   TraceStore,
   Effect.map(Database, (database) => {
-    const owned = unlessForeign(database.sql);
-    const append = recordSteps(database);
+    const owned = unlessForeign(database);
     const start = startTrace(database);
-    const sealAny = sealTrace(database);
-    const record: Store["recordSteps"] = (input) => owned(append(input));
-    const seal: Store["complete"] = (input) => owned(sealAny(input));
+    const seal = sealTrace(database);
+    const one = append(database);
+    const many = appendMany(database);
     return TraceStore.of({
       start: (input) => owned(start(input)),
-      recordStep: ({ step, ...input }) => record({ ...input, steps: [step] }),
-      recordSteps: record,
-      complete: sealAs(seal, ["completed", "failed"]),
-      abort: sealAs(seal, ["aborted"]),
-      renewLease: renewLease(database),
+      append: (items) => owned(one(items)),
+      appendSteps: (input) => owned(many(input)),
+      seal: (input) => owned(seal(input)),
+      head: readHead(database),
+      renewLeases: renewLeases(database),
       abortExpired: abortExpired(database),
       get: get(database),
-      ensureDurable: outsideTransactions(database.sql),
+      ensureDurable: outsideTransactions(database),
       atomically: (effect) =>
-        Effect.mapError(joined(database.sql, effect), toDomain("atomically", database)),
+        Effect.mapError(joined(database, effect), toDomain("atomically", database)),
       search: searchTraces(database),
       probe: probeTrace(database),
     });

@@ -6,16 +6,17 @@ import type { PreparedTrace } from "@runproof/proof/TraceRecord";
 import type {
   DatabaseError,
   InvalidInput,
-  LeaseLost,
   RunExists,
   RunNotFound,
   StoredDataUnreadable,
+  TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import type * as Effect from "effect/Effect";
+import type * as Result from "effect/Result";
 
-export { LEASE_MS_MAX } from "./internal/migrations/0003_immutability.ts";
+export { LEASE_MS_MAX } from "./EvidenceLimits.ts";
 
 /** Where a chain stands: the index its next step gets and the link that step extends. */
 export interface TraceHead {
@@ -32,18 +33,27 @@ export interface StartTrace {
   readonly lease_ms: number;
 }
 
-/** A trace that was started, with what its writers must show. */
-export interface StartedTrace extends TraceHead {
-  readonly holder: string;
-}
-
-/** Steps to add to an open trace, in order. Anybody but the holder of its lease meets `LeaseLost`. */
-export interface RecordSteps {
+/** A step to add to an open trace, at its next index. Anybody but the holder of its lease meets `LeaseLost`. */
+export interface AppendStep {
   readonly trace_id: string;
   readonly holder: string;
+  readonly step_index: number;
+  readonly step: PreparedStep;
+}
+
+/** Steps to add to one open trace, in order, all or none. */
+export interface AppendSteps {
+  readonly trace_id: string;
+  readonly holder: string;
+  readonly first_index: number;
   readonly steps: ReadonlyArray<PreparedStep>;
-  /** Given by a writer that must be the only one: anything else in the chain is `ChainMoved`. */
-  readonly expected?: TraceHead | undefined;
+}
+
+/** A lease to renew. */
+export interface RenewLease {
+  readonly trace_id: string;
+  readonly holder: string;
+  readonly lease_ms: number;
 }
 
 /** A seal for an open trace. Until its lease is over, anybody but its holder meets `LeaseLost`. */
@@ -51,6 +61,7 @@ export interface SealTrace {
   readonly trace_id: string;
   readonly holder: string;
   readonly seal: PreparedSeal;
+  /** What the trace must be at; anything else in the chain is `ChainMoved`. */
   readonly expected?: TraceHead | undefined;
 }
 
@@ -90,6 +101,7 @@ export interface TraceSummary {
   readonly status: string;
   readonly started_at: string;
   readonly completed_at: string | null;
+  readonly capture: string;
   readonly step_count: number;
   readonly root_hash: string | null;
   readonly is_synthetic: boolean;
@@ -136,30 +148,32 @@ export interface TraceProbe {
 export class TraceStore extends Context.Service<
   TraceStore,
   {
+    /** Starts a trace. The same one, sent again by the same holder, is answered the same. */
     readonly start: (
       input: StartTrace,
-    ) => Effect.Effect<StartedTrace, TraceWriteError | InvalidInput | RunExists>;
-    /** One step, in one round trip; answers where the chain stands after it. */
-    readonly recordStep: (
-      input: Omit<RecordSteps, "steps"> & { readonly step: PreparedStep },
-    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
-    /** Many steps, in one round trip and one transaction: all or none. */
-    readonly recordSteps: (
-      input: RecordSteps,
-    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput>;
-    /** Seals as `completed` or `failed`. */
-    readonly complete: (
-      input: SealTrace,
-    ) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
-    /** Seals as `aborted`. */
-    readonly abort: (
-      input: SealTrace,
-    ) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
-    readonly renewLease: (input: {
-      readonly trace_id: string;
-      readonly holder: string;
-      readonly lease_ms: number;
-    }) => Effect.Effect<void, DatabaseError | LeaseLost>;
+    ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+    /**
+     * Appends a step to each of some traces, no two of one trace, in one round trip and one commit. Each gets its own
+     * answer: the link after it, also where the very step is there already, or why it was refused.
+     */
+    readonly append: (
+      items: ReadonlyArray<AppendStep>,
+    ) => Effect.Effect<
+      ReadonlyArray<Result.Result<string, TraceWriteError | InvalidInput>>,
+      DatabaseError | InvalidInput
+    >;
+    /** Appends steps to one trace, all or none, in one round trip; answers the link after the last. */
+    readonly appendSteps: (
+      input: AppendSteps,
+    ) => Effect.Effect<string, TraceWriteError | InvalidInput>;
+    /** Seals a trace. The same seal, sent again, is answered the same. */
+    readonly seal: (input: SealTrace) => Effect.Effect<SealedTrace, TraceWriteError | InvalidInput>;
+    /** Where an open trace stands. */
+    readonly head: (trace_id: string) => Effect.Effect<TraceHead, DatabaseError | TraceNotFound>;
+    /** Gives leases more time, in one round trip; answers the traces whose lease is lost. */
+    readonly renewLeases: (
+      renewals: ReadonlyArray<RenewLease>,
+    ) => Effect.Effect<ReadonlySet<string>, DatabaseError>;
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly abortExpired: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
     /** One run of one tenant. Steps whose trace row is gone are `StoredDataUnreadable`, never "not found". */

@@ -220,7 +220,7 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
   [
     "runproof_sequence_log",
     /executed by nobody/u,
-    "revoke execute on function runproof_sequence_log() from runproof_app",
+    "revoke execute on function runproof_sequence_log(bigint) from runproof_app",
   ],
   [
     GUARD,
@@ -508,7 +508,7 @@ onEachDatabase("drift of the catalog", (it) => {
   it.effect("is none after the migrations' objects were used", () =>
     Effect.gen(function* () {
       yield* sealedRun(1);
-      yield* asSuperuser("select runproof_sequence_log()", "analyze");
+      yield* asSuperuser("select runproof_sequence_log(5000)", "analyze");
       expect(yield* driftAfter([])).toEqual([]);
     }),
   );

@@ -6,13 +6,13 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, it as test } from "@effect/vitest";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import { prepareSeal } from "@runproof/proof/SealRecord";
-import { prepareStep } from "@runproof/proof/StepRecord";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import { SqlClient } from "effect/sql/SqlClient";
 import { Database } from "@runproof/drivers/Database";
-import { literal, migratedDatabase, refusalOf, untilWaiting } from "./Databases.ts";
+import { bareStep, insertStep, moveHead } from "./ByHand.ts";
+import { migratedDatabase, refusalOf, untilWaiting } from "./Databases.ts";
 import {
   freshIdentity,
   HOLDER,
@@ -22,10 +22,10 @@ import {
   openRun,
   read,
   record,
+  recordAt,
   seal,
   sealInput,
   start,
-  stepInput,
   verdictOf,
   verify,
 } from "./Evidence.ts";
@@ -87,7 +87,7 @@ describe("processes", () => {
         const { sql } = yield* Database;
         const store = yield* TraceStore;
         const number = Effect.forever(
-          Effect.andThen(sql`select runproof_sequence_log()`, Effect.yieldNow),
+          Effect.andThen(sql`select runproof_sequence_log(5000)`, Effect.yieldNow),
         );
         const sweep = Effect.forever(Effect.andThen(store.abortExpired(), Effect.yieldNow));
         return yield* Effect.raceFirst(
@@ -116,7 +116,7 @@ describe("processes", () => {
             findings: [],
           });
         }
-        yield* sql`select runproof_sequence_log()`;
+        yield* sql`select runproof_sequence_log(5000)`;
         const [log] = yield* sql`
           select count(*)::int as entries, max(log_index)::int + 1 as size, count(distinct digest)::int as digests,
                  (select count(*)::int from aos_log_queue) as queued
@@ -271,30 +271,26 @@ describe("a race at one trace", () => {
     twice((url, other) =>
       Effect.gen(function* () {
         const run = yield* openRun(0);
-        const { before_index, after_index } = prepareStep(
-          stepInput(run.trace_id, {
-            params: undefined,
-            outcome_data: undefined,
-            attributes: undefined,
-          }),
-        );
+        const { link: previous } = (yield* read(run)).trace;
+        const step = { record: bareStep(run.trace_id), previous };
         const inserting = Effect.flatMap(Database, ({ asOwner }) =>
           asOwner(
             Effect.flatMap(SqlClient, (sql) =>
-              sql.unsafe(
-                `insert into aos_trace_steps (record) values (${literal(`${before_index}0${after_index}`)})`,
+              Effect.andThen(
+                sql.unsafe(moveHead(step, run.trace_id)),
+                sql.unsafe(insertStep(step)),
               ),
             ),
           ),
         );
-        const [sealed, step] = yield* inOrder(
+        const [sealed, refused] = yield* inOrder(
           url,
           run,
           Effect.provide(seal(run.trace_id), other),
           refusalOf(inserting),
         );
         expect(sealed).toMatchObject({ success: { step_count: 0 } });
-        expect(step).toMatchObject({ success: { code: "S6002" } });
+        expect(refused).toMatchObject({ success: { code: "S6002" } });
         expect((yield* read(run)).steps).toEqual([]);
       }),
     ),
@@ -397,18 +393,15 @@ describe("a race at one trace", () => {
         const store = yield* TraceStore;
         const lost = freshIdentity();
         yield* start(lost, {}, { holder: "late", lease_ms: 0 });
-        const renewal = store.renewLease({
-          trace_id: lost.trace_id,
-          holder: "late",
-          lease_ms: LEASE_MS,
-        });
-        expect(yield* Effect.flip(renewal)).toMatchObject({ _tag: "LeaseLost" });
+        const renewal = { trace_id: lost.trace_id, holder: "late", lease_ms: LEASE_MS };
+        expect(yield* store.renewLeases([renewal])).toEqual(new Set([lost.trace_id]));
         const swept = yield* Effect.provide(
           Effect.flatMap(TraceStore, (sweeper) => sweeper.abortExpired()),
           other,
         );
         expect(swept).toMatchObject([lost]);
-        expect(yield* Effect.flip(record(lost.trace_id))).toMatchObject({
+        const head = { trace_id: lost.trace_id, next_index: 0, link: "" };
+        expect(yield* Effect.flip(recordAt(head))).toMatchObject({
           _tag: "TraceSealed",
           status: "aborted",
         });
@@ -456,17 +449,16 @@ describe("a race at one trace", () => {
       Effect.gen(function* () {
         const run = yield* openRun(0);
         const store = yield* TraceStore;
-        const step = prepareStep(stepInput(run.trace_id));
-        const head = yield* store.recordStep({ trace_id: run.trace_id, holder: HOLDER, step });
+        const head = yield* record(run.trace_id);
         const [intruder, owner] = yield* inOrder(
           url,
           run,
-          Effect.provide(record(run.trace_id), other),
-          store.recordStep({ trace_id: run.trace_id, holder: HOLDER, step, expected: head }),
+          Effect.provide(recordAt(head, { skill_name: "intruder" }), other),
+          recordAt(head),
         );
         expect(intruder._tag).toBe("Success");
         expect(owner).toMatchObject({ failure: { _tag: "ChainMoved" } });
-        const sealing = store.complete({
+        const sealing = store.seal({
           trace_id: run.trace_id,
           holder: HOLDER,
           seal: prepareSeal(sealInput(run.trace_id)),
@@ -513,24 +505,25 @@ describe("any interleaving", () => {
               const head = yield* record(trace_id, numberedStep(0));
               acknowledged.push({ trace_id, index: head.next_index - 1, link: head.link });
             } else if (choice < 90) {
-              const steps = Array.from({ length: 1 + next(5) }, () =>
-                prepareStep(stepInput(trace_id)),
-              );
-              const head = yield* store.recordSteps({ trace_id, holder: HOLDER, steps });
+              const steps = Array.from({ length: 1 + next(5) }, () => ({}));
+              const head = yield* record(trace_id, ...steps);
               acknowledged.push({ trace_id, index: head.next_index - 1, link: head.link });
             } else if (choice < 93) {
               const status = next(2) === 0 ? "aborted" : "completed";
               sealed.set(trace_id, (yield* seal(trace_id, { status })).step_count);
             } else if (choice < 97)
-              yield* store.renewLease({
-                trace_id,
-                holder: "test",
-                lease_ms: next(2) === 0 ? LEASE_MS : 0,
-              });
+              yield* store.renewLeases([
+                { trace_id, holder: "test", lease_ms: next(2) === 0 ? LEASE_MS : 0 },
+              ]);
             else
               for (const each of yield* store.abortExpired())
                 sealed.set(each.trace_id, each.step_count);
-          }).pipe(Effect.catchTag(["TraceSealed", "LeaseLost"], () => Effect.void));
+          }).pipe(
+            Effect.catchTag(
+              ["TraceSealed", "TraceNotFound", "LeaseLost", "ChainMoved"],
+              () => Effect.void,
+            ),
+          );
           return Effect.all(Array.from({ length: LONG ? 200 : 40 }, () => act));
         };
         yield* Effect.all(

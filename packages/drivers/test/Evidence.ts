@@ -1,11 +1,11 @@
 /** Runs to record: every field that may be null has a value, unless a test takes it away. */
-import type { StoreRun } from "@runproof/drivers/RunStore";
 import { randomUUID } from "node:crypto";
+import { Database } from "@runproof/drivers/Database";
 import { prepareSeal, type SealInput } from "@runproof/proof/SealRecord";
 import { prepareStep, type StepInput } from "@runproof/proof/StepRecord";
 import { StoredRunVerifier } from "@runproof/proof/StoredRun";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
-import type { StoredRun } from "@runproof/drivers/TraceStore";
+import type { AppendStep, StoredRun, TraceHead } from "@runproof/drivers/TraceStore";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import * as Effect from "effect/Effect";
 
@@ -47,25 +47,19 @@ export const traceInput = (
   is_synthetic: true,
   synthetic_scenario_id: "scenario-1",
   redaction: "rules-1",
+  capture: "inline",
   plan: { steps: [{ skill: "http_call" }] },
   attributes: { service: "checkout" },
   ...overrides,
 });
 
-/** The row of a run as it is stored before its trace, of `traceInput`, starts. */
-export const storedRun = ({ run_id, tenant_id }: Omit<Identity, "trace_id">): StoreRun => ({
-  run_id,
-  tenant_id,
-  agent_id: "agent-7",
-  origin_system_id: "shop",
-  goal: null,
-  plan: '{"steps":[{"skill":"http_call"}]}',
-});
-
 /** A step's fields. */
 export const stepInput = (trace_id: string, overrides: Partial<StepInput> = {}): StepInput => ({
   trace_id,
+  capture: "inline",
+  step_index: 0,
   parent_step_index: null,
+  intent_index: null,
   skill_id: "http_call",
   skill_name: "HTTP call",
   source: "engine",
@@ -113,26 +107,39 @@ export const start = (
     }),
   );
 
-/** Records one step. */
-export const record = (trace_id: string, overrides: Partial<StepInput> = {}) =>
+/** Records one step, or some, at the trace's next index; answers where the chain stands after it. */
+export const record = (trace_id: string, ...steps: ReadonlyArray<Partial<StepInput>>) =>
   Effect.flatMap(TraceStore, (store) =>
-    store.recordStep({
-      trace_id,
-      holder: HOLDER,
-      step: prepareStep(stepInput(trace_id, overrides)),
-    }),
+    Effect.flatMap(store.head(trace_id), (head) => recordAt(head, ...steps)),
+  );
+
+/** Records one step, or some, after a head that the caller believes in. */
+export const recordAt = (head: TraceHead, ...some: ReadonlyArray<Partial<StepInput>>) =>
+  Effect.gen(function* () {
+    const { trace_id, next_index } = head;
+    const store = yield* TraceStore;
+    const steps = (some.length === 0 ? [{}] : some).map((overrides, at) =>
+      prepareStep(stepInput(trace_id, { step_index: next_index + at, ...overrides })),
+    );
+    const [step] = steps;
+    const link =
+      steps.length === 1
+        ? yield* appendOne({ trace_id, holder: HOLDER, step_index: next_index, step: step! })
+        : yield* store.appendSteps({ trace_id, holder: HOLDER, first_index: next_index, steps });
+    return { trace_id, next_index: next_index + steps.length, link };
+  });
+
+/** Appends one step, alone in its batch. */
+export const appendOne = (item: AppendStep) =>
+  Effect.flatMap(TraceStore, (store) =>
+    Effect.flatMap(store.append([item]), ([answer]) => Effect.fromResult(answer!)),
   );
 
 /** Seals a trace as `completed`, or as the overrides say. */
 export const seal = (trace_id: string, overrides: Partial<SealInput> = {}) =>
-  Effect.flatMap(TraceStore, (store) => {
-    const prepared = {
-      trace_id,
-      holder: HOLDER,
-      seal: prepareSeal(sealInput(trace_id, overrides)),
-    };
-    return overrides.status === "aborted" ? store.abort(prepared) : store.complete(prepared);
-  });
+  Effect.flatMap(TraceStore, (store) =>
+    store.seal({ trace_id, holder: HOLDER, seal: prepareSeal(sealInput(trace_id, overrides)) }),
+  );
 
 /** A step whose place shows in what it holds; the second and later ones have a parent. */
 export const numberedStep = (index: number): Partial<StepInput> => ({
@@ -177,3 +184,12 @@ export const verdictOf = (run: StoredRun) => {
 
 /** Reads a run and verifies it. */
 export const verify = (identity: Identity) => Effect.map(read(identity), verdictOf);
+
+/** Where a run stands, by its own row; null where it has none. */
+export const runStatus = ({ tenant_id, run_id }: Identity) =>
+  Effect.flatMap(Database, ({ sql }) =>
+    sql<{ status: string }>`
+      select status from runs where tenant_id = ${tenant_id} and run_id = ${run_id}`.pipe(
+      Effect.map(([row]) => row?.status ?? null),
+    ),
+  );

@@ -9,7 +9,7 @@ import { TraceStore } from "@runproof/drivers/TraceStore";
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { leafHash } from "@runproof/proof/Chain";
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
-import { prepareStep, stepRecordText } from "@runproof/proof/StepRecord";
+import type { StepInput } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
@@ -26,6 +26,7 @@ import {
 } from "./Databases.ts";
 import {
   freshIdentity,
+  HOLDER,
   type Identity,
   openRun,
   read,
@@ -33,21 +34,21 @@ import {
   seal,
   sealedRun,
   sealInput,
-  stepInput,
+  start,
   traceInput,
   verify,
 } from "./Evidence.ts";
-import { HEAD_EVERY_STEPS } from "../src/internal/migrations/0004_writers.ts";
+import { HEAD_EVERY_STEPS } from "@runproof/drivers/EvidenceLimits";
+import { bare, bareStep, insertLease, insertStep, moveHead, type StepByHand } from "./ByHand.ts";
 import { serverConfig, storesOn, type Stores } from "./Stores.ts";
-
-/** A record's text with no payload at all, which the format allows and no recorder here makes. */
-const bare = (text: string) =>
-  text.replace(/"attributes":"sha256:[0-9a-f]{64}"/u, '"attributes":null');
 
 const WOULD_CHANGE = "S6001";
 const SEALED = "S6002";
 const NOT_NEXT = "S6003";
 const NOT_A_RECORD = "S6006";
+const LEASE_LOST = "S6005";
+const UNIQUE = "23505";
+const NOT_NULL = "23502";
 const PERMISSION_DENIED = "42501";
 const WRONG_ISOLATION = "25000";
 
@@ -70,6 +71,8 @@ const otherValue = (column: string, type: string, isIdentity: boolean): string =
   switch (type) {
     case "text":
       return `coalesce(${column}, '') || 'x'`;
+    case "ARRAY":
+      return `array_append(${column}, null)`;
     case "boolean":
       return `not ${column}`;
     case "bytea":
@@ -122,12 +125,9 @@ const queueEvent = (trace_id: string, kind: string, detail?: Record<string, stri
 /** A row in each table. Tiles hold 256 entries, so one is put where none ever comes. */
 const oneRowEach = Effect.gen(function* () {
   const run = yield* sealedRun(2);
-  yield* asApplication("select runproof_sequence_log()");
+  yield* asApplication("select runproof_sequence_log(5000)");
   yield* asApplication(
     "select runproof_store_checkpoint('o', 1, repeat('00', 32), concat_ws(chr(10), 'o', 1, encode(decode(repeat('00', 32), 'hex'), 'base64'), ''))",
-  );
-  yield* asApplication(
-    `select runproof_store_run(${literal(run.tenant_id)}, ${literal(`stored ${run.run_id}`)}, 'a', 'o', 'g', '{}')`,
   );
   yield* asSuperuser(
     "insert into aos_log_tiles (level, tile_index, hashes, root) values (7, 0, decode(repeat('00', 8192), 'hex'), '\\x00') on conflict do nothing",
@@ -251,8 +251,8 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       const identity = yield* openRun(2);
       const facts = yield* Effect.map(sealedRun(2), ({ sealed }) => sealed);
       const [mine] = yield* asSuperuser(
-        `select link as chain_head, runproof_trace_tree(trace_id) as merkle_root, 2 as step_count
-         from aos_trace_steps where trace_id = ${literal(identity.trace_id)} and step_index = 1`,
+        `select link as chain_head, runproof_peaks_root(peaks) as merkle_root, 2 as step_count
+         from aos_trace_leases where trace_id = ${literal(identity.trace_id)}`,
       );
       const right = mine as unknown as Parameters<typeof sealRecordText>[1];
       const prepared = prepareSeal(sealInput(identity.trace_id, { metadata: undefined }));
@@ -262,12 +262,18 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         [sealRecordText(prepared, { ...right, step_count: 3 }), NOT_NEXT],
         [sealRecordText(prepared, { ...right, chain_head: facts.chain_head }), NOT_NEXT],
         [sealRecordText(prepared, { ...right, merkle_root: facts.merkle_root }), NOT_NEXT],
-        [text.replaceAll(identity.trace_id, "another trace"), NOT_NEXT],
+        [text.replaceAll(identity.trace_id, "another trace"), NOT_A_RECORD],
         [text.replace('"completed"', '"running"'), NOT_A_RECORD],
         [text.replace('"completed"', "null"), NOT_A_RECORD],
         [text.replace(',"status"', ', "status"'), NOT_A_RECORD],
         [text.replace('"step_count":2', '"step_count":2,"step_count":2'), NOT_A_RECORD],
         [text.replace('"step_count":2,', ""), NOT_A_RECORD],
+        [text.replace('"all steps', '"\\u0061ll steps'), NOT_A_RECORD],
+        [text.replace('"step_count":2', '"step_count":2.0'), NOT_A_RECORD],
+        [
+          text.replace('"completed"', '"aborted"').replace('"all steps succeeded"', "null"),
+          NOT_A_RECORD,
+        ],
       ];
       const sealing = (seal_record: string) =>
         `update aos_traces set seal_record = ${literal(seal_record)} where trace_id = ${literal(identity.trace_id)}`;
@@ -291,62 +297,171 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
     Effect.gen(function* () {
       const identity = yield* openRun(2);
       const closed = yield* sealedRun(2);
-      const stepAt = (trace_id: string, index: number) =>
-        bare(
-          stepRecordText(
-            prepareStep(
-              stepInput(trace_id, {
-                params: undefined,
-                outcome_data: undefined,
-                attributes: undefined,
-              }),
-            ),
-            index,
-          ),
-        );
-      const inserting = (text: string, link: string | null = null) =>
-        `insert into aos_trace_steps (record, link) values (${literal(text)}, ${link === null ? "null" : literal(link)})`;
-      const next = stepAt(identity.trace_id, 2);
-      const attempts: ReadonlyArray<readonly [string, string]> = [
-        [inserting(stepAt(identity.trace_id, 1)), NOT_NEXT],
-        [inserting(stepAt(identity.trace_id, 3)), NOT_NEXT],
-        [inserting(next.replace('"step_index":2', '"step_index":-1')), NOT_NEXT],
-        [inserting(next.replace('"step_index":2', '"step_index":null')), NOT_NEXT],
-        [inserting(next, "0".repeat(64)), NOT_NEXT],
-        [inserting(next, leafHash(next)), NOT_NEXT],
-        [inserting(stepAt(closed.trace_id, 2)), SEALED],
-        [inserting(stepAt("no such trace", 0)), "S6004"],
-        [inserting(next.replace("{", "{ ")), NOT_A_RECORD],
-        [inserting(next.replace('"type"', '"x":1,"type"')), NOT_A_RECORD],
-        [inserting(next.replace("runproof/step@v1", "runproof/trace@v1")), NOT_A_RECORD],
-        [
-          `insert into aos_trace_steps (record, params) values (${literal(next)}, '1')`,
-          NOT_A_RECORD,
-        ],
+      const { trace_id } = identity;
+      const last = (yield* read(identity)).steps[1]!.link;
+      const next: StepByHand = { record: bareStep(trace_id, { step_index: 2 }), previous: last };
+      const at = (step_index: number, id = trace_id) => ({
+        ...next,
+        record: bareStep(id, { step_index }),
+      });
+      const said = (record: string) => ({ ...next, record });
+      const column = (name: string, value: string) => ({ ...next, columns: { [name]: value } });
+      const edited = (a: string, b: string) => said(next.record.replace(a, b));
+      const attempts: ReadonlyArray<readonly [StepByHand, string]> = [
+        [at(1), UNIQUE],
+        [at(3), NOT_NEXT],
+        [edited('"step_index":2', '"step_index":-1'), NOT_NEXT],
+        [edited('"step_index":2', '"step_index":null'), NOT_NULL],
+        [{ ...next, previous: "0".repeat(64) }, NOT_NEXT],
+        [column("link", literal("0".repeat(64))), NOT_NEXT],
+        [column("leaf_hash", literal(leafHash("x"))), NOT_NEXT],
+        [column("run_id", "'another'"), WOULD_CHANGE],
+        [column("tenant_id", "'another'"), WOULD_CHANGE],
+        [column("params", "'1'"), NOT_A_RECORD],
+        [column("skill_id", "'another'"), NOT_A_RECORD],
+        [column("level", "'ERROR'"), NOT_A_RECORD],
+        [at(2, closed.trace_id), SEALED],
+        [at(0, "no such trace"), "S6004"],
+        [edited("{", "{ "), NOT_A_RECORD],
+        [edited('"type"', '"x":1,"type"'), NOT_A_RECORD],
+        [edited("runproof/step@v1", "runproof/trace@v1"), NOT_A_RECORD],
       ];
-      for (const [statement, code] of attempts)
-        expect(yield* refused(run, statement)).toMatchObject({ refusal: { code } });
-      // A lease put beside a sealed trace opens it no more.
-      expect(
-        yield* refused(
-          run,
-          `insert into aos_trace_leases (trace_id, holder, expires_at) values (${literal(closed.trace_id)}, 'x', now() + interval '1 hour')`,
-          inserting(stepAt(closed.trace_id, 2)),
-        ),
-      ).toMatchObject({ refusal: { code: SEALED } });
-      // The right one passes, whatever else is said of it.
-      expect(
-        yield* refusalOf(
-          run(`insert into aos_trace_steps (record, run_id, tenant_id, status, step_index, leaf_hash, skill_id, erased_at)
-            values (${literal(next)}, 'x', 'x', 'failure', 77, 'x', 'x', now())`),
-        ),
-      ).toBeNull();
-      yield* seal(identity.trace_id);
+      for (const [step, code] of attempts)
+        expect(
+          yield* refused(run, moveHead(step, trace_id), insertStep(step)),
+          JSON.stringify(step),
+        ).toMatchObject({ refusal: { code } });
+      // The head in the lease must have moved on to just this step.
+      const wrongHead = moveHead({ ...next, previous: "0".repeat(64) }, trace_id);
+      for (const move of ["select 1", wrongHead])
+        expect(yield* refused(run, move, insertStep(next))).toMatchObject({
+          refusal: { code: NOT_NEXT },
+        });
+      // No lease is put beside a sealed trace.
+      expect(yield* refused(run, insertLease(closed.trace_id))).toMatchObject({
+        refusal: { code: WOULD_CHANGE },
+      });
+      expect(yield* refusalOf(run(moveHead(next, trace_id), insertStep(next)))).toBeNull();
+      yield* seal(trace_id);
       expect(yield* verify(identity)).toMatchObject({
         verification_status: "VERIFIED",
         findings: [],
       });
       expect((yield* verify(closed)).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("refuses a step that the verifier would refuse", () =>
+    Effect.gen(function* () {
+      const identity = yield* openRun(0);
+      const { trace_id } = identity;
+      const { link: previous } = (yield* read(identity)).trace;
+      const text = bareStep(trace_id, { cost_cents: 12.5 });
+      const edits: ReadonlyArray<readonly [string, string]> = [
+        ['"http_call"', '"\\u0068ttp_call"'],
+        ['"cost_cents":12.5', '"cost_cents":12.50'],
+        ['"cost_cents":12.5', '"cost_cents":1.25e1'],
+        ['"cost_cents":12.5', '"cost_cents":-1'],
+        ['"cost_cents":12.5', '"cost_cents":9007199254740992'],
+        ['"duration_ms":12.5', '"duration_ms":1e-07'],
+        ['"level":"INFO"', '"level":"WARN"'],
+        ['"status":"success"', '"status":"done"'],
+        ['"source":"engine"', '"source":"user"'],
+        ['"replay_behavior":"execute"', '"replay_behavior":"maybe"'],
+        ['"retry_count":1', '"retry_count":-1'],
+        ['"parent_step_index":null', '"parent_step_index":0'],
+        ['"timestamp":"2026-02-10T12:43:42.100002Z"', '"timestamp":"2026-02-10T12:43:42.1Z"'],
+        [
+          '"timestamp":"2026-02-10T12:43:42.100002Z"',
+          '"timestamp":"2026-02-10T13:43:42.100002+01"',
+        ],
+        ['"attributes":null', `"attributes":"sha256:${"0".repeat(64)}"`],
+        ['"intent_index":null', '"intent_index":0'],
+      ];
+      for (const [written, other] of edits) {
+        const record = text.replace(written, other);
+        expect(record).not.toBe(text);
+        const step = { record, previous };
+        expect(yield* refused(run, moveHead(step, trace_id), insertStep(step))).toMatchObject({
+          refusal: { code: NOT_A_RECORD },
+        });
+      }
+      for (const number of [
+        "0",
+        "1e-7",
+        "0.000001",
+        "0.1",
+        "123456789012345.6",
+        "9007199254740991",
+      ]) {
+        const record = text.replace('"cost_cents":12.5', `"cost_cents":${number}`);
+        const step = { record, previous };
+        const taken = refused(run, moveHead(step, trace_id), insertStep(step), "select 1/0");
+        // Division by zero: it was taken, and is taken back.
+        expect(yield* taken, number).toMatchObject({ refusal: { code: "22012" } });
+      }
+    }),
+  );
+
+  it.effect("refuses an intent or outcome that the format refuses", () =>
+    Effect.gen(function* () {
+      const INTENT = {
+        status: "intended",
+        outcome_category: "PENDING",
+        outcome_code: null,
+        outcome_data: undefined,
+        cost_cents: null,
+        duration_ms: null,
+      } as const;
+      const outcome = (intent_index: number | null, over: Partial<StepInput> = {}) => ({
+        intent_index,
+        params: undefined,
+        ...over,
+      });
+      const gated = { capture: "gated" } as const;
+      const identity = freshIdentity();
+      const { trace_id } = identity;
+      yield* start(identity, gated);
+      yield* record(trace_id, { ...gated, ...INTENT });
+      yield* record(trace_id, { ...gated, ...outcome(0) });
+      yield* record(trace_id, { ...gated, ...INTENT });
+      const previous = (yield* read(identity)).steps[2]!.link;
+      // What the makers of records refuse as well is written as of a trace of another grade.
+      const wrong: ReadonlyArray<readonly [string, Partial<StepInput>]> = [
+        [NOT_A_RECORD, { ...gated, ...outcome(2, { skill_id: "another" }) }],
+        [NOT_A_RECORD, { ...gated, ...outcome(2, { skill_name: "another" }) }],
+        [NOT_A_RECORD, { ...gated, ...outcome(1) }],
+        [UNIQUE, { ...gated, ...outcome(0) }],
+        [NOT_A_RECORD, outcome(null)],
+        [NOT_A_RECORD, outcome(null, { status: "retry" })],
+      ];
+      for (const [code, over] of wrong) {
+        const step = { record: bareStep(trace_id, { step_index: 3, ...over }), previous };
+        expect(
+          yield* refused(run, moveHead(step, trace_id), insertStep(step)),
+          JSON.stringify(over),
+        ).toMatchObject({ refusal: { code } });
+        const appended = yield* Effect.flip(record(trace_id, over));
+        expect(["InvalidInput", "ChainMoved"]).toContain(appended._tag);
+      }
+      for (const status of ["completed", "failed"] as const)
+        expect(yield* Effect.flip(seal(trace_id, { status }))).toMatchObject({
+          _tag: "InvalidInput",
+          what: expect.stringContaining("step 2 is an intent without an outcome"),
+        });
+      yield* record(trace_id, { status: "skipped" });
+      yield* seal(trace_id, { status: "aborted" });
+      expect(yield* verify(identity)).toMatchObject({
+        verification_status: "VERIFIED",
+        findings: [{ code: "OUTCOME_UNKNOWN", step_index: 2 }],
+      });
+      const inline = yield* openRun(0);
+      const first = (yield* read(inline)).trace.link;
+      const intent = bareStep(inline.trace_id, { ...gated, ...INTENT });
+      const step = { record: intent, previous: first };
+      expect(yield* refused(run, moveHead(step, inline.trace_id), insertStep(step))).toMatchObject({
+        refusal: { code: NOT_A_RECORD },
+      });
     }),
   );
 
@@ -365,6 +480,9 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         ["record, metadata", [text, "1"], WOULD_CHANGE],
         ["record, plan", [text, "1"], NOT_A_RECORD],
         ["record", [text.replace("{", "{ ")], NOT_A_RECORD],
+        ["record", [text.replace('"inline"', '"other"')], NOT_A_RECORD],
+        ["record", [text.replace(identity.trace_id, "")], NOT_A_RECORD],
+        ["record", [text.replace(identity.trace_id, "x".repeat(256))], NOT_A_RECORD],
       ] as const)
         expect(
           yield* refused(
@@ -537,6 +655,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       const statuses = ["queued", "running", "succeeded", "failed", "aborted"];
       const forward = new Set([
         "queued running",
+        "queued aborted",
         "running succeeded",
         "running failed",
         "running aborted",
@@ -554,7 +673,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
           if (refusal === null) passed.add(`${from} ${to}`);
           else expect(refusal).toMatchObject({ code: WOULD_CHANGE });
           // Nothing else changes on the way.
-          const other = update.replace(" where", ", plan = '{}' where");
+          const other = update.replace(" where", ", created_at = now() where");
           expect(yield* refused(run, other)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
         }
       expect(passed).toEqual(forward);
@@ -581,7 +700,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       expect(yield* refused(run, `delete from aos_log_queue ${mine}`)).toMatchObject({
         refusal: { code: WOULD_CHANGE },
       });
-      yield* asApplication("select runproof_sequence_log()");
+      yield* asApplication("select runproof_sequence_log(5000)");
       expect(yield* asApplication(`select kind from aos_log_queue ${mine}`)).toEqual([]);
       expect(yield* asApplication(`select kind::int as kind from aos_log_entries ${mine}`)).toEqual(
         [{ kind: 1 }],
@@ -592,7 +711,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
   it.effect("takes only the next entry into the log, and an EVENT only with its own digest", () =>
     Effect.gen(function* () {
       const identity = yield* openRun(0);
-      yield* asApplication("select runproof_sequence_log()");
+      yield* asApplication("select runproof_sequence_log(5000)");
       const entry = (index: string) =>
         `insert into aos_log_entries (log_index, kind, digest, queued_at) select ${index}, 1, repeat('0', 64), now() from (select max(log_index) from aos_log_entries) as log`;
       for (const index of ["max", "max + 2", "-1", "9223372036854775807"])
@@ -621,7 +740,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
           `select 1 as found from aos_log_queue where trace_id = ${literal(identity.trace_id)} and transaction_id > 1`,
         ),
       ).toHaveLength(1);
-      yield* asApplication("select runproof_sequence_log()");
+      yield* asApplication("select runproof_sequence_log(5000)");
     }),
   );
 
@@ -647,10 +766,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         for (const columns of ["head_index = 2", "expires_at = clock_timestamp()"])
           expect((yield* refused(run, change(columns))).refusal, columns).toBeNull();
         expect(
-          yield* refused(
-            run,
-            `insert into aos_trace_leases (trace_id, holder, expires_at) values ('no-such-trace', '', 'infinity')`,
-          ),
+          yield* refused(run, insertLease("no-such-trace", { expires_at: "'infinity'" })),
         ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
       }),
   );
@@ -658,22 +774,10 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
   it.effect("takes no evidence from a transaction that may see an old state", () =>
     Effect.gen(function* () {
       const identity = yield* openRun(1);
-      const text = stepRecordText(
-        prepareStep(
-          stepInput(identity.trace_id, {
-            params: undefined,
-            outcome_data: undefined,
-            attributes: undefined,
-          }),
-        ),
-        1,
-      );
       const id = literal(identity.trace_id);
       for (const level of ["repeatable read", "serializable"])
         for (const statement of [
-          `insert into aos_trace_steps (record) values (${literal(text)})`,
-          `select runproof_append_steps(${id}, array[${literal(text)}], array[''], null, null, null, null, null, null, null, null, 'test')`,
-          `select runproof_seal_trace(${id}, array['', '', '', ''], null, null, null, null, 'test')`,
+          `select runproof_seal_trace(${id}, 'test', array['', '', '', ''], null, null, null, null)`,
           `update aos_traces set seal_record = '{}' where trace_id = ${id}`,
         ])
           expect(
@@ -772,7 +876,7 @@ onEachDatabase("S6 for the application's role", (it) => {
         "create or replace function runproof_refuse() returns trigger language plpgsql as 'begin return new; end'",
         `select runproof_archive_trace(${literal(run.trace_id)}, ${literal(event(run.trace_id, "archival"))})`,
         queueEvent(run.trace_id, "erasure"),
-        `select runproof_trace_tree(${literal(run.trace_id)})`,
+        `select runproof_lock_trace(${literal(run.trace_id)})`,
       ])
         expect(yield* refused(asApplication, statement)).toMatchObject({
           refusal: { code: PERMISSION_DENIED },
@@ -797,42 +901,39 @@ onEachDatabase("S6 for the application's role", (it) => {
     }),
   );
 
-  it.effect("can't append past its functions' checks, however it cuts its texts", () =>
+  it.effect("can't append past its functions' checks, whatever texts it gives", () =>
     Effect.gen(function* () {
-      const [open, closed] = [yield* openRun(2), yield* sealedRun(2)];
-      const plain = prepareStep(
-        stepInput(open.trace_id, {
-          params: undefined,
-          outcome_data: undefined,
-          attributes: undefined,
-        }),
-      );
-      const append = (trace_id: string, before: string, after: string, expected = "null, null") =>
-        `select * from runproof_append_steps(${literal(trace_id)}, array[${literal(before)}], array[${literal(after)}],
+      const [open, closed, other] = [yield* openRun(2), yield* sealedRun(2), yield* openRun(2)];
+      const text = (value: string | null) => (value === null ? "null" : literal(value));
+      const append = (trace_id: string, index: number, record: string, holder = HOLDER) =>
+        `select 1/count(*) from runproof_append_step(array[${literal(trace_id)}], array[${literal(holder)}], array[${index}]::bigint[],
+           array[${literal(record)}], array[null]::text[], array[null]::text[], array[null]::text[], array[null]::text[],
+           array[null]::text[], array[null]::text[], 1000, 60000)`;
+      const many = (trace_id: string, index: number, record: string, holder = HOLDER) =>
+        `select 1/count(*) from runproof_append_steps(${literal(trace_id)}, ${literal(holder)}, ${index}, array[${literal(record)}],
            array[null]::text[], array[null]::text[], array[null]::text[], array[null]::text[],
-           array[null]::text[], array[null]::text[], ${expected}, 'test')`;
-      const whole = stepRecordText(plain, 7);
-      // The index that the database gives goes where the caller put it: here into a string.
-      const [before, after] = whole.split('key-1"') as [string, string];
+           array[null]::text[], array[null]::text[], 1000, 60000)`;
+      // No row is answered: 1/0.
+      const NOT_TAKEN = "22012";
+      const mine = bareStep(open.trace_id, { step_index: 2 });
       for (const [statement, code] of [
-        [append(open.trace_id, plain.before_index, plain.after_index, "1, null"), NOT_NEXT],
-        [
-          append(open.trace_id, plain.before_index, plain.after_index, `null, '${"0".repeat(64)}'`),
-          NOT_NEXT,
-        ],
-        [append(open.trace_id, `${before}key-`, `"${after}`), NOT_NEXT],
-        [append(closed.trace_id, plain.before_index, plain.after_index), SEALED],
-        // Another trace's record under this trace's lock.
-        [
-          append(
-            open.trace_id,
-            plain.before_index,
-            plain.after_index.replace(open.trace_id, closed.trace_id),
-          ),
-          SEALED,
-        ],
+        [append(open.trace_id, 1, bareStep(open.trace_id, { step_index: 1 })), NOT_TAKEN],
+        [append(open.trace_id, 2, bareStep(open.trace_id, { step_index: 3 })), NOT_TAKEN],
+        [append(open.trace_id, 3, mine), NOT_TAKEN],
+        [append(open.trace_id, 2, mine, "another"), NOT_TAKEN],
+        [append(closed.trace_id, 2, bareStep(closed.trace_id, { step_index: 2 })), NOT_TAKEN],
+        // Another trace's record under one's own lease.
+        [append(open.trace_id, 2, bareStep(other.trace_id, { step_index: 2 })), NOT_TAKEN],
+        [append(open.trace_id, 2, mine.replace("{", "{ ")), NOT_A_RECORD],
+        [append(open.trace_id, 2, "{}"), NOT_TAKEN],
+        [many(open.trace_id, 2, bareStep(other.trace_id, { step_index: 2 })), NOT_NEXT],
+        [many(open.trace_id, 2, bareStep(open.trace_id, { step_index: 3 })), NOT_NEXT],
+        [many(open.trace_id, 2, mine, "another"), NOT_TAKEN],
+        [many(open.trace_id, 2, mine.replace("{", "{ ")), NOT_A_RECORD],
       ] as const)
-        expect(yield* refused(asApplication, statement)).toMatchObject({ refusal: { code } });
+        expect(yield* refused(asApplication, statement), statement).toMatchObject({
+          refusal: { code },
+        });
 
       const prepared = prepareSeal(sealInput(open.trace_id, { metadata: undefined }));
       const forged = sealRecordText(prepared, {
@@ -841,12 +942,19 @@ onEachDatabase("S6 for the application's role", (it) => {
         step_count: 1,
       });
       const [head, tail] = forged.split("all steps") as [string, string];
-      const sealing = (trace_id: string, parts: ReadonlyArray<string>, expected = "null, null") =>
-        `select * from runproof_seal_trace(${literal(trace_id)}, array[${parts.map(literal).join(", ")}], null, null, ${expected}, 'test')`;
+      const sealing = (
+        trace_id: string,
+        parts: ReadonlyArray<string>,
+        expected: readonly [number | null, string | null] = [null, null],
+        holder: string | null = HOLDER,
+      ) =>
+        `select * from runproof_seal_trace(${literal(trace_id)}, ${text(holder)}, array[${parts.map(literal).join(", ")}], null, null, ${expected[0]}, ${text(expected[1])})`;
       for (const [statement, code] of [
         [sealing(open.trace_id, [head, " ", " ", tail]), NOT_NEXT],
-        [sealing(open.trace_id, prepared.parts, "1, null"), NOT_NEXT],
-        [sealing(open.trace_id, prepared.parts, `null, '${"0".repeat(64)}'`), NOT_NEXT],
+        [sealing(open.trace_id, prepared.parts, [1, null]), NOT_NEXT],
+        [sealing(open.trace_id, prepared.parts, [null, "0".repeat(64)]), NOT_NEXT],
+        [sealing(open.trace_id, prepared.parts, [null, null], "another"), LEASE_LOST],
+        [sealing(open.trace_id, prepared.parts, [null, null], null), LEASE_LOST],
         [sealing(closed.trace_id, prepared.parts), SEALED],
       ] as const)
         expect(yield* refused(asApplication, statement)).toMatchObject({ refusal: { code } });
@@ -882,18 +990,21 @@ onEachDatabase("S6 for the application's role", (it) => {
         const closed: Identity = yield* sealedRun(1);
         const shadowed = Effect.gen(function* () {
           yield* sql.unsafe(
-            "create temporary table aos_trace_leases (trace_id text primary key, holder text, expires_at timestamptz, head_index bigint default 0, head_logged_at timestamptz default now())",
+            "create temporary table aos_trace_leases (trace_id text primary key, tenant_id text, run_id text, capture text, holder text, expires_at timestamptz, next_index bigint default 0, link text, peaks bytea[], open_intents bigint[] default '{}', head_index bigint default 0, head_logged_at timestamptz default now())",
           );
           for (const table of ["aos_traces", "aos_trace_steps", "aos_log_queue"])
             yield* sql.unsafe(
               `create temporary table ${table} (like public.${table} including all)`,
             );
           yield* sql.unsafe(
-            `insert into pg_temp.aos_trace_leases (trace_id, holder, expires_at) values (${literal(closed.trace_id)}, 'x', now() + interval '1 hour')`,
+            insertLease(closed.trace_id, { expires_at: "now() + interval '1 hour'" }).replace(
+              "aos_trace_leases",
+              "pg_temp.aos_trace_leases",
+            ),
           );
           yield* sql.unsafe("set local search_path = pg_temp, public");
           const sealing = sql.unsafe(
-            `select public.runproof_seal_trace(${literal(closed.trace_id)}, array['', '', '', ''], null, null, null, null, 'test')`,
+            `select public.runproof_seal_trace(${literal(closed.trace_id)}, 'test', array['', '', '', ''], null, null, null, null)`,
           );
           // A failure, so that the tables go with the transaction.
           return yield* Effect.fail(yield* refusalOf(sealing));

@@ -5,21 +5,9 @@
 import { randomUUID } from "node:crypto";
 import { writeSync } from "node:fs";
 import type { DatabaseConfig } from "@runproof/drivers/Database";
-import { RunStore } from "@runproof/drivers/RunStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
-import { prepareStep } from "@runproof/proof/StepRecord";
 import * as Effect from "effect/Effect";
 import { serverConfig, storesOn } from "./Stores.ts";
-import {
-  HOLDER,
-  type Identity,
-  numberedStep,
-  record,
-  seal,
-  start,
-  stepInput,
-  storedRun,
-} from "./Evidence.ts";
+import { type Identity, numberedStep, record, seal, start } from "./Evidence.ts";
 
 /** What to record. */
 export type RecorderTask = {
@@ -63,8 +51,6 @@ const stages = (of: Extract<RecorderTask, { kind: "stages" }>) =>
     const { trace_id } = of.identity;
     const at = (stage: string) =>
       of.stop_before === stage ? Effect.andThen(say("stopped"), untilLine) : Effect.void;
-    const runs = yield* RunStore;
-    yield* runs.store(storedRun(of.identity));
     yield* at("start");
     yield* start(of.identity, {}, { lease_ms: of.lease_ms });
     yield* say("started");
@@ -96,24 +82,20 @@ const wholeRuns = (of: Extract<RecorderTask, { kind: "runs" }>) =>
     { concurrency: "unbounded", discard: true },
   );
 
-/** Writes until it has written all, or the trace is sealed. */
+/** Writes until it has written all, or the trace is sealed. Each writer tries again where another was faster. */
 const writers = (of: Extract<RecorderTask, { kind: "append" }>) =>
   Effect.forEach(
     Array.from({ length: of.writers }, (_, writer) => writer),
     (writer) =>
       Effect.gen(function* () {
-        const store = yield* TraceStore;
         for (let step = 0; step < of.steps; step += 1) {
           const skill_name = `writer ${process.pid}.${writer}, step ${step}`;
-          const prepared = prepareStep(stepInput(of.trace_id, { skill_name }));
-          const head = yield* store.recordStep({
-            trace_id: of.trace_id,
-            holder: HOLDER,
-            step: prepared,
-          });
+          const head = yield* record(of.trace_id, { skill_name }).pipe(
+            Effect.retry({ while: (error) => error._tag === "ChainMoved" }),
+          );
           yield* say("ack", of.trace_id, head.next_index - 1, head.link);
         }
-      }).pipe(Effect.catchTag("TraceSealed", () => say("refused", of.trace_id))),
+      }).pipe(Effect.catchTag(["TraceSealed", "TraceNotFound"], () => say("refused", of.trace_id))),
     { concurrency: "unbounded", discard: true },
   );
 

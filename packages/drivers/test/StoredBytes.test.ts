@@ -6,7 +6,7 @@ import { expect } from "@effect/vitest";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
-import { prepareStep, stepRecordText } from "@runproof/proof/StepRecord";
+import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import * as Effect from "effect/Effect";
 import * as fc from "fast-check";
@@ -185,12 +185,13 @@ onEachDatabase("what the database stores", (it) => {
           const identity = { trace_id, run_id: drawn.run_id + run_id, tenant_id: drawn.tenant_id };
           const preparedTrace = prepareTrace(traceInput(identity, drawn.trace));
           yield* store.start({ trace: preparedTrace, holder: "test", lease_ms: LEASE_MS });
-          const preparedSteps = drawn.steps.map((fields) =>
-            prepareStep(stepInput(trace_id, fields)),
+          const preparedSteps = drawn.steps.map((fields, step_index) =>
+            prepareStep(stepInput(trace_id, { ...fields, step_index })),
           );
-          yield* store.recordSteps({ trace_id, holder: "test", steps: preparedSteps });
+          const appending = { trace_id, holder: "test", first_index: 0, steps: preparedSteps };
+          yield* store.appendSteps(appending);
           const preparedSeal = prepareSeal(sealInput(trace_id, drawn.seal));
-          const sealed = yield* store.complete({ trace_id, holder: "test", seal: preparedSeal });
+          const sealed = yield* store.seal({ trace_id, holder: "test", seal: preparedSeal });
 
           const stored = yield* read(identity);
           expect(stored.trace.record).toBe(preparedTrace.record);
@@ -199,7 +200,7 @@ onEachDatabase("what the database stores", (it) => {
           expect(stored.steps).toHaveLength(drawn.steps.length);
           for (const [index, prepared] of preparedSteps.entries()) {
             const row = stored.steps[index]!;
-            expect(row.record).toBe(stepRecordText(prepared, index));
+            expect(row.record).toBe(prepared.record);
             expect(row.payloads).toEqual(textsOf(prepared.payloads));
             const { params, outcome_data, attributes } = drawn.steps[index]!;
             const isBare = [params, outcome_data, attributes].every((each) => each === undefined);

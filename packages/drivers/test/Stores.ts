@@ -1,14 +1,12 @@
 /** The stores over a database. */
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
-import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import type { RunStore } from "@runproof/drivers/RunStore";
 import type { TraceStore } from "@runproof/drivers/TraceStore";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 
 /** All that the suites use. */
-export type Stores = Database | TraceStore | RunStore;
+export type Stores = Database | TraceStore;
 
 /** The configuration of a server's database. */
 export const serverConfig = (url: string): DatabaseConfig => ({
@@ -18,8 +16,4 @@ export const serverConfig = (url: string): DatabaseConfig => ({
 
 /** The stores over a database; each call opens it anew, as another process would. */
 export const storesOn = (config: DatabaseConfig) =>
-  Layer.fresh(
-    Layer.mergeAll(PostgresTraceStore.layer, PostgresRunStore.layer).pipe(
-      Layer.provideMerge(Database.layer(config)),
-    ),
-  );
+  Layer.fresh(PostgresTraceStore.layer.pipe(Layer.provideMerge(Database.layer(config))));

@@ -1,3 +1,4 @@
+import { parseJson } from "@runproof/proof/JsonText";
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
@@ -11,5 +12,5 @@ export const readRows = (
 ): Effect.Effect<ReadonlyArray<JsonObject>, SqlError> =>
   sql<{ row: string }>`
     select to_jsonb(t)::text as row from ${sql(table)} t order by ${sql.literal(keysOf[table].join(", "))}`.pipe(
-    Effect.map((rows) => rows.map(({ row }) => JSON.parse(row) as JsonObject)),
+    Effect.map((rows) => rows.map(({ row }) => parseJson(row) as JsonObject)),
   );

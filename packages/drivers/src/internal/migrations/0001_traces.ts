@@ -33,16 +33,13 @@ exception
   when insufficient_privilege then null;
 end
 $$`,
+    // Made in the transaction that starts its trace, and refers to that for what was asked: plan and goal stand there once.
     `create table runs (
   tenant_id        text        not null,
   run_id           text        not null,
-  agent_id         text,
-  origin_system_id text,
-  goal             text,
-  plan             text,
+  trace_id         text,
   status           text        not null default 'queued'
                    constraint runs_status_known check (status in ('queued', 'running', 'succeeded', 'failed', 'aborted')),
-  trace_id         text,
   created_at       timestamptz not null default clock_timestamp(),
   started_at       timestamptz,
   completed_at     timestamptz,
@@ -66,6 +63,7 @@ $$`,
   is_synthetic          boolean     not null,
   synthetic_scenario_id text,
   redaction             text,
+  capture               text        not null,
   record                text        not null,
   leaf_hash             text        not null,
   link                  text        not null,
@@ -98,6 +96,7 @@ $$`,
   run_id                  text        not null,
   tenant_id               text        not null,
   parent_step_index       bigint,
+  intent_index            bigint,
   skill_id                text        not null,
   skill_name              text        not null,
   source                  text        not null,
@@ -130,15 +129,23 @@ $$`,
   primary key (trace_id, step_index)
 )`,
     `create index aos_trace_steps_by_run on aos_trace_steps (run_id)`,
-    `create index aos_trace_steps_by_skill on aos_trace_steps (tenant_id, skill_id)`,
-    // One row a running trace: what writers lock, and how long its process may stay silent. Gone once sealed.
+    // An intent is answered at most once.
+    `create unique index aos_trace_steps_by_intent on aos_trace_steps (trace_id, intent_index) where intent_index is not null`,
+    // One row an open trace: where it stands, who may write to it, and how long its process may stay silent. Gone once
+    // sealed. No index on expires_at: with one, no renewal could stay on its page.
     `create table aos_trace_leases (
   trace_id        text        primary key,
+  tenant_id       text        not null,
+  run_id          text        not null,
+  capture         text        not null,
   holder          text        not null,
   expires_at      timestamptz not null,
+  next_index      bigint      not null default 0,
+  link            text        not null,
+  peaks           bytea[]     not null,
+  open_intents    bigint[]    not null default '{}',
   head_index      bigint      not null default 0,
   head_logged_at  timestamptz not null default clock_timestamp()
 ) with (fillfactor = 50)`,
-    `create index aos_trace_leases_by_expiry on aos_trace_leases (expires_at)`,
   ],
 };

@@ -1,31 +1,5 @@
 import type { Migration } from "./Migration.ts";
 
-/** The keys of each record in canonical order; a test compares them with the schemas'. */
-const traceKeys =
-  "agent_id,attributes,correlation_id,created_at,frozen_timestamp,incident_id,is_synthetic,origin_system_id,plan,redaction,replay_of,run_id,seed,started_at,synthetic_scenario_id,tenant_id,trace_id,type";
-const stepKeys =
-  "attributes,cost_cents,duration_ms,idempotency_key,is_synthetic,level,outcome_category,outcome_code,outcome_data,params,parent_step_index,replay_behavior,retry_count,skill_id,skill_name,source,started_at,status,step_index,synthetic_scenario_id,timestamp,trace_id,type";
-const sealKeys =
-  "chain_head,completed_at,merkle_root,metadata,reason,sealed_at,status,step_count,trace_id,type";
-
-const appendOnlyTables = ["aos_log_entries", "aos_log_tiles", "aos_checkpoints"];
-const guardedTables = [
-  "aos_traces",
-  "aos_trace_steps",
-  "aos_trace_leases",
-  "runs",
-  "aos_log_queue",
-  ...appendOnlyTables,
-];
-
-/** The longest lease: an hour after its process died, a run must no longer look alive. */
-export const LEASE_MS_MAX = 3_600_000;
-
-/** Clocks are set back by some seconds now and then. */
-const CLOCK_GRACE_MS = 60_000;
-
-export const eventKeys = "actor,detail,event,occurred_at,reason,trace_id,type";
-
 /**
  * "S6": what may change, enforced by the database for every role whose triggers fire, its owner included.
  * SQLSTATEs of its own tell the driver what was refused: S6001 evidence would change, S6002 the trace is sealed,
@@ -35,13 +9,40 @@ export const migration: Migration = {
   id: 3,
   name: "immutability",
   statements: [
-    // These first ones name nothing but built-in functions: without a search path of their own they are inlined.
+    // These first ones name nothing but built-in functions: without a search path of their own they are inlined, and only
+    // as STABLE, which convert_to is.
     `create function runproof_hash(prefix bytea, body text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 as $$ select encode(sha256(prefix || convert_to(body, 'UTF8')), 'hex') $$`,
     `create function runproof_link(previous text, leaf text) returns text
 language sql immutable parallel safe
 as $$ select encode(sha256('\\x02'::bytea || decode(previous, 'hex') || decode(leaf, 'hex')), 'hex') $$`,
+    // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size.
+    `create function runproof_push_leaf(peaks bytea[], size bigint, leaf bytea) returns bytea[]
+language plpgsql immutable parallel safe as $$
+declare
+  node bytea := leaf;
+  count int := cardinality(peaks);
+begin
+  while size & 1 = 1 loop
+    node := sha256('\\x01'::bytea || peaks[count] || node);
+    count := count - 1;
+    size := size >> 1;
+  end loop;
+  return peaks[1:count] || node;
+end
+$$`,
+    `create function runproof_peaks_root(peaks bytea[]) returns text
+language plpgsql immutable parallel safe as $$
+declare
+  root bytea := peaks[cardinality(peaks)];
+begin
+  for at in reverse cardinality(peaks) - 1 .. 1 loop
+    root := sha256('\\x01'::bytea || peaks[at] || root);
+  end loop;
+  return encode(root, 'hex');
+end
+$$`,
     // RFC 6962 tree hash over leaf hashes, one level at a time: an unpaired last hash rises as it is.
     `create function runproof_tree_hash(leaves bytea[]) returns bytea
 language plpgsql immutable parallel safe as $$
@@ -60,44 +61,47 @@ begin
   return hashes[1];
 end
 $$`,
-    `create function runproof_trace_tree(p_trace_id text) returns text
-language sql stable set search_path from current
-as $$
-  select encode(runproof_tree_hash(array_agg(decode(leaf_hash, 'hex') order by position)), 'hex')
-  from (
-    select -1::bigint as position, leaf_hash from aos_traces where trace_id = p_trace_id
-    union all
-    select step_index, leaf_hash from aos_trace_steps where trace_id = p_trace_id
-  ) as leaves
-$$`,
-    // A record must be one flat object with exactly its keys, in canonical order, and no white space between tokens.
-    `create function runproof_require_record(record text, keys text, type text) returns void
-language plpgsql immutable as $$
+    // How RFC 8785 spells a number from 0 to 2^53-1. The shortest digits are PostgreSQL's own; where it puts the exponent
+    // is not.
+    `create function runproof_small_number(number double precision) returns text
+language plpgsql immutable parallel safe as $$
 declare
-  found_keys text;
-  rebuilt text;
-  found_type text;
+  parts text[] := regexp_match(number::text, '^(\\d)(?:\\.(\\d+))?e([+-]\\d+)$');
+  digits text := parts[1] || coalesce(parts[2], '');
+  power int := parts[3]::int;
 begin
-  select string_agg(key, ','), '{' || string_agg('"' || key || '":' || value, ',') || '}', max(value::text) filter (where key = 'type')
-    into found_keys, rebuilt, found_type
-    from json_each(record::json);
-  if found_keys is distinct from keys or rebuilt is distinct from record or found_type is distinct from to_json(type)::text then
-    raise exception 'not a canonical % record: keys are %', type, found_keys using errcode = 'S6006';
-  end if;
+  return case
+    when power >= 0 then left(digits, power + 1) || '.' || substr(digits, power + 2)
+    when power >= -6 then '0.' || repeat('0', -power - 1) || digits
+    else parts[1] || coalesce('.' || parts[2], '') || 'e' || power end;
 end
+$$`,
+    `create function runproof_number(number double precision) returns text
+language sql immutable parallel safe
+as $$
+  select case when number is null then 'null'
+              when number < 0 or number > 9007199254740991 then null
+              when number = trunc(number) then number::bigint::text
+              when number >= 0.0001 and number < 1e15 then number::text
+              else runproof_small_number(number) end
+$$`,
+    `create function runproof_text(body text) returns text
+language sql immutable parallel safe
+as $$ select coalesce(to_json(body)::text, 'null') $$`,
+    `create function runproof_time(moment timestamptz) returns text
+language sql stable parallel safe
+as $$
+  select case when moment is null then 'null'
+              when moment >= '0001-01-01T00:00:00Z' and moment < '10000-01-01T00:00:00Z'
+              then '"' || to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"' end
 $$`,
     // A payload and its salt are there together with their commitment, or none of the three.
-    `create function runproof_require_payload(name text, commitment text, salt text, payload text) returns void
-language plpgsql immutable as $$
-begin
-  if commitment is null and salt is null and payload is null then
-    return;
-  end if;
-  if commitment is null or salt is null or payload is null or salt !~ '^[A-Za-z0-9_-]{21}[AQgw]$'
-     or commitment <> 'sha256:' || runproof_hash('', '["' || salt || '","' || name || '",' || payload || ']') then
-    raise exception 'payload % does not match its commitment', name using errcode = 'S6006';
-  end if;
-end
+    `create function runproof_is_payload(name text, commitment text, salt text, payload text) returns boolean
+language sql stable parallel safe
+as $$
+  select case when commitment is null then salt is null and payload is null
+              else salt ~ '^[A-Za-z0-9_-]{21}[AQgw]$'
+                   and commitment = 'sha256:' || encode(sha256(convert_to('["' || salt || '","' || name || '",' || payload || ']', 'UTF8')), 'hex') end
 $$`,
     // Why a trace that holds no lease takes no write: it is sealed, or was never started.
     `create function runproof_refuse_closed(p_trace_id text) returns void
@@ -131,27 +135,29 @@ begin
   return lease;
 end
 $$`,
-    // Canonical JSON, or null. Attributes may hold U+0000, which no run's goal can and PostgreSQL's json does not read.
-    `create function runproof_goal(attributes text) returns text
-language plpgsql immutable as $$
-begin
-  return (attributes::json -> 'goal')::text;
-exception
-  when untranslatable_character then return '';
-end
+    `create function runproof_trace_record(t aos_traces) returns text
+language sql stable set search_path from current as $$
+  select concat(
+    '{"agent_id":', runproof_text(t.agent_id), ',"attributes":', runproof_text(t.attributes_commitment),
+    ',"capture":', runproof_text(t.capture), ',"correlation_id":', runproof_text(t.correlation_id),
+    ',"created_at":', runproof_time(t.created_at), ',"frozen_timestamp":', runproof_time(t.frozen_timestamp),
+    ',"incident_id":', runproof_text(t.incident_id), ',"is_synthetic":', to_json(t.is_synthetic),
+    ',"origin_system_id":', runproof_text(t.origin_system_id), ',"plan":', runproof_text(t.plan_commitment),
+    ',"redaction":', runproof_text(t.redaction), ',"replay_of":', runproof_text(t.replay_of),
+    ',"run_id":', runproof_text(t.run_id), ',"seed":', coalesce(t.seed::text, 'null'),
+    ',"started_at":', runproof_time(t.started_at), ',"synthetic_scenario_id":', runproof_text(t.synthetic_scenario_id),
+    ',"tenant_id":', runproof_text(t.tenant_id), ',"trace_id":', runproof_text(t.trace_id),
+    ',"type":"runproof/trace@v1"}')
 $$`,
     `create function runproof_guard_trace_insert() returns trigger
 language plpgsql set search_path from current as $$
 declare
   r record;
 begin
-  perform runproof_require_record(new.record, '${traceKeys}', 'runproof/trace@v1');
   select * into r from json_to_record(new.record::json) as x(
-    agent_id text, attributes text, correlation_id text, created_at timestamptz, frozen_timestamp timestamptz,
+    agent_id text, attributes text, capture text, correlation_id text, created_at timestamptz, frozen_timestamp timestamptz,
     incident_id text, is_synthetic boolean, origin_system_id text, plan text, redaction text, replay_of text,
     run_id text, seed bigint, started_at timestamptz, synthetic_scenario_id text, tenant_id text, trace_id text);
-  perform runproof_require_payload('plan', r.plan, new.plan_salt, new.plan);
-  perform runproof_require_payload('attributes', r.attributes, new.attributes_salt, new.attributes);
   if num_nonnulls(new.seal_record, new.root_hash, new.metadata, new.metadata_salt, new.archived_at, new.erased_at) > 0 then
     raise exception 'S6_IMMUTABILITY_VIOLATION: a trace starts open' using errcode = 'S6001';
   end if;
@@ -172,6 +178,23 @@ begin
   new.is_synthetic := r.is_synthetic;
   new.synthetic_scenario_id := r.synthetic_scenario_id;
   new.redaction := r.redaction;
+  new.capture := r.capture;
+  if new.record is distinct from runproof_trace_record(new) then
+    raise exception 'not a canonical runproof/trace@v1 record' using errcode = 'S6006';
+  end if;
+  if (char_length(r.trace_id) between 1 and 255 and char_length(r.run_id) between 1 and 255
+      and char_length(r.tenant_id) between 1 and 255 and char_length(r.correlation_id) between 1 and 255
+      and r.capture in ('gated', 'inline', 'observed', 'imported')
+      and (r.seed is null or r.seed between -9007199254740991 and 9007199254740991)
+      and (not r.is_synthetic or r.synthetic_scenario_id is not null)) is not true then
+    raise exception 'no runproof/trace@v1 record: a value breaks the format''s rules' using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('plan', r.plan, new.plan_salt, new.plan) then
+    raise exception 'payload plan does not match its commitment' using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('attributes', r.attributes, new.attributes_salt, new.attributes) then
+    raise exception 'payload attributes does not match its commitment' using errcode = 'S6006';
+  end if;
   new.leaf_hash := runproof_hash('\\x00', new.record);
   new.link := runproof_link(repeat('0', 64), new.leaf_hash);
   new.status := 'running';
@@ -183,87 +206,153 @@ begin
   new.merkle_root := null;
   new.metadata_commitment := null;
   -- A trace without a lease could stay open for ever: one that brought none has one that is over.
-  insert into aos_trace_leases (trace_id, holder, expires_at) values (new.trace_id, '', clock_timestamp())
+  insert into aos_trace_leases (trace_id, tenant_id, run_id, capture, holder, expires_at, link, peaks)
+    values (new.trace_id, new.tenant_id, new.run_id, new.capture, '', clock_timestamp(), new.link, array[decode(new.leaf_hash, 'hex')])
     on conflict (trace_id) do nothing;
+  perform from aos_trace_leases l
+    where l.trace_id = new.trace_id and l.tenant_id = new.tenant_id and l.run_id = new.run_id and l.capture = new.capture
+      and l.next_index = 0 and l.link = new.link and l.peaks = array[decode(new.leaf_hash, 'hex')] and l.open_intents = '{}';
+  if not found then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: the lease of trace % is another trace''s', new.trace_id using errcode = 'S6001';
+  end if;
   insert into aos_log_queue (kind, digest, trace_id) values (1, new.link, new.trace_id);
-  -- A run that was stored with other words is another: it stays queued, and claims nothing of this trace.
-  update runs set status = 'running', trace_id = new.trace_id, started_at = clock_timestamp()
-    where tenant_id = new.tenant_id and run_id = new.run_id and status = 'queued'
-      and agent_id is not distinct from new.agent_id and origin_system_id is not distinct from new.origin_system_id
-      and plan is not distinct from new.plan
-      and to_json(goal)::text is not distinct from runproof_goal(new.attributes);
+  insert into runs as known (tenant_id, run_id, trace_id, status, started_at)
+    values (new.tenant_id, new.run_id, new.trace_id, 'running', clock_timestamp())
+    on conflict (tenant_id, run_id) do update set status = 'running', trace_id = excluded.trace_id, started_at = excluded.started_at
+      where known.status = 'queued';
   return new;
 end
 $$`,
-    `create function runproof_guard_step_insert() returns trigger
+    // What a step's columns say, in canonical form: a record that is not this text says something else, or not so.
+    `create function runproof_step_record(s aos_trace_steps) returns text
+language sql stable
+as $$
+  select '{"attributes":' || coalesce('"' || s.attributes_commitment || '"', 'null')
+      || ',"cost_cents":' || runproof_number(s.cost_cents)
+      || ',"duration_ms":' || runproof_number(s.duration_ms)
+      || ',"idempotency_key":' || runproof_text(s.idempotency_key)
+      || ',"intent_index":' || coalesce(s.intent_index::text, 'null')
+      || ',"is_synthetic":' || case when s.is_synthetic then 'true' else 'false' end
+      || ',"level":"' || case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end
+      || '","outcome_category":' || runproof_text(s.outcome_category)
+      || ',"outcome_code":' || runproof_text(s.outcome_code)
+      || ',"outcome_data":' || coalesce('"' || s.outcome_data_commitment || '"', 'null')
+      || ',"params":' || coalesce('"' || s.params_commitment || '"', 'null')
+      || ',"parent_step_index":' || coalesce(s.parent_step_index::text, 'null')
+      || ',"replay_behavior":"' || s.replay_behavior
+      || '","retry_count":' || s.retry_count
+      || ',"skill_id":' || runproof_text(s.skill_id)
+      || ',"skill_name":' || runproof_text(s.skill_name)
+      || ',"source":"' || s.source
+      || '","started_at":' || runproof_time(s.started_at)
+      || ',"status":"' || s.status
+      || '","step_index":' || s.step_index
+      || ',"synthetic_scenario_id":' || runproof_text(s.synthetic_scenario_id)
+      || ',"timestamp":' || runproof_time(s."timestamp")
+      || ',"trace_id":' || runproof_text(s.trace_id)
+      || ',"type":"runproof/step@v1"}'
+$$`,
+    // Why a step is refused: asked only where one is.
+    `create function runproof_refuse_step(s aos_trace_steps) returns void
 language plpgsql set search_path from current as $$
 declare
-  r record;
-  t record;
+  l aos_trace_leases;
   previous text;
-  next_link text;
 begin
-  perform runproof_require_record(new.record, '${stepKeys}', 'runproof/step@v1');
-  select * into r from json_to_record(new.record::json) as x(
-    attributes text, cost_cents double precision, duration_ms double precision, idempotency_key text,
-    is_synthetic boolean, level text, outcome_category text, outcome_code text, outcome_data text, params text,
-    parent_step_index bigint, replay_behavior text, retry_count bigint, skill_id text, skill_name text, source text,
-    started_at timestamptz, status text, step_index bigint, synthetic_scenario_id text, "timestamp" timestamptz,
-    trace_id text);
-  perform runproof_lock_trace(r.trace_id);
-  select run_id, tenant_id, link, seal_record into t from aos_traces where trace_id = r.trace_id;
-  -- A lease can be put beside a sealed trace.
-  if t.seal_record is not null then
-    perform runproof_refuse_closed(r.trace_id);
+  select * into l from aos_trace_leases where trace_id = s.trace_id;
+  if not found then
+    perform runproof_refuse_closed(s.trace_id);
   end if;
-  if r.step_index = 0 then
-    previous := t.link;
+  if s.run_id is distinct from l.run_id or s.tenant_id is distinct from l.tenant_id then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: step % is of another run than trace %', s.step_index, s.trace_id
+      using errcode = 'S6001';
+  end if;
+  if s.level is distinct from (case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end)
+     or s.record is distinct from runproof_step_record(s) then
+    raise exception 'step % of trace % is not a canonical runproof/step@v1 record of its columns', s.step_index, s.trace_id
+      using errcode = 'S6006';
+  end if;
+  if s.parent_step_index < 0 or s.parent_step_index >= s.step_index then
+    raise exception 'parent_step_index % is not below step %', s.parent_step_index, s.step_index using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('params', s.params_commitment, s.params_salt, s.params) then
+    raise exception 'payload params of step % does not match its commitment', s.step_index using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('outcome_data', s.outcome_data_commitment, s.outcome_data_salt, s.outcome_data) then
+    raise exception 'payload outcome_data of step % does not match its commitment', s.step_index using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('attributes', s.attributes_commitment, s.attributes_salt, s.attributes) then
+    raise exception 'payload attributes of step % does not match its commitment', s.step_index using errcode = 'S6006';
+  end if;
+  if s.step_index = 0 then
+    select link into previous from aos_traces where trace_id = s.trace_id;
   else
-    select link into previous from aos_trace_steps where trace_id = r.trace_id and step_index = r.step_index - 1;
+    select link into previous from aos_trace_steps where trace_id = s.trace_id and step_index = s.step_index - 1;
   end if;
-  if previous is null or exists (select from aos_trace_steps where trace_id = r.trace_id and step_index = r.step_index) then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not the next', r.step_index, r.trace_id
+  if previous is null or s.step_index >= l.next_index or s.leaf_hash is distinct from runproof_hash('\\x00', s.record)
+     or s.link is distinct from runproof_link(previous, s.leaf_hash)
+     or s.step_index = l.next_index - 1 and s.link is distinct from l.link
+     or not exists (select from aos_trace_steps where trace_id = s.trace_id and step_index = l.next_index - 1) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not the next, or does not extend its previous link', s.step_index, s.trace_id
       using errcode = 'S6003';
   end if;
-  if r.parent_step_index < 0 or r.parent_step_index >= r.step_index then
-    raise exception 'parent_step_index % is not below step %', r.parent_step_index, r.step_index using errcode = 'S6006';
+  if s.status = 'intended' or s.intent_index is not null or l.capture = 'gated' then
+    raise exception 'step % of trace %, which is %, breaks the rules of intents and outcomes', s.step_index, s.trace_id, l.capture
+      using errcode = 'S6006';
   end if;
-  perform runproof_require_payload('params', r.params, new.params_salt, new.params);
-  perform runproof_require_payload('outcome_data', r.outcome_data, new.outcome_data_salt, new.outcome_data);
-  perform runproof_require_payload('attributes', r.attributes, new.attributes_salt, new.attributes);
-  new.leaf_hash := runproof_hash('\\x00', new.record);
-  next_link := runproof_link(previous, new.leaf_hash);
-  if new.link is not null and new.link <> next_link then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % does not extend its previous link', r.step_index, r.trace_id
-      using errcode = 'S6003';
+  raise exception 'step % of trace % is no runproof/step@v1 record: a value breaks the format''s rules', s.step_index, s.trace_id
+    using errcode = 'S6006';
+end
+$$`,
+    // Judges all steps of one statement at once, whoever wrote them: every condition must be true.
+    `create function runproof_judge_steps() returns trigger
+language plpgsql set search_path from current set enable_seqscan = off as $$
+declare
+  refused aos_trace_steps;
+begin
+  select s.* into refused
+  from added s
+  left join lateral (
+    select run_id, tenant_id, capture, next_index, link from aos_trace_leases where trace_id = s.trace_id limit 1
+  ) l on true
+  left join lateral (
+    select link from aos_trace_steps where trace_id = s.trace_id and step_index = s.step_index - 1 and s.step_index > 0
+    union all
+    select link from aos_traces where trace_id = s.trace_id and s.step_index = 0
+    limit 1
+  ) p on true
+  left join lateral (
+    select skill_id, skill_name from aos_trace_steps
+    where trace_id = s.trace_id and step_index = s.intent_index and status = 'intended' and s.intent_index is not null
+    limit 1
+  ) i on true
+  where (
+    s.run_id = l.run_id and s.tenant_id = l.tenant_id
+    and s.leaf_hash = runproof_hash('\\x00', s.record) and s.link = runproof_link(p.link, s.leaf_hash)
+    and (s.step_index = l.next_index - 1 and s.link = l.link
+         or s.step_index < l.next_index - 1
+            and exists (select from aos_trace_steps n where n.trace_id = s.trace_id and n.step_index = l.next_index - 1))
+    and s.record = runproof_step_record(s)
+    and s.level = case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end
+    and s.source in ('engine', 'external', 'replay') and s.replay_behavior in ('execute', 'skip', 'check')
+    and s.status in ('intended', 'success', 'failure', 'retry', 'skipped')
+    and s.retry_count between 0 and 9007199254740991
+    and (s.parent_step_index is null or s.parent_step_index >= 0 and s.parent_step_index < s.step_index)
+    and runproof_is_payload('params', s.params_commitment, s.params_salt, s.params)
+    and runproof_is_payload('outcome_data', s.outcome_data_commitment, s.outcome_data_salt, s.outcome_data)
+    and runproof_is_payload('attributes', s.attributes_commitment, s.attributes_salt, s.attributes)
+    and case
+      when s.status = 'intended' then l.capture = 'gated' and s.outcome_category = 'PENDING'
+        and num_nonnulls(s.intent_index, s.outcome_code, s.outcome_data_commitment, s.cost_cents, s.duration_ms) = 0
+      when s.intent_index is null then l.capture <> 'gated' or s.status = 'skipped'
+      else l.capture = 'gated' and s.status <> 'skipped' and s.intent_index < s.step_index and s.params_commitment is null
+        and i.skill_id = s.skill_id and i.skill_name = s.skill_name end
+  ) is not true
+  limit 1;
+  if found then
+    perform runproof_refuse_step(refused);
   end if;
-  new.link := next_link;
-  new.trace_id := r.trace_id;
-  new.step_index := r.step_index;
-  new.run_id := t.run_id;
-  new.tenant_id := t.tenant_id;
-  new.parent_step_index := r.parent_step_index;
-  new.skill_id := r.skill_id;
-  new.skill_name := r.skill_name;
-  new.source := r.source;
-  new.status := r.status;
-  new.level := r.level;
-  new.outcome_category := r.outcome_category;
-  new.outcome_code := r.outcome_code;
-  new.params_commitment := r.params;
-  new.outcome_data_commitment := r.outcome_data;
-  new.attributes_commitment := r.attributes;
-  new.cost_cents := r.cost_cents;
-  new.duration_ms := r.duration_ms;
-  new.started_at := r.started_at;
-  new.retry_count := r.retry_count;
-  new.replay_behavior := r.replay_behavior;
-  new.idempotency_key := r.idempotency_key;
-  new."timestamp" := r."timestamp";
-  new.is_synthetic := r.is_synthetic;
-  new.synthetic_scenario_id := r.synthetic_scenario_id;
-  new.erased_at := null;
-  return new;
+  return null;
 end
 $$`,
     // An erasure, archival or deletion is allowed only beside its EVENT, queued by the same transaction.
@@ -324,33 +413,28 @@ begin
   return new;
 end
 $$`,
+    `create function runproof_seal_record(t aos_traces) returns text
+language sql stable set search_path from current as $$
+  select concat(
+    '{"chain_head":', runproof_text(t.chain_head), ',"completed_at":', runproof_time(t.completed_at),
+    ',"merkle_root":', runproof_text(t.merkle_root), ',"metadata":', runproof_text(t.metadata_commitment),
+    ',"reason":', runproof_text(t.reason), ',"sealed_at":', runproof_time(t.sealed_at),
+    ',"status":', runproof_text(t.status), ',"step_count":', t.step_count,
+    ',"trace_id":', runproof_text(t.trace_id), ',"type":"runproof/seal@v1"}')
+$$`,
     `create function runproof_guard_completion(old aos_traces, new aos_traces) returns aos_traces
 language plpgsql set search_path from current as $$
 declare
   r record;
-  head record;
   lease aos_trace_leases;
+  last_link text;
 begin
   lease := runproof_lock_trace(old.trace_id);
-  perform runproof_require_record(new.seal_record, '${sealKeys}', 'runproof/seal@v1');
   select * into r from json_to_record(new.seal_record::json) as x(
     chain_head text, completed_at timestamptz, merkle_root text, metadata text, reason text, sealed_at timestamptz,
     status text, step_count bigint, trace_id text);
-  perform runproof_require_payload('metadata', r.metadata, new.metadata_salt, new.metadata);
-  select count(*) as step_count,
-         coalesce((select link from aos_trace_steps where trace_id = old.trace_id order by step_index desc limit 1), old.link) as link
-    into head from aos_trace_steps where trace_id = old.trace_id;
   if r.status is null or r.status not in ('completed', 'failed', 'aborted') then
     raise exception 'a trace is not sealed as %', r.status using errcode = 'S6006';
-  end if;
-  -- A process whose lease is over may be dead, and what it left is not complete.
-  if r.status <> 'aborted' and lease.expires_at <= clock_timestamp() then
-    raise exception 'the lease of trace % is over: it can only be aborted', old.trace_id using errcode = 'S6005';
-  end if;
-  if r.trace_id is distinct from old.trace_id or r.step_count is distinct from head.step_count
-     or r.chain_head is distinct from head.link or r.merkle_root is distinct from runproof_trace_tree(old.trace_id) then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: the seal of trace % does not match its steps', old.trace_id
-      using errcode = 'S6003';
   end if;
   new.status := r.status;
   new.reason := r.reason;
@@ -360,7 +444,35 @@ begin
   new.chain_head := r.chain_head;
   new.merkle_root := r.merkle_root;
   new.metadata_commitment := r.metadata;
-  new.root_hash := runproof_link(head.link, runproof_hash('\\x00', new.seal_record));
+  if new.seal_record is distinct from runproof_seal_record(new) then
+    raise exception 'not a canonical runproof/seal@v1 record' using errcode = 'S6006';
+  end if;
+  if r.status <> 'completed' and r.reason is null then
+    raise exception 'a seal % says its reason', r.status using errcode = 'S6006';
+  end if;
+  if not runproof_is_payload('metadata', r.metadata, new.metadata_salt, new.metadata) then
+    raise exception 'payload metadata does not match its commitment' using errcode = 'S6006';
+  end if;
+  -- A process whose lease is over may be dead, and what it left is not complete.
+  if r.status <> 'aborted' and lease.expires_at <= clock_timestamp() then
+    raise exception 'the lease of trace % is over: it can only be aborted', old.trace_id using errcode = 'S6005';
+  end if;
+  if r.status <> 'aborted' and cardinality(lease.open_intents) > 0 then
+    raise exception 'trace % is not sealed as %: step % is an intent without an outcome', old.trace_id, r.status, lease.open_intents[1]
+      using errcode = 'S6006';
+  end if;
+  if lease.next_index = 0 then
+    last_link := old.link;
+  else
+    select link into last_link from aos_trace_steps where trace_id = old.trace_id and step_index = lease.next_index - 1;
+  end if;
+  if r.trace_id is distinct from old.trace_id or r.step_count is distinct from lease.next_index
+     or r.chain_head is distinct from lease.link or lease.link is distinct from last_link
+     or r.merkle_root is distinct from runproof_peaks_root(lease.peaks) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: the seal of trace % does not match its steps', old.trace_id
+      using errcode = 'S6003';
+  end if;
+  new.root_hash := runproof_link(lease.link, runproof_hash('\\x00', new.seal_record));
   delete from aos_trace_leases where trace_id = old.trace_id;
   insert into aos_log_queue (kind, digest, trace_id) values (2, new.root_hash, old.trace_id);
   update runs set status = case r.status when 'completed' then 'succeeded' else r.status end, completed_at = clock_timestamp()
@@ -425,7 +537,7 @@ language plpgsql set search_path from current as $$
 declare
   allowed runs := old;
 begin
-  if (old.status, new.status) in (('queued', 'running'), ('running', 'succeeded'), ('running', 'failed'), ('running', 'aborted')) then
+  if (old.status, new.status) in (('queued', 'running'), ('queued', 'aborted'), ('running', 'succeeded'), ('running', 'failed'), ('running', 'aborted')) then
     allowed.status := new.status;
     allowed.trace_id := coalesce(old.trace_id, new.trace_id);
     allowed.started_at := coalesce(old.started_at, new.started_at);
@@ -437,29 +549,43 @@ begin
   return new;
 end
 $$`,
+    // A run is queued, or begins with its trace, whose lease is there then.
     `create function runproof_guard_run_insert() returns trigger
 language plpgsql set search_path from current as $$
 begin
-  if new.status <> 'queued' or num_nonnulls(new.trace_id, new.started_at, new.completed_at) > 0 then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: run % starts queued', new.run_id using errcode = 'S6001';
+  if new.status = 'queued' and num_nonnulls(new.trace_id, new.started_at, new.completed_at) = 0 then
+    return new;
+  end if;
+  if new.status = 'running' and new.completed_at is null and exists (
+    select from aos_trace_leases l
+    where l.trace_id = new.trace_id and l.tenant_id = new.tenant_id and l.run_id = new.run_id and l.next_index = 0
+  ) then
+    return new;
+  end if;
+  raise exception 'S6_IMMUTABILITY_VIOLATION: run % starts queued, or with its trace', new.run_id using errcode = 'S6001';
+end
+$$`,
+    // A lease that lasts for years would keep a dead run open, a HEAD that is said to be there would keep the next one off,
+    // and one beside a trace that is there already would open it again.
+    `create function runproof_guard_lease_insert() returns trigger
+language plpgsql set search_path from current as $$
+begin
+  if new.expires_at > clock_timestamp() + interval '3660 seconds' or new.head_logged_at > clock_timestamp() + interval '60 seconds'
+     or new.next_index <> 0 or new.head_index <> 0
+     or exists (select from aos_traces where trace_id = new.trace_id) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: no lease of trace % so begins', new.trace_id using errcode = 'S6001';
   end if;
   return new;
 end
 $$`,
-    // A lease that lasts for years would keep a dead run open, and a HEAD that is said to be there would keep the next one off.
-    `create function runproof_guard_lease() returns trigger
+    `create function runproof_guard_lease_update() returns trigger
 language plpgsql set search_path from current as $$
-declare
-  before_head bigint := 0;
 begin
-  if tg_op = 'UPDATE' then
-    before_head := old.head_index;
-  end if;
-  if tg_op = 'UPDATE' and (new.trace_id is distinct from old.trace_id or new.holder is distinct from old.holder)
-     or new.expires_at > clock_timestamp() + interval '${LEASE_MS_MAX + CLOCK_GRACE_MS} milliseconds'
-     or new.head_logged_at > clock_timestamp() + interval '${CLOCK_GRACE_MS} milliseconds'
-     or new.head_index is distinct from before_head
-        and not exists (select from aos_trace_steps where trace_id = new.trace_id and step_index = new.head_index - 1) then
+  if (new.trace_id, new.tenant_id, new.run_id, new.capture, new.holder) is distinct from (old.trace_id, old.tenant_id, old.run_id, old.capture, old.holder)
+     or new.next_index < old.next_index
+     or new.expires_at > clock_timestamp() + interval '3660 seconds'
+     or new.head_logged_at > clock_timestamp() + interval '60 seconds'
+     or new.head_index is distinct from old.head_index and new.head_index is distinct from new.next_index then
     raise exception 'S6_IMMUTABILITY_VIOLATION: the lease of trace % is not so changed', new.trace_id using errcode = 'S6001';
   end if;
   return new;
@@ -511,38 +637,58 @@ $$`,
     `create trigger s6_change before update or delete on aos_log_queue for each row execute function runproof_guard_queue()`,
     `create trigger s6_insert before insert on aos_log_queue for each row execute function runproof_guard_queue_insert()`,
     `create trigger s6_insert before insert on aos_log_entries for each row execute function runproof_guard_entry_insert()`,
-    `create trigger s6_change before insert or update on aos_trace_leases for each row execute function runproof_guard_lease()`,
+    `create trigger s6_insert before insert on aos_trace_leases for each row execute function runproof_guard_lease_insert()`,
+    // An append changes none of these: it need not pay for the guard.
+    `create trigger s6_change before update on aos_trace_leases for each row
+when (old.trace_id is distinct from new.trace_id or old.tenant_id is distinct from new.tenant_id or old.run_id is distinct from new.run_id
+      or old.capture is distinct from new.capture or old.holder is distinct from new.holder
+      or old.expires_at is distinct from new.expires_at or old.head_index is distinct from new.head_index
+      or old.head_logged_at is distinct from new.head_logged_at or new.next_index < old.next_index)
+execute function runproof_guard_lease_update()`,
     `create trigger s6_insert before insert on runs for each row execute function runproof_guard_run_insert()`,
     `create trigger s6_insert before insert on aos_traces for each row execute function runproof_guard_trace_insert()`,
     `create trigger s6_update before update on aos_traces for each row execute function runproof_guard_trace_update()`,
     `create trigger s6_delete before delete on aos_traces for each row execute function runproof_guard_delete()`,
-    `create trigger s6_insert before insert on aos_trace_steps for each row execute function runproof_guard_step_insert()`,
+    `create trigger s6_insert after insert on aos_trace_steps referencing new table as added for each statement execute function runproof_judge_steps()`,
     `create trigger s6_update before update on aos_trace_steps for each row execute function runproof_guard_step_update()`,
     `create trigger s6_delete before delete on aos_trace_steps for each row execute function runproof_guard_delete()`,
     `create trigger s6_update before update on runs for each row execute function runproof_guard_run_update()`,
     `create trigger s6_delete before delete on runs for each row execute function runproof_refuse()`,
-    ...appendOnlyTables.map(
-      (table) =>
-        `create trigger s6_change before update or delete on ${table} for each row execute function runproof_refuse()`,
-    ),
-    ...guardedTables.map(
-      (table) =>
-        `create trigger s6_truncate before truncate on ${table} for each statement execute function runproof_refuse()`,
-    ),
-    ...["s6_insert", "s6_update", "s6_delete"].flatMap((trigger) =>
-      ["aos_traces", "aos_trace_steps"].map(
-        (table) => `alter table ${table} enable always trigger ${trigger}`,
-      ),
-    ),
-    ...["s6_insert", "s6_update", "s6_delete"].map(
-      (trigger) => `alter table runs enable always trigger ${trigger}`,
-    ),
-    ...["aos_trace_leases", "aos_log_queue", ...appendOnlyTables].map(
-      (table) => `alter table ${table} enable always trigger s6_change`,
-    ),
-    ...["aos_log_queue", "aos_log_entries"].map(
-      (table) => `alter table ${table} enable always trigger s6_insert`,
-    ),
-    ...guardedTables.map((table) => `alter table ${table} enable always trigger s6_truncate`),
+    `create trigger s6_change before update or delete on aos_log_entries for each row execute function runproof_refuse()`,
+    `create trigger s6_change before update or delete on aos_log_tiles for each row execute function runproof_refuse()`,
+    `create trigger s6_change before update or delete on aos_checkpoints for each row execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_traces for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_trace_steps for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_trace_leases for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on runs for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_log_queue for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_log_entries for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_log_tiles for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_checkpoints for each statement execute function runproof_refuse()`,
+    `alter table aos_traces enable always trigger s6_insert`,
+    `alter table aos_traces enable always trigger s6_update`,
+    `alter table aos_traces enable always trigger s6_delete`,
+    `alter table aos_traces enable always trigger s6_truncate`,
+    `alter table aos_trace_steps enable always trigger s6_insert`,
+    `alter table aos_trace_steps enable always trigger s6_update`,
+    `alter table aos_trace_steps enable always trigger s6_delete`,
+    `alter table aos_trace_steps enable always trigger s6_truncate`,
+    `alter table runs enable always trigger s6_insert`,
+    `alter table runs enable always trigger s6_update`,
+    `alter table runs enable always trigger s6_delete`,
+    `alter table runs enable always trigger s6_truncate`,
+    `alter table aos_trace_leases enable always trigger s6_insert`,
+    `alter table aos_trace_leases enable always trigger s6_change`,
+    `alter table aos_trace_leases enable always trigger s6_truncate`,
+    `alter table aos_log_queue enable always trigger s6_insert`,
+    `alter table aos_log_queue enable always trigger s6_change`,
+    `alter table aos_log_queue enable always trigger s6_truncate`,
+    `alter table aos_log_entries enable always trigger s6_insert`,
+    `alter table aos_log_entries enable always trigger s6_change`,
+    `alter table aos_log_entries enable always trigger s6_truncate`,
+    `alter table aos_log_tiles enable always trigger s6_change`,
+    `alter table aos_log_tiles enable always trigger s6_truncate`,
+    `alter table aos_checkpoints enable always trigger s6_change`,
+    `alter table aos_checkpoints enable always trigger s6_truncate`,
   ],
 };

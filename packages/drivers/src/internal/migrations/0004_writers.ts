@@ -1,42 +1,4 @@
-import { eventKeys, LEASE_MS_MAX } from "./0003_immutability.ts";
 import type { Migration } from "./Migration.ts";
-
-/**
- * An open trace puts its head in the log when this many steps came since the last, so that a cut tail shows:
- * few enough to lose little, many enough that the log stays small beside the steps.
- */
-export const HEAD_EVERY_STEPS = 1000;
-
-/** And when this long passed since the last, at its next step: a slow agent's run is covered within a minute. */
-export const HEAD_EVERY_MS = 60_000;
-
-/** Most log entries numbered in one transaction: some hundred milliseconds of holding the log's lock. */
-export const SEQUENCE_BATCH = 5000;
-
-/** Hashes in a full tile, by C2SP tlog-tiles. */
-const TILE_WIDTH = 256;
-
-const tables = [
-  "runs",
-  "aos_traces",
-  "aos_trace_steps",
-  "aos_trace_leases",
-  "aos_log_queue",
-  "aos_log_entries",
-  "aos_log_tiles",
-  "aos_checkpoints",
-];
-
-const granted = [
-  "runproof_store_run(text, text, text, text, text, text)",
-  "runproof_start_trace(text, text, text, text, text, text, bigint)",
-  "runproof_append_steps(text, text[], text[], text[], text[], text[], text[], text[], text[], bigint, text, text)",
-  "runproof_seal_trace(text, text[], text, text, bigint, text, text)",
-  "runproof_renew_lease(text, text, bigint)",
-  "runproof_sequence_log()",
-  "runproof_store_checkpoint(text, bigint, text, text)",
-  "runproof_log_event(text)",
-];
 
 /** The functions through which the application's role writes. It owns nothing and holds no right to change a table. */
 export const migration: Migration = {
@@ -50,38 +12,55 @@ begin
   raise exception '% did not reach the table: something in the database takes rows away', what using errcode = 'data_corrupted';
 end
 $$`,
+    // A record must be one flat object with exactly its keys, in canonical order, and no white space between tokens.
+    `create function runproof_require_record(record text, keys text, type text) returns void
+language plpgsql immutable as $$
+declare
+  found_keys text;
+  rebuilt text;
+  found_type text;
+begin
+  select string_agg(key, ','), '{' || string_agg('"' || key || '":' || value, ',') || '}', max(value::text) filter (where key = 'type')
+    into found_keys, rebuilt, found_type
+    from json_each(record::json);
+  if found_keys is distinct from keys or rebuilt is distinct from record or found_type is distinct from to_json(type)::text then
+    raise exception 'not a canonical % record: keys are %', type, found_keys using errcode = 'S6006';
+  end if;
+end
+$$`,
     `create function runproof_lease_length(p_lease_ms bigint) returns interval
 language plpgsql immutable as $$
 begin
-  if p_lease_ms is null or p_lease_ms not between 0 and ${LEASE_MS_MAX} then
-    raise exception 'a lease lasts from 0 to ${LEASE_MS_MAX} ms, not %', p_lease_ms using errcode = 'invalid_parameter_value';
+  if p_lease_ms is null or p_lease_ms not between 0 and 3600000 then
+    raise exception 'a lease lasts from 0 to 3600000 ms, not %', p_lease_ms using errcode = 'invalid_parameter_value';
   end if;
   return p_lease_ms * interval '1 millisecond';
 end
 $$`,
-    // Whoever can call these functions could otherwise add to the runs of others, or end them.
-    `create function runproof_require_holder(lease aos_trace_leases, p_holder text) returns void
-language plpgsql set search_path from current as $$
-begin
-  if p_holder is distinct from lease.holder then
-    raise exception 'the lease of trace % is held by another', lease.trace_id using errcode = 'S6005';
-  end if;
-end
-$$`,
-    `create function runproof_store_run(
-  p_tenant_id text, p_run_id text, p_agent_id text, p_origin_system_id text, p_goal text, p_plan text
-) returns void
-language sql security definer set search_path from current as $$
-  insert into runs (tenant_id, run_id, agent_id, origin_system_id, goal, plan)
-  values (p_tenant_id, p_run_id, p_agent_id, p_origin_system_id, p_goal, p_plan)
-$$`,
+    // What is kept of a holder: whoever reads it can't pass for it.
+    `create function runproof_holder(secret text) returns text
+language sql stable parallel safe
+as $$ select encode(sha256(convert_to(secret, 'UTF8')), 'hex') $$`,
+    // Starts a trace with its lease. Sent again by the same holder, it answers the same: the first answer may have been lost.
     `create function runproof_start_trace(
   p_record text, p_plan text, p_plan_salt text, p_attributes text, p_attributes_salt text, p_holder text, p_lease_ms bigint
 ) returns table (trace_id text, link text)
 language plpgsql security definer set search_path from current as $$
+declare
+  r record;
+  leaf text := runproof_hash('\\x00', p_record);
 begin
-  insert into aos_trace_leases (trace_id, holder, expires_at)
-  values (p_record::json ->> 'trace_id', p_holder, clock_timestamp() + runproof_lease_length(p_lease_ms));
+  select * into r from json_to_record(p_record::json) as x(trace_id text, run_id text, tenant_id text, capture text);
+  select t.trace_id, t.link into trace_id, link
+    from aos_traces t join aos_trace_leases l on l.trace_id = t.trace_id
+    where t.trace_id = r.trace_id and t.leaf_hash = leaf and l.holder = runproof_holder(p_holder);
+  if found then
+    return next;
+    return;
+  end if;
+  insert into aos_trace_leases (trace_id, tenant_id, run_id, capture, holder, expires_at, link, peaks)
+  values (r.trace_id, r.tenant_id, r.run_id, r.capture, runproof_holder(p_holder), clock_timestamp() + runproof_lease_length(p_lease_ms),
+          runproof_link(repeat('0', 64), leaf), array[decode(leaf, 'hex')]);
   insert into aos_traces as t (record, plan, plan_salt, attributes, attributes_salt)
     values (p_record, p_plan, p_plan_salt, p_attributes, p_attributes_salt)
     returning t.trace_id, t.link into trace_id, link;
@@ -91,72 +70,205 @@ begin
   return next;
 end
 $$`,
-    // The next index is put into each record here, inside the lock: writers on one trace neither fork nor retry.
-    `create function runproof_append_steps(
-  p_trace_id text, p_before text[], p_after text[],
+    // One step of each of many traces, in one statement: the head in each lease moves where holder, index and time allow it,
+    // and what did not move is not stored and not answered. Why not, runproof_explain_append says.
+    `create function runproof_append_step(
+  p_trace_id text[], p_holder text[], p_step_index bigint[], p_record text[],
   p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
-  p_attributes text[], p_attributes_salt text[], p_expected_index bigint, p_expected_link text, p_holder text
-) returns table (first_index bigint, previous_link text, link text)
-language plpgsql security definer set search_path from current as $$
+  p_attributes text[], p_attributes_salt text[], p_head_steps bigint, p_head_ms bigint
+) returns table (ordinal bigint, link text)
+language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+declare
+  head_age interval := least(p_head_ms, 60000) * interval '1 millisecond';
+begin
+  return query
+  with item as materialized (
+    select u.*, runproof_hash('\\x00', u.record) as leaf, r.*
+    from unnest(p_trace_id, p_holder, p_step_index, p_record, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
+      with ordinality as u(of_trace, holder, at_index, record, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
+    lateral json_to_record(u.record::json) as r(
+    attributes text, cost_cents double precision, duration_ms double precision, idempotency_key text, intent_index bigint,
+    is_synthetic boolean, level text, outcome_category text, outcome_code text, outcome_data text, params text,
+    parent_step_index bigint, replay_behavior text, retry_count bigint, skill_id text, skill_name text, source text,
+    started_at timestamptz, status text, step_index bigint, synthetic_scenario_id text, "timestamp" timestamptz,
+    trace_id text)
+    where r.trace_id = u.of_trace and r.step_index = u.at_index
+  ), moved as (
+    update aos_trace_leases l set
+      next_index = l.next_index + 1,
+      link = runproof_link(l.link, i.leaf),
+      peaks = runproof_push_leaf(l.peaks, l.next_index + 1, decode(i.leaf, 'hex')),
+      open_intents = case when i.status = 'intended' then l.open_intents || i.step_index
+                          when i.intent_index is null then l.open_intents
+                          else array_remove(l.open_intents, i.intent_index) end,
+      head_index = case when l.next_index + 1 - l.head_index >= least(p_head_steps, 1000) or clock_timestamp() - l.head_logged_at >= head_age
+                        then l.next_index + 1 else l.head_index end,
+      head_logged_at = case when l.next_index + 1 - l.head_index >= least(p_head_steps, 1000) or clock_timestamp() - l.head_logged_at >= head_age
+                            then clock_timestamp() else l.head_logged_at end
+    from item i
+    where l.trace_id = i.of_trace and l.holder = runproof_holder(i.holder) and l.next_index = i.at_index
+      and l.expires_at > clock_timestamp() and (i.intent_index is null or i.intent_index = any(l.open_intents))
+    returning i.place, l.tenant_id, l.run_id, l.link, l.trace_id, l.head_index = l.next_index as is_head
+  ), stored as (
+    insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
+      outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
+      started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+    select i.trace_id, i.step_index, m.run_id, m.tenant_id, i.parent_step_index, i.intent_index, i.skill_id, i.skill_name, i.source, i.status, i.level,
+      i.outcome_category, i.outcome_code, i.params, i.outcome_data, i.attributes, i.cost_cents, i.duration_ms,
+      i.started_at, i.retry_count, i.replay_behavior, i.idempotency_key, i."timestamp", i.is_synthetic, i.synthetic_scenario_id, i.record, i.leaf, m.link,
+      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt
+    from moved m join item i on i.place = m.place
+    returning aos_trace_steps.trace_id, aos_trace_steps.step_index
+  ), headed as (
+    insert into aos_log_queue (kind, digest, trace_id) select 3, m.link, m.trace_id from moved m where m.is_head
+  )
+  select m.place, m.link from moved m join stored s on s.trace_id = m.trace_id;
+end
+$$`,
+    // Many steps of one trace, in order, all or none; the link after the last, or no row where the trace does not take them.
+    `create function runproof_append_steps(
+  p_trace_id text, p_holder text, p_first_index bigint, p_record text[],
+  p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
+  p_attributes text[], p_attributes_salt text[], p_head_steps bigint, p_head_ms bigint
+) returns table (link text)
+language plpgsql security definer set search_path from current set enable_seqscan = off as $$
 declare
   lease aos_trace_leases;
+  step record;
+  leaves text[] := '{}';
+  links text[] := '{}';
   stored bigint;
+  is_head boolean;
 begin
-  lease := runproof_lock_trace(p_trace_id);
-  perform runproof_require_holder(lease, p_holder);
-  select s.step_index + 1, s.link into first_index, previous_link
-    from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
+  select * into lease from aos_trace_leases l
+    where l.trace_id = p_trace_id and l.holder = runproof_holder(p_holder) and l.next_index = p_first_index
+      and l.expires_at > clock_timestamp()
+    for update;
   if not found then
-    select 0, t.link into first_index, previous_link from aos_traces t where t.trace_id = p_trace_id;
+    return;
   end if;
-  if p_expected_index <> first_index or p_expected_link <> previous_link then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: the next step of trace % is %, after link %', p_trace_id, first_index, previous_link
+  for step in
+    select runproof_hash('\\x00', record) as leaf,
+           case when lease.capture = 'gated' then record::json ->> 'status' end as status,
+           case when lease.capture = 'gated' then (record::json ->> 'intent_index')::bigint end as intent_index
+    from unnest(p_record) with ordinality as u(record, place) order by place
+  loop
+    if step.status = 'intended' then
+      lease.open_intents := lease.open_intents || lease.next_index;
+    elsif step.intent_index is not null then
+      if step.intent_index <> all(lease.open_intents) then
+        raise exception 'step % of trace % answers no open intent', lease.next_index, p_trace_id using errcode = 'S6006';
+      end if;
+      lease.open_intents := array_remove(lease.open_intents, step.intent_index);
+    end if;
+    lease.link := runproof_link(lease.link, step.leaf);
+    lease.next_index := lease.next_index + 1;
+    lease.peaks := runproof_push_leaf(lease.peaks, lease.next_index, decode(step.leaf, 'hex'));
+    leaves := leaves || step.leaf;
+    links := links || lease.link;
+  end loop;
+  is_head := lease.next_index - lease.head_index >= least(p_head_steps, 1000)
+             or clock_timestamp() - lease.head_logged_at >= least(p_head_ms, 60000) * interval '1 millisecond';
+  update aos_trace_leases l set next_index = lease.next_index, link = lease.link, peaks = lease.peaks, open_intents = lease.open_intents,
+      head_index = case when is_head then lease.next_index else l.head_index end,
+      head_logged_at = case when is_head then clock_timestamp() else l.head_logged_at end
+    where l.trace_id = p_trace_id;
+  insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
+      outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
+      started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+  select r.trace_id, r.step_index, lease.run_id, lease.tenant_id, r.parent_step_index, r.intent_index, r.skill_id, r.skill_name, r.source, r.status, r.level,
+      r.outcome_category, r.outcome_code, r.params, r.outcome_data, r.attributes, r.cost_cents, r.duration_ms,
+      r.started_at, r.retry_count, r.replay_behavior, r.idempotency_key, r."timestamp", r.is_synthetic, r.synthetic_scenario_id, i.record, i.leaf, i.link,
+      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt
+  from unnest(p_record, leaves, links, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
+    with ordinality as i(record, leaf, link, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
+  lateral json_to_record(i.record::json) as r(
+    attributes text, cost_cents double precision, duration_ms double precision, idempotency_key text, intent_index bigint,
+    is_synthetic boolean, level text, outcome_category text, outcome_code text, outcome_data text, params text,
+    parent_step_index bigint, replay_behavior text, retry_count bigint, skill_id text, skill_name text, source text,
+    started_at timestamptz, status text, step_index bigint, synthetic_scenario_id text, "timestamp" timestamptz,
+    trace_id text)
+  where r.trace_id = p_trace_id and r.step_index = p_first_index + i.place - 1
+  order by i.place;
+  get diagnostics stored = row_count;
+  if stored <> cardinality(p_record) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: % of % records are not the next of trace %', cardinality(p_record) - stored, cardinality(p_record), p_trace_id
       using errcode = 'S6003';
   end if;
-  insert into aos_trace_steps (record, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
-  select before_index || (first_index + ordinal - 1) || after_index, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt
-  from unnest(p_before, p_after, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
-    with ordinality as step(before_index, after_index, params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, ordinal)
-  order by ordinal;
-  get diagnostics stored = row_count;
-  if stored <> cardinality(p_before) then
-    perform runproof_refuse_lost(cardinality(p_before) - stored || ' steps');
+  if is_head then
+    insert into aos_log_queue (kind, digest, trace_id) values (3, lease.link, p_trace_id);
   end if;
-  select s.link into link from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
-  if first_index + cardinality(p_before) - lease.head_index >= ${HEAD_EVERY_STEPS}
-     or clock_timestamp() - lease.head_logged_at >= interval '${HEAD_EVERY_MS} milliseconds' then
-    insert into aos_log_queue (kind, digest, trace_id) values (3, link, p_trace_id);
-    update aos_trace_leases l set head_index = first_index + cardinality(p_before), head_logged_at = clock_timestamp()
-      where l.trace_id = p_trace_id;
-  end if;
+  link := lease.link;
   return next;
 end
 $$`,
+    // Why an append was not answered: the link where the very step is there already, for an answer may have been lost.
+    `create function runproof_explain_append(p_trace_id text, p_holder text, p_step_index bigint, p_leaf_hash text) returns text
+language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+declare
+  lease aos_trace_leases;
+  recorded text;
+begin
+  select link into recorded from aos_trace_steps
+    where trace_id = p_trace_id and step_index = p_step_index and leaf_hash = p_leaf_hash;
+  if found then
+    return recorded;
+  end if;
+  select * into lease from aos_trace_leases where trace_id = p_trace_id;
+  if not found then
+    perform runproof_refuse_closed(p_trace_id);
+  end if;
+  if lease.holder <> runproof_holder(p_holder) then
+    raise exception 'the lease of trace % is held by another', p_trace_id using errcode = 'S6005';
+  end if;
+  if lease.expires_at <= clock_timestamp() then
+    raise exception 'the lease of trace % is over', p_trace_id using errcode = 'S6005';
+  end if;
+  if lease.next_index <> p_step_index then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: the next step of trace % is %, after link %', p_trace_id, lease.next_index, lease.link
+      using errcode = 'S6003';
+  end if;
+  raise exception 'step % of trace % says another trace or index, or answers no open intent', p_step_index, p_trace_id
+    using errcode = 'S6006';
+end
+$$`,
+    // Where an open trace stands, for a process that goes on with it.
+    `create function runproof_read_head(p_trace_id text) returns table (next_index bigint, link text)
+language sql stable security definer set search_path from current as $$
+  select next_index, link from aos_trace_leases where trace_id = p_trace_id
+$$`,
     // Once the lease is over anybody may abort; until then the seal is its holder's.
     // Count, head and tree root are put into the seal here, inside the lock: a step is counted or refused.
+    // Sent again, the same seal is answered the same.
     `create function runproof_seal_trace(
-  p_trace_id text, p_parts text[], p_metadata text, p_metadata_salt text,
-  p_expected_count bigint, p_expected_head text, p_holder text
+  p_trace_id text, p_holder text, p_parts text[], p_metadata text, p_metadata_salt text, p_expected_count bigint, p_expected_head text
 ) returns table (seal_record text, step_count bigint, chain_head text, merkle_root text, root_hash text)
 language plpgsql security definer set search_path from current as $$
 declare
   lease aos_trace_leases;
 begin
+  select t.seal_record, t.step_count, t.chain_head, t.merkle_root, t.root_hash
+    into seal_record, step_count, chain_head, merkle_root, root_hash
+    from aos_traces t where t.trace_id = p_trace_id and t.seal_record is not null;
+  if found and seal_record = p_parts[1] || chain_head || p_parts[2] || merkle_root || p_parts[3] || step_count || p_parts[4] then
+    return next;
+    return;
+  end if;
   lease := runproof_lock_trace(p_trace_id);
-  if lease.expires_at > clock_timestamp() then
-    perform runproof_require_holder(lease, p_holder);
+  if lease.expires_at > clock_timestamp() and (p_holder is null or lease.holder <> runproof_holder(p_holder)) then
+    raise exception 'the lease of trace % is held by another', p_trace_id using errcode = 'S6005';
   end if;
-  select s.step_index + 1, s.link into step_count, chain_head
-    from aos_trace_steps s where s.trace_id = p_trace_id order by s.step_index desc limit 1;
-  if not found then
-    select 0, t.link into step_count, chain_head from aos_traces t where t.trace_id = p_trace_id;
-  end if;
-  if p_expected_count <> step_count or p_expected_head <> chain_head then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % has % steps and head %', p_trace_id, step_count, chain_head
+  if p_expected_count <> lease.next_index or p_expected_head <> lease.link then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % has % steps and head %', p_trace_id, lease.next_index, lease.link
       using errcode = 'S6003';
   end if;
-  merkle_root := runproof_trace_tree(p_trace_id);
+  step_count := lease.next_index;
+  chain_head := lease.link;
+  merkle_root := runproof_peaks_root(lease.peaks);
   seal_record := p_parts[1] || chain_head || p_parts[2] || merkle_root || p_parts[3] || step_count || p_parts[4];
+  root_hash := null;
   update aos_traces t set seal_record = runproof_seal_trace.seal_record, metadata = p_metadata, metadata_salt = p_metadata_salt
     where t.trace_id = p_trace_id
     returning t.root_hash into root_hash;
@@ -166,19 +278,24 @@ begin
   return next;
 end
 $$`,
-    `create function runproof_renew_lease(p_trace_id text, p_holder text, p_lease_ms bigint) returns boolean
-language plpgsql security definer set search_path from current as $$
-begin
-  -- One that is over stays over: its run may have been told lost already.
-  update aos_trace_leases set expires_at = clock_timestamp() + runproof_lease_length(p_lease_ms)
-    where trace_id = p_trace_id and holder = p_holder and expires_at > clock_timestamp();
-  return found;
-end
+    // Gives leases that much time from now; answers those that it could not.
+    `create function runproof_renew_leases(p_trace_id text[], p_holder text[], p_lease_ms bigint[]) returns table (lost_trace_id text)
+language sql security definer set search_path from current as $$
+  with asked as (
+    select * from unnest(p_trace_id, p_holder, p_lease_ms) as u(trace_id, holder, lease_ms)
+  ), renewed as (
+    -- One that is over stays over: its run may have been told lost already.
+    update aos_trace_leases l set expires_at = clock_timestamp() + runproof_lease_length(a.lease_ms)
+      from asked a
+      where l.trace_id = a.trace_id and l.holder = runproof_holder(a.holder) and l.expires_at > clock_timestamp()
+      returning l.trace_id
+  )
+  select trace_id from asked where trace_id not in (select trace_id from renewed)
 $$`,
     `create function runproof_queue_event(p_record text) returns void
 language plpgsql set search_path from current as $$
 begin
-  perform runproof_require_record(p_record, '${eventKeys}', 'runproof/event@v1');
+  perform runproof_require_record(p_record, 'actor,detail,event,occurred_at,reason,trace_id,type', 'runproof/event@v1');
   insert into aos_log_queue (kind, digest, trace_id, event_record)
   values (4, runproof_hash('\\x00', p_record), p_record::json ->> 'trace_id', p_record);
 end
@@ -210,7 +327,7 @@ end
 $$`,
     // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
     // Its plans are kept for a session, which may have begun when the tables were empty: never by reading all of them.
-    `create function runproof_sequence_log() returns bigint
+    `create function runproof_sequence_log(p_batch bigint) returns bigint
 language plpgsql security definer set search_path from current set enable_seqscan = off as $$
 declare
   size bigint;
@@ -225,7 +342,7 @@ begin
   end if;
   select coalesce(max(log_index) + 1, 0) into size from aos_log_entries;
   select array_agg(queue_id) into taken
-    from (select queue_id from aos_log_queue order by queue_id limit ${SEQUENCE_BATCH}) as oldest;
+    from (select queue_id from aos_log_queue order by queue_id limit least(p_batch, 5000)) as oldest;
   insert into aos_log_entries (log_index, kind, digest, trace_id, event_record, queued_at)
   select size + row_number() over (order by queue_id) - 1, kind, digest, trace_id, event_record, queued_at
   from aos_log_queue where queue_id = any(taken);
@@ -234,14 +351,14 @@ begin
   available := size + numbered;
   for tile_level in 0..7 loop
     select coalesce(max(t.tile_index) + 1, 0) into next_tile from aos_log_tiles t where t.level = tile_level;
-    exit when (next_tile + 1) * ${TILE_WIDTH} > available;
-    while (next_tile + 1) * ${TILE_WIDTH} <= available loop
+    exit when (next_tile + 1) * 256 > available;
+    while (next_tile + 1) * 256 <= available loop
       if tile_level = 0 then
         select array_agg(sha256('\\x00'::bytea || set_byte('\\x00', 0, kind) || decode(digest, 'hex')) order by log_index) into hashes
-          from aos_log_entries where log_index >= next_tile * ${TILE_WIDTH} and log_index < (next_tile + 1) * ${TILE_WIDTH};
+          from aos_log_entries where log_index >= next_tile * 256 and log_index < (next_tile + 1) * 256;
       else
         select array_agg(t.root order by t.tile_index) into hashes from aos_log_tiles t
-          where t.level = tile_level - 1 and t.tile_index >= next_tile * ${TILE_WIDTH} and t.tile_index < (next_tile + 1) * ${TILE_WIDTH};
+          where t.level = tile_level - 1 and t.tile_index >= next_tile * 256 and t.tile_index < (next_tile + 1) * 256;
       end if;
       insert into aos_log_tiles (level, tile_index, hashes, root)
       values (tile_level, next_tile, (select string_agg(hash, ''::bytea order by ordinal) from unnest(hashes) with ordinality as each(hash, ordinal)),
@@ -295,13 +412,32 @@ begin
   execute format('revoke create on schema %I from public', current_schema());
 end
 $$`,
-    ...tables.map((table) => `revoke all on ${table} from public`),
-    // Who reads a holder could pass for it.
-    ...tables.map((table) =>
-      table === "aos_trace_leases"
-        ? `grant select (trace_id, expires_at, head_index, head_logged_at) on ${table} to runproof_app`
-        : `grant select on ${table} to runproof_app`,
-    ),
-    ...granted.map((signature) => `grant execute on function ${signature} to runproof_app`),
+    `revoke all on runs from public`,
+    `revoke all on aos_traces from public`,
+    `revoke all on aos_trace_steps from public`,
+    `revoke all on aos_trace_leases from public`,
+    `revoke all on aos_log_queue from public`,
+    `revoke all on aos_log_entries from public`,
+    `revoke all on aos_log_tiles from public`,
+    `revoke all on aos_checkpoints from public`,
+    `grant select on runs to runproof_app`,
+    `grant select on aos_traces to runproof_app`,
+    `grant select on aos_trace_steps to runproof_app`,
+    // Not the holder: nobody needs to compare it but the functions.
+    `grant select (trace_id, tenant_id, run_id, capture, expires_at, next_index, link, peaks, open_intents, head_index, head_logged_at) on aos_trace_leases to runproof_app`,
+    `grant select on aos_log_queue to runproof_app`,
+    `grant select on aos_log_entries to runproof_app`,
+    `grant select on aos_log_tiles to runproof_app`,
+    `grant select on aos_checkpoints to runproof_app`,
+    `grant execute on function runproof_start_trace(text, text, text, text, text, text, bigint) to runproof_app`,
+    `grant execute on function runproof_append_step(text[], text[], bigint[], text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
+    `grant execute on function runproof_append_steps(text, text, bigint, text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
+    `grant execute on function runproof_explain_append(text, text, bigint, text) to runproof_app`,
+    `grant execute on function runproof_read_head(text) to runproof_app`,
+    `grant execute on function runproof_seal_trace(text, text, text[], text, text, bigint, text) to runproof_app`,
+    `grant execute on function runproof_renew_leases(text[], text[], bigint[]) to runproof_app`,
+    `grant execute on function runproof_sequence_log(bigint) to runproof_app`,
+    `grant execute on function runproof_store_checkpoint(text, bigint, text, text) to runproof_app`,
+    `grant execute on function runproof_log_event(text) to runproof_app`,
   ],
 };

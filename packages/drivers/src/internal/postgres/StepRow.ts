@@ -3,7 +3,7 @@ import { timeText } from "./timeText.ts";
 
 /** The columns of `aos_trace_steps` as a verifier needs them: times as text, for a Date would lose the microseconds. */
 export const stepColumns = `
-           trace_id, step_index, run_id, tenant_id, parent_step_index, skill_id, skill_name, source, status, level,
+           trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
            outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment,
            cost_cents, duration_ms,
            ${timeText("started_at")} as started_at,
@@ -21,6 +21,7 @@ export interface StepRow {
   readonly run_id: string;
   readonly tenant_id: string;
   readonly parent_step_index: bigint | null;
+  readonly intent_index: bigint | null;
   readonly skill_id: string;
   readonly skill_name: string;
   readonly source: string;
@@ -66,6 +67,7 @@ export const storedStep = (row: StepRow): StoredStep => ({
     run_id: row.run_id,
     tenant_id: row.tenant_id,
     parent_step_index: integer(row.parent_step_index),
+    intent_index: integer(row.intent_index),
     skill_id: row.skill_id,
     skill_name: row.skill_name,
     source: row.source,

@@ -8,7 +8,7 @@ export const traceColumns = `
            ${timeText("created_at")} as created_at,
            plan_commitment, attributes_commitment, seed,
            ${timeText("frozen_timestamp")} as frozen_timestamp,
-           is_synthetic, synthetic_scenario_id, redaction,
+           is_synthetic, synthetic_scenario_id, redaction, capture,
            record, leaf_hash, link, plan, plan_salt, attributes, attributes_salt,
            status, reason,
            ${timeText("completed_at")} as completed_at,
@@ -36,6 +36,7 @@ export interface TraceRow {
   readonly is_synthetic: boolean;
   readonly synthetic_scenario_id: string | null;
   readonly redaction: string | null;
+  readonly capture: string;
   readonly record: string;
   readonly leaf_hash: string;
   readonly link: string;
@@ -90,6 +91,7 @@ const storedTrace = (row: TraceRow): StoredTrace => ({
     is_synthetic: row.is_synthetic,
     synthetic_scenario_id: row.synthetic_scenario_id,
     redaction: row.redaction,
+    capture: row.capture,
   },
   payloads: {
     plan: { salt: row.plan_salt, text: row.plan },

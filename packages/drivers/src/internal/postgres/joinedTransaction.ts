@@ -4,14 +4,23 @@ import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import type { Database } from "../../Database.ts";
 
 /** The transaction in which writes are meant to stand or fall together: one that `joined` opened, and none inside it. */
 const Joined = Context.Reference<unknown>("@runproof/drivers/joinedTransaction", {
   defaultValue: () => null,
 });
 
-const openTransaction = (sql: SqlClient): Effect.Effect<unknown> =>
-  Effect.map(Effect.serviceOption(sql.transactionService), Option.getOrNull);
+/** The clients of one database: what writes, and what reads, which may be one. */
+type Clients = Pick<Database["Service"], "sql" | "write">;
+
+const transactionOf = (client: SqlClient): Effect.Effect<unknown> =>
+  Effect.map(Effect.serviceOption(client.transactionService), Option.getOrNull);
+
+const openTransaction = ({ sql, write }: Clients): Effect.Effect<unknown> =>
+  Effect.flatMap(transactionOf(write), (open) =>
+    open === null && sql !== write ? transactionOf(sql) : Effect.succeed(open),
+  );
 
 const takenBack = () =>
   new InvalidInput({
@@ -21,30 +30,31 @@ const takenBack = () =>
   });
 
 /** Fails in any transaction of `sql`: what is acknowledged there is not durable, and may never be. */
-export const outsideTransactions = (sql: SqlClient): Effect.Effect<void, InvalidInput> =>
-  Effect.flatMap(openTransaction(sql), (open) =>
+export const outsideTransactions = (clients: Clients): Effect.Effect<void, InvalidInput> =>
+  Effect.flatMap(openTransaction(clients), (open) =>
     open === null ? Effect.void : Effect.fail(takenBack()),
   );
 
 /** Refuses a write that would join a transaction which does not mean it to. */
 export const unlessForeign =
-  (sql: SqlClient) =>
+  (clients: Clients) =>
   <A, E, R>(write: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidInput, R> =>
     Effect.gen(function* () {
-      const open = yield* openTransaction(sql);
+      const open = yield* openTransaction(clients);
       if (open !== null && open !== (yield* Joined)) return yield* takenBack();
       return yield* write;
     });
 
 /** Runs `effect` in one transaction that the writes inside join. In one that is foreign to them they stay refused. */
 export const joined = <A, E, R>(
-  sql: SqlClient,
+  clients: Clients,
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.gen(function* () {
-    const outer = yield* openTransaction(sql);
-    if (outer !== null && outer !== (yield* Joined)) return yield* sql.withTransaction(effect);
-    return yield* sql.withTransaction(
-      Effect.flatMap(openTransaction(sql), (own) => Effect.provideService(effect, Joined, own)),
+    const { write } = clients;
+    const outer = yield* openTransaction(clients);
+    if (outer !== null && outer !== (yield* Joined)) return yield* write.withTransaction(effect);
+    return yield* write.withTransaction(
+      Effect.flatMap(transactionOf(write), (own) => Effect.provideService(effect, Joined, own)),
     );
   });

@@ -1,4 +1,6 @@
+import { isHashHex } from "@runproof/proof/Hash";
 import { LogEntryKind } from "@runproof/proof/LogEntry";
+import { nodeHash } from "@runproof/proof/MerkleTree";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
@@ -10,26 +12,23 @@ interface AuditedRow extends TraceRow {
   readonly has_run: boolean;
   readonly run_trace_id: string | null;
   readonly run_status: string | null;
-  readonly run_agent_id: string | null;
-  readonly run_origin_system_id: string | null;
-  readonly has_plan_of_trace: boolean;
-  readonly run_goal: string | null;
-  readonly is_goal_too_long: boolean;
   readonly has_lease: boolean;
   readonly lease_expires_at: string | null;
   readonly lease_over_ms: number | null;
   readonly lease_head_index: bigint | null;
   readonly lease_headed_ms: number | null;
+  readonly lease_tenant_id: string | null;
+  readonly lease_run_id: string | null;
+  readonly lease_capture: string | null;
+  readonly lease_next_index: bigint | null;
+  readonly lease_link: string | null;
+  readonly lease_peaks: ReadonlyArray<string> | null;
+  readonly lease_open_intents: ReadonlyArray<string> | null;
 }
 
 const runRow = (row: AuditedRow): AuditedRunRow => ({
   trace_id: row.run_trace_id,
   status: row.run_status ?? "",
-  agent_id: row.run_agent_id,
-  origin_system_id: row.run_origin_system_id,
-  has_plan_of_trace: row.has_plan_of_trace,
-  goal: row.run_goal,
-  is_goal_too_long: row.is_goal_too_long,
 });
 
 const auditedTrace = (row: AuditedRow): AuditedTrace => ({
@@ -42,13 +41,22 @@ const auditedTrace = (row: AuditedRow): AuditedTrace => ({
         over_ms: row.lease_over_ms ?? Number.POSITIVE_INFINITY,
         head_index: Number(row.lease_head_index),
         headed_ms: row.lease_headed_ms ?? Number.NEGATIVE_INFINITY,
+        tenant_id: row.lease_tenant_id ?? "",
+        run_id: row.lease_run_id ?? "",
+        capture: row.lease_capture ?? "",
+        next_index: Number(row.lease_next_index),
+        link: row.lease_link ?? "",
+        peaks_root: rootOfPeaks(row.lease_peaks ?? []),
+        open_intents: (row.lease_open_intents ?? []).map(Number),
       }
     : null,
 });
 
-/** A goal in its canonical JSON takes no less than itself: a longer one is another, and is not read. */
-const IS_GOAL_TOO_LONG =
-  "coalesce(octet_length(r.goal) > coalesce(octet_length(t.attributes), 0), false)";
+/** The tree root over the peaks of full subtrees, in hex; null where they are none. */
+const rootOfPeaks = (peaks: ReadonlyArray<string>): string | null =>
+  peaks.every(isHashHex) && peaks.length > 0
+    ? peaks.reduceRight((root, peak) => nodeHash(peak, root))
+    : null;
 
 /** How long ago a time was; null of one that is none. */
 const msSince = (time: string): string =>
@@ -60,14 +68,14 @@ export const readAuditedTraces = (
   { first, last }: TraceRange,
 ): Effect.Effect<ReadonlyArray<AuditedTrace>, SqlError> =>
   sql<AuditedRow>`
-    select t.*, r.run_id is not null as has_run, r.trace_id as run_trace_id, r.status as run_status, r.agent_id as run_agent_id,
-           r.origin_system_id as run_origin_system_id, r.plan is not distinct from t.plan as has_plan_of_trace,
-           ${sql.literal(IS_GOAL_TOO_LONG)} as is_goal_too_long,
-           case when not ${sql.literal(IS_GOAL_TOO_LONG)} then r.goal end as run_goal,
+    select t.*, r.run_id is not null as has_run, r.trace_id as run_trace_id, r.status as run_status,
            l.trace_id is not null as has_lease,
            ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
            ${sql.literal(msSince("l.expires_at"))} as lease_over_ms,
-           l.head_index as lease_head_index,
+           l.head_index as lease_head_index, l.tenant_id as lease_tenant_id, l.run_id as lease_run_id,
+           l.capture as lease_capture, l.next_index as lease_next_index, l.link as lease_link,
+           array(select encode(peak, 'hex') from unnest(l.peaks) with ordinality as p(peak, place) order by place) as lease_peaks,
+           l.open_intents::text[] as lease_open_intents,
            ${sql.literal(msSince("l.head_logged_at"))} as lease_headed_ms
     from (
       select ${sql.literal(traceColumns)}

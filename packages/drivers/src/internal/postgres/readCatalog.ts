@@ -34,7 +34,8 @@ export interface CatalogTrigger {
   readonly enabled: string;
   /** With its schema where that is not the table's. */
   readonly function: string;
-  readonly conditional: boolean;
+  /** What it fires on beside its events: a `WHEN`, columns, a transition table; empty where there is nothing. */
+  readonly condition: string;
 }
 
 /** A function of the product. */
@@ -123,7 +124,9 @@ const readTriggers = (sql: SqlClient, schema: string) =>
   sql<CatalogTrigger>`
     select c.relname::text as table, t.tgname::text as name, t.tgtype::int as type_bits, t.tgenabled::text as enabled,
            case when p.pronamespace = c.relnamespace then '' else quote_ident(f.nspname) || '.' end || p.proname as function,
-           t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 as conditional
+           concat_ws(' ', substring(pg_get_triggerdef(t.oid, true) from 'WHEN (.*) EXECUTE'),
+                     case when cardinality(t.tgattr::int2[]) > 0 then 'of some columns' end,
+                     'new table ' || t.tgnewtable, 'old table ' || t.tgoldtable) as condition
     from pg_trigger t
     join pg_class c on c.oid = t.tgrelid
     join pg_namespace n on n.oid = c.relnamespace

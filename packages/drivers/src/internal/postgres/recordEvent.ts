@@ -5,7 +5,7 @@ import { databaseError } from "./sqlReason.ts";
 
 /** Queues an EVENT entry with its record. */
 export const recordEvent =
-  ({ sql, description }: Database["Service"]) =>
+  ({ write: sql, description }: Database["Service"]) =>
   (record: string): Effect.Effect<void, DatabaseError> =>
     sql`select runproof_log_event(${record})`.pipe(
       Effect.asVoid,

@@ -13,7 +13,7 @@ type SealExpired = Omit<SealTrace, "holder"> & {
 
 /** Seals an open trace. */
 export const sealTrace =
-  ({ sql, description }: Database["Service"]) =>
+  ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
   ({
     trace_id,
     holder,
@@ -23,10 +23,9 @@ export const sealTrace =
     sql<Omit<SealedTrace, "step_count"> & { readonly step_count: bigint }>`
       select ${trace_id}::text as trace_id, seal_record, step_count, chain_head, merkle_root, root_hash
       from runproof_seal_trace(
-        ${trace_id}, ${textArray(seal.parts)},
+        ${trace_id}, ${holder ?? null}, ${textArray(seal.parts)},
         ${seal.payloads.metadata?.text ?? null}, ${seal.payloads.metadata?.salt ?? null},
-        ${expected === undefined ? null : BigInt(expected.next_index)}, ${expected?.link ?? null},
-        ${holder ?? null}
+        ${expected === undefined ? null : BigInt(expected.next_index)}, ${expected?.link ?? null}
       )`.pipe(
       Effect.map(([row]) => ({ ...row!, step_count: Number(row!.step_count) })),
       Effect.mapError(traceWriteError("sealTrace", description, trace_id)),

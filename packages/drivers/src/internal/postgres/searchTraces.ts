@@ -1,3 +1,4 @@
+import { parseJson } from "@runproof/proof/JsonText";
 import { normaliseTimestamp, type TimestampInvalid } from "@runproof/proof/Timestamp";
 import { InvalidInput, type DatabaseError } from "@runproof/schemas/RunProofError";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
@@ -34,7 +35,7 @@ const isStart = (value: unknown): value is string =>
 
 const decodeCursor = (cursor: string): Position | InvalidInput => {
   try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    const value: unknown = parseJson(Buffer.from(cursor, "base64url").toString("utf8"));
     if (Array.isArray(value) && value.length === 2) {
       const [started_at, trace_id] = value as ReadonlyArray<unknown>;
       if (isStart(started_at) && isStorable(trace_id)) return [started_at, trace_id];
@@ -103,7 +104,7 @@ export const searchTraces =
       const escaped = text === null ? null : JSON.stringify(text).slice(1, -1);
       const [after_start, after_trace] = after ?? [null, null];
       const rows = yield* sql<Omit<TraceSummary, "step_count"> & { readonly step_count: bigint }>`
-        select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status,
+        select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status, t.capture,
                ${sql.literal(timeText("t.started_at"))} as started_at,
                ${sql.literal(timeText("t.completed_at"))} as completed_at,
                (select count(*) from aos_trace_steps s where s.trace_id = t.trace_id) as step_count,

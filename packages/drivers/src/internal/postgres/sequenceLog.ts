@@ -1,14 +1,17 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
+import { SEQUENCE_BATCH } from "../../EvidenceLimits.ts";
 import { databaseError } from "./sqlReason.ts";
 
 /** Numbers one batch of queued entries; 0 when there is none or another process is at it. */
 const sequenceBatch = ({
-  sql,
+  write: sql,
   description,
 }: Database["Service"]): Effect.Effect<number, DatabaseError> =>
-  sql<{ numbered: bigint }>`select runproof_sequence_log() as numbered`.pipe(
+  sql<{
+    numbered: bigint;
+  }>`select runproof_sequence_log(${BigInt(SEQUENCE_BATCH)}) as numbered`.pipe(
     Effect.map(([row]) => Number(row!.numbered)),
     Effect.mapError(databaseError("sequenceLog", description)),
   );

@@ -1,31 +1,27 @@
+import { parseJson } from "@runproof/proof/JsonText";
 import type { Payload } from "@runproof/proof/Payload";
 import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
+import type { TraceRecord } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
-import { LEASE_MS_MAX, type StartedTrace, type StartTrace } from "../../TraceStore.ts";
+import { LEASE_MS_MAX } from "../../EvidenceLimits.ts";
+import type { StartTrace, TraceHead } from "../../TraceStore.ts";
 import { traceWriteError } from "./sqlReason.ts";
 
 const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
 
-const identityOf = (record: string) =>
-  JSON.parse(record) as {
-    readonly trace_id: string;
-    readonly run_id: string;
-    readonly tenant_id: string;
-  };
-
 /** Inserts a trace, its lease and its OPENED entry. */
 export const startTrace =
-  ({ sql, description }: Database["Service"]) =>
+  ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
   ({
     trace,
     holder,
     lease_ms,
-  }: StartTrace): Effect.Effect<StartedTrace, TraceWriteError | InvalidInput | RunExists> => {
+  }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
     const attributes: Payload | null = trace.payloads.attributes;
-    const { trace_id, run_id, tenant_id } = identityOf(record);
+    const { trace_id, run_id, tenant_id } = parseJson(record) as unknown as TraceRecord;
     if (!Number.isSafeInteger(lease_ms) || lease_ms < 0 || lease_ms > LEASE_MS_MAX) {
       const what = `${lease_ms} is no whole number of milliseconds from 0 to ${LEASE_MS_MAX}`;
       return Effect.fail(
@@ -44,7 +40,7 @@ export const startTrace =
         ${attributes?.text ?? null}, ${attributes?.salt ?? null},
         ${holder}, ${BigInt(lease_ms)}
       )`.pipe(
-      Effect.map(([row]) => ({ trace_id: row!.trace_id, next_index: 0, link: row!.link, holder })),
+      Effect.map(([row]) => ({ trace_id: row!.trace_id, next_index: 0, link: row!.link })),
       Effect.mapError((error) =>
         error.reason._tag === "UniqueViolation" && error.reason.constraint === RUN_IS_UNIQUE
           ? new RunExists({ run_id, tenant_id })

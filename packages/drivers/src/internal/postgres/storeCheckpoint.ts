@@ -6,7 +6,7 @@ import { databaseError } from "./sqlReason.ts";
 
 /** Keeps a signed checkpoint. */
 export const storeCheckpoint =
-  ({ sql, description }: Database["Service"]) =>
+  ({ write: sql, description }: Database["Service"]) =>
   (checkpoint: Omit<StoredCheckpoint, "stored_at">): Effect.Effect<void, DatabaseError> =>
     sql`
       select runproof_store_checkpoint(

@@ -1,3 +1,4 @@
+import { parseJson } from "@runproof/proof/JsonText";
 import { openCheckpoint } from "@runproof/proof/Checkpoint";
 import type { SignerKey } from "@runproof/proof/NoteKey";
 import { Refusal } from "@runproof/proof/Refusal";
@@ -47,7 +48,7 @@ const decode = Schema.decodeUnknownResult(StateFile, { onExcessProperty: "error"
 
 const parseFile = (text: string): typeof StateFile.Type | null => {
   try {
-    const result = decode(JSON.parse(text));
+    const result = decode(parseJson(text));
     return Result.isSuccess(result) ? result.success : null;
   } catch (error) {
     if (error instanceof SyntaxError) return null;

@@ -1,0 +1,20 @@
+import type { InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import type { Database } from "../../Database.ts";
+import type { AppendStep } from "../../TraceStore.ts";
+import { traceWriteError } from "./sqlReason.ts";
+
+/** Says why a trace did not take a step; or answers its link, where it is there already from an earlier try. */
+export const explainAppend =
+  ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
+  ({
+    trace_id,
+    holder,
+    step_index,
+    step,
+  }: AppendStep): Effect.Effect<string, TraceWriteError | InvalidInput> =>
+    sql<{ link: string }>`
+      select runproof_explain_append(${trace_id}, ${holder}, ${BigInt(step_index)}, ${step.leaf_hash}) as link`.pipe(
+      Effect.map(([row]) => row!.link),
+      Effect.mapError(traceWriteError("appendStep", description, trace_id)),
+    );
