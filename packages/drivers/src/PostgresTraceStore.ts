@@ -70,7 +70,9 @@ const append = (database: Database["Service"]): Store["append"] => {
   const send = appendStep(database);
   const explain = explainAppend(database);
   const explained = (link: string | null, item: Item) =>
-    link === null ? Effect.result(explain(item)) : Effect.succeed(Result.succeed(link) as Answer);
+    link === null
+      ? Effect.result(explain({ ...item, first_index: item.step_index }))
+      : Effect.succeed(Result.succeed(link) as Answer);
   /** Only what a whole statement meets fails; what one item meets is that item's answer. */
   const sent = (items: ReadonlyArray<Item>): Effect.Effect<ReadonlyArray<Answer>, DatabaseError> =>
     send(items).pipe(
@@ -108,7 +110,13 @@ const appendMany = (database: Database["Service"]): Store["appendSteps"] => {
       ),
       Effect.flatMap((link) =>
         link === null
-          ? explain({ trace_id, holder, step_index: first_index + last, step: steps[last]! })
+          ? explain({
+              trace_id,
+              holder,
+              first_index,
+              step_index: first_index + last,
+              step: steps[last]!,
+            })
           : Effect.succeed(link),
       ),
     );

@@ -182,12 +182,12 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
   [
     "runproof_seal_trace",
     /rights were changed/u,
-    "alter function runproof_seal_trace(text, text[], text, text, bigint, text, text) security invoker",
+    "alter function runproof_seal_trace(text, text, text[], text, text, bigint, text) security invoker",
   ],
   [
-    "runproof_require_payload",
+    "runproof_is_payload",
     /STRICT/u,
-    "alter function runproof_require_payload(text, text, text, text) strict",
+    "alter function runproof_is_payload(text, text, text, text) strict",
   ],
   ["runproof_lock_trace", /volatility/u, "alter function runproof_lock_trace(text) stable"],
   [
@@ -525,13 +525,15 @@ onEachDatabase("drift of the catalog", (it) => {
       const triggers = migrations
         .flatMap(({ statements }) => statements)
         .flatMap((statement) => {
-          const match = /^create trigger (\w+) .* on (\w+) for each/u.exec(statement);
+          const match = /^create trigger (\w+) [^]* on (\w+)\s(?:referencing .* )?for each/u.exec(
+            statement,
+          );
           return match === null ? [] : [`${match[2]}.${match[1]}`];
         });
       expect([tables.length, functions.length, triggers.length]).toEqual([
         8,
         expect.any(Number),
-        24,
+        25,
       ]);
       const drift = yield* driftAfter([
         ...tables.map((table) => `drop table ${table} cascade`),

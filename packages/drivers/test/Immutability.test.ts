@@ -269,7 +269,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
         [text.replace('"step_count":2', '"step_count":2,"step_count":2'), NOT_A_RECORD],
         [text.replace('"step_count":2,', ""), NOT_A_RECORD],
         [text.replace('"all steps', '"\\u0061ll steps'), NOT_A_RECORD],
-        [text.replace('"step_count":2', '"step_count":2.0'), NOT_A_RECORD],
+        [text.replace('"step_count":2', '"step_count":2.0'), "22P02"],
         [
           text.replace('"completed"', '"aborted"').replace('"all steps succeeded"', "null"),
           NOT_A_RECORD,

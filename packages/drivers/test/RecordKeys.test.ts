@@ -9,28 +9,15 @@ import { TRACE_RECORD_KEYS, TRACE_RECORD_TYPE } from "@runproof/schemas/TraceRec
 
 const statements = migrations.flatMap((migration) => migration.statements);
 
-const records = [
-  [TRACE_RECORD_TYPE, TRACE_RECORD_KEYS],
-  [STEP_RECORD_TYPE, STEP_RECORD_KEYS],
-  [SEAL_RECORD_TYPE, SEAL_RECORD_KEYS],
-] as const;
-
-test.each(records)("the guard of %s asks for its keys, in canonical order", (type, keys) => {
-  const asked = statements.flatMap((statement) =>
-    [...statement.matchAll(/runproof_require_record\([\w.]+, '([\w,]+)', '([^']+)'\)/gu)]
-      .filter((match) => match[2] === type)
-      .map((match) => match[1]),
-  );
-  expect(asked).toEqual([[...keys].toSorted().join(",")]);
-});
-
-test.each(records.slice(0, 3))("the guard of %s reads each key into a column", (type, keys) => {
-  const guard = statements.find((statement) => statement.includes(`'${type}')`))!;
-  const read = /json_to_record\([^)]*\) as x\(([^)]+)\)/u.exec(guard)![1]!;
-  const names = read.split(",").map((column) => column.trim().split(/\s/u)[0]!.replaceAll('"', ""));
-  expect(names.toSorted()).toEqual(keys.filter((key) => key !== "type").toSorted());
-  for (const name of names.filter((each) => each !== "trace_id" || type === TRACE_RECORD_TYPE))
-    expect(guard).toMatch(new RegExp(`r\\.("?)${name}\\1(?!\\w)`, "u"));
+test.each([
+  ["runproof_trace_record", TRACE_RECORD_TYPE, TRACE_RECORD_KEYS],
+  ["runproof_step_record", STEP_RECORD_TYPE, STEP_RECORD_KEYS],
+  ["runproof_seal_record", SEAL_RECORD_TYPE, SEAL_RECORD_KEYS],
+] as const)("%s writes the keys of %s, in canonical order", (name, type, keys) => {
+  const source = statements.find((statement) => statement.startsWith(`create function ${name}(`))!;
+  const written = [...source.matchAll(/"(\w+)":/gu)].map((match) => match[1]);
+  expect(written).toEqual([...keys].toSorted());
+  expect(source).toContain(`"type":"${type}"`);
 });
 
 test("the guard of events asks for the keys that an event record has, and no other", () => {

@@ -118,6 +118,7 @@ const NOT_OF_A_RUN: Readonly<Record<string, string>> = {
 
 /** Edits that contradict nothing, and why. */
 const HARMLESS: Readonly<Record<string, string>> = {
+  "aos_trace_steps.intent_index null": "it is null already",
   "aos_trace_steps.erased_at null": "it is null already",
   "aos_traces.erased_at null": "it is null already",
   "aos_traces.archived_at null": "it is null already",

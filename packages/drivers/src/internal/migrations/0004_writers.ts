@@ -204,8 +204,8 @@ begin
   return next;
 end
 $$`,
-    // Why an append was not answered: the link where the very step is there already, for an answer may have been lost.
-    `create function runproof_explain_append(p_trace_id text, p_holder text, p_step_index bigint, p_leaf_hash text) returns text
+    // Why an append was not answered: the link where its last step is there already, for an answer may have been lost.
+    `create function runproof_explain_append(p_trace_id text, p_holder text, p_first_index bigint, p_step_index bigint, p_leaf_hash text) returns text
 language plpgsql security definer set search_path from current set enable_seqscan = off as $$
 declare
   lease aos_trace_leases;
@@ -226,7 +226,7 @@ begin
   if lease.expires_at <= clock_timestamp() then
     raise exception 'the lease of trace % is over', p_trace_id using errcode = 'S6005';
   end if;
-  if lease.next_index <> p_step_index then
+  if lease.next_index <> p_first_index then
     raise exception 'S6_IMMUTABILITY_VIOLATION: the next step of trace % is %, after link %', p_trace_id, lease.next_index, lease.link
       using errcode = 'S6003';
   end if;
@@ -432,7 +432,7 @@ $$`,
     `grant execute on function runproof_start_trace(text, text, text, text, text, text, bigint) to runproof_app`,
     `grant execute on function runproof_append_step(text[], text[], bigint[], text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
     `grant execute on function runproof_append_steps(text, text, bigint, text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
-    `grant execute on function runproof_explain_append(text, text, bigint, text) to runproof_app`,
+    `grant execute on function runproof_explain_append(text, text, bigint, bigint, text) to runproof_app`,
     `grant execute on function runproof_read_head(text) to runproof_app`,
     `grant execute on function runproof_seal_trace(text, text, text[], text, text, bigint, text) to runproof_app`,
     `grant execute on function runproof_renew_leases(text[], text[], bigint[]) to runproof_app`,

@@ -4,17 +4,24 @@ import type { Database } from "../../Database.ts";
 import type { AppendStep } from "../../TraceStore.ts";
 import { traceWriteError } from "./sqlReason.ts";
 
-/** Says why a trace did not take a step; or answers its link, where it is there already from an earlier try. */
+/**
+ * Says why a trace did not take a step, or some from `first_index` to that one; or answers the link, where they are there
+ * already from an earlier try.
+ */
 export const explainAppend =
   ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
   ({
     trace_id,
     holder,
+    first_index,
     step_index,
     step,
-  }: AppendStep): Effect.Effect<string, TraceWriteError | InvalidInput> =>
+  }: AppendStep & { readonly first_index: number }): Effect.Effect<
+    string,
+    TraceWriteError | InvalidInput
+  > =>
     sql<{ link: string }>`
-      select runproof_explain_append(${trace_id}, ${holder}, ${BigInt(step_index)}, ${step.leaf_hash}) as link`.pipe(
+      select runproof_explain_append(${trace_id}, ${holder}, ${BigInt(first_index)}, ${BigInt(step_index)}, ${step.leaf_hash}) as link`.pipe(
       Effect.map(([row]) => row!.link),
       Effect.mapError(traceWriteError("appendStep", description, trace_id)),
     );

@@ -1,7 +1,7 @@
 import { parseJson } from "@runproof/proof/JsonText";
+import { Refusal } from "@runproof/proof/Refusal";
 import { openCheckpoint } from "@runproof/proof/Checkpoint";
 import type { SignerKey } from "@runproof/proof/NoteKey";
-import { Refusal } from "@runproof/proof/Refusal";
 import { type FileFailed, SignerStateInvalid } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
@@ -51,7 +51,7 @@ const parseFile = (text: string): typeof StateFile.Type | null => {
     const result = decode(parseJson(text));
     return Result.isSuccess(result) ? result.success : null;
   } catch (error) {
-    if (error instanceof SyntaxError) return null;
+    if (error instanceof Refusal) return null;
     throw error;
   }
 };
