@@ -37,7 +37,7 @@ const sources: Readonly<Record<string, string>> = {
     'import type { Step } from "@runproof/schemas/Step"; import { hash } from "node:crypto"; export const link = (step: Step) => hash("sha256", step);',
   "packages/drivers/src/Store.ts":
     'import * as PgClient from "@effect/sql-pg/PgClient"; import "@runproof/proof/Chain"; export const store = PgClient;',
-  "packages/spine-coordinators/src/LogsBridge.ts": `
+  "packages/spine-coordinators/src/logs/LogsBridge.ts": `
     import { store } from "@runproof/drivers/Store";
     import * as Context from "effect/Context";
     export class LogsBridge extends Context.Service<LogsBridge, { a(): void; readonly b: 1; c: 1; d: 1; e: 1 }>()("x") {}

@@ -1,5 +1,5 @@
 /** What the health routes answer. */
-import * as SchemaCoordinator from "@runproof/spine-coordinators/SchemaCoordinator";
+import * as SchemaCoordinator from "@runproof/spine-coordinators/schema/SchemaCoordinator";
 import * as Effect from "effect/Effect";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
 import { Api } from "./Api.ts";

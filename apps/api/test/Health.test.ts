@@ -5,7 +5,7 @@
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
-import { SchemaCoordinator } from "@runproof/spine-coordinators/SchemaCoordinator";
+import { SchemaCoordinator } from "@runproof/spine-coordinators/schema/SchemaCoordinator";
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";

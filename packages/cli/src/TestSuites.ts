@@ -1,5 +1,5 @@
 /** The tests of step 5 of a validation: the coordinators' own in a checkout, else the format's built-in vectors. */
-import type { TestSuite } from "@runproof/spine-coordinators/ValidationCoordinator";
+import type { TestSuite } from "@runproof/spine-coordinators/validation/ValidationCoordinator";
 import * as Effect from "effect/Effect";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";

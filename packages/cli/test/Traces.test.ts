@@ -1,4 +1,4 @@
-import type { ShownPayload, ShownRun } from "@runproof/spine-coordinators/TraceCoordinator";
+import type { ShownPayload, ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { describe, expect, it } from "vitest";
 import { renderPage, renderRun } from "../src/commands/Traces.ts";
 import { drawn, screen } from "./screens.ts";

@@ -34,12 +34,15 @@ export class JsonTextError extends Refusal {
   /** The line, from 1, and the column in it, in UTF-16 units from 1. */
   readonly line: number;
   readonly column: number;
+  /** `what` without the place. */
+  readonly reason: string;
 
   constructor(path: string, what: string, remedy: string, text: string, offset: number) {
     const before = text.slice(0, offset);
     const line = before.split("\n").length;
     const column = offset - before.lastIndexOf("\n");
     super(path, `${what} (line ${line}, column ${column})`, remedy);
+    this.reason = what;
     this.offset = offset;
     this.line = line;
     this.column = column;

@@ -83,25 +83,18 @@ const isQuicklyValid = (record: StepRecord): boolean =>
   typeof record.is_synthetic === "boolean" &&
   isTextOrNull(record.synthetic_scenario_id);
 
-/**
- * Makes a step record. Throws `RecordInvalid` for one that the format refuses (which intent an outcome answers is for
- * whoever knows the others), and, where values are taken exactly, `CanonicalJsonError`.
- */
-export const prepareStep = (
-  input: StepInput,
-  telling: Telling = { values: "exactly" },
-): PreparedStep => {
-  const { capture, params, outcome_data, attributes, ...fields } = input;
-  if (Object.hasOwn(input, "level")) {
-    throw new RecordInvalid("$.level", "this key is not the caller's to give", "Leave it out.");
-  }
-  const payloads = commitPayloads(
-    ["params", "outcome_data"],
-    { params, outcome_data, attributes },
-    telling,
-  );
+type Commitments = Pick<StepRecord, StepPayloadName>;
+
+const NO_COMMITMENTS: Commitments = { params: null, outcome_data: null, attributes: null };
+
+/** The record over some commitments. Throws `RecordInvalid`. */
+const recordOf = (input: StepInput, commitments: Commitments): StepRecord => {
   // In the order of canonical text, so that nothing has to be sorted; whatever else the caller gave comes last.
   const {
+    capture: _capture,
+    params: _params,
+    outcome_data: _outcome_data,
+    attributes: _attributes,
     cost_cents,
     duration_ms,
     idempotency_key,
@@ -122,9 +115,12 @@ export const prepareStep = (
     timestamp,
     trace_id,
     ...others
-  } = fields;
+  } = input;
+  if (Object.hasOwn(others, "level")) {
+    throw new RecordInvalid("$.level", "this key is not the caller's to give", "Leave it out.");
+  }
   const made: StepRecord = {
-    attributes: payloads.attributes?.commitment ?? null,
+    attributes: commitments.attributes,
     cost_cents,
     duration_ms,
     idempotency_key,
@@ -133,8 +129,8 @@ export const prepareStep = (
     level: levelOf(status),
     outcome_category,
     outcome_code,
-    outcome_data: payloads.outcome_data?.commitment ?? null,
-    params: payloads.params?.commitment ?? null,
+    outcome_data: commitments.outcome_data,
+    params: commitments.params,
     parent_step_index,
     replay_behavior,
     retry_count,
@@ -151,14 +147,30 @@ export const prepareStep = (
   };
   const isKnown = Object.keys(others).length === 0;
   const record = isKnown && isQuicklyValid(made) ? made : validate({ ...made, ...others });
-  const fault = intentFault(record, capture);
-  if (fault !== null) {
-    throw new RecordInvalid(
-      "$",
-      fault,
-      "Write the intent first, then the outcome that answers it.",
-    );
-  }
+  const fault = intentFault(record, input.capture);
+  if (fault === null) return record;
+  throw new RecordInvalid("$", fault, "Write the intent first, then the outcome that answers it.");
+};
+
+/** Checks all of a step but its payloads, and makes nothing. Throws `RecordInvalid`. */
+export const checkStep = (input: StepInput): void => {
+  recordOf(input, NO_COMMITMENTS);
+};
+
+/**
+ * Makes a step record. Throws `RecordInvalid` for one that the format refuses (which intent an outcome answers is for
+ * whoever knows the others), and, where values are taken exactly, `CanonicalJsonError`.
+ */
+export const prepareStep = (
+  input: StepInput,
+  telling: Telling = { values: "exactly" },
+): PreparedStep => {
+  const payloads = commitPayloads(["params", "outcome_data"], input, telling);
+  const record = recordOf(input, {
+    params: payloads.params?.commitment ?? null,
+    outcome_data: payloads.outcome_data?.commitment ?? null,
+    attributes: payloads.attributes?.commitment ?? null,
+  });
   const text = plainText(record, 1, "refuse")!;
   return { record: text, leaf_hash: leafHash(text), payloads };
 };

@@ -1,4 +1,4 @@
-import { ImportCoordinator } from "@runproof/spine-coordinators/ImportCoordinator";
+import { ImportCoordinator } from "@runproof/spine-coordinators/import/ImportCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 

@@ -1,5 +1,5 @@
 import { paramsDecoder, type Skill } from "@runproof/drivers/Skill";
-import { RunCoordinator } from "@runproof/spine-coordinators/RunCoordinator";
+import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 import * as Schema from "effect/Schema";

@@ -1,6 +1,6 @@
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
 
 const findOrder = (complaint: string) =>

@@ -14,7 +14,6 @@ import {
 } from "@runproof/drivers/LogSigner";
 import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
 import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
-import * as PostgresRunStore from "@runproof/drivers/PostgresRunStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
 import { TileFolder } from "@runproof/drivers/TileFolder";
@@ -23,28 +22,25 @@ import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { CheckpointsBridge } from "./CheckpointsBridge.ts";
-import { DemoBridge } from "./DemoBridge.ts";
-import { DemoCoordinator } from "./DemoCoordinator.ts";
-import { ImportCoordinator } from "./ImportCoordinator.ts";
-import { ImportsBridge } from "./ImportsBridge.ts";
-import { KeyCoordinator } from "./KeyCoordinator.ts";
-import { LeasesBridge } from "./LeasesBridge.ts";
-import { LogBridge } from "./LogBridge.ts";
-import { LogCoordinator } from "./LogCoordinator.ts";
-import { LogsBridge } from "./LogsBridge.ts";
-import { ProbesBridge } from "./ProbesBridge.ts";
-import { RunCoordinator } from "./RunCoordinator.ts";
-import { RunProofCoordinator } from "./RunProofCoordinator.ts";
-import { RunsBridge } from "./RunsBridge.ts";
-import { SchemaCoordinator } from "./SchemaCoordinator.ts";
-import * as Sequencer from "./Sequencer.ts";
-import { SignerBridge } from "./SignerBridge.ts";
-import { SkillsBridge } from "./SkillsBridge.ts";
-import * as Sweeper from "./Sweeper.ts";
-import { TilesBridge } from "./TilesBridge.ts";
-import { TraceCoordinator } from "./TraceCoordinator.ts";
-import { ValidationCoordinator } from "./ValidationCoordinator.ts";
+import { CheckpointsBridge } from "./ledger/CheckpointsBridge.ts";
+import { DemoBridge } from "./demo/DemoBridge.ts";
+import { DemoCoordinator } from "./demo/DemoCoordinator.ts";
+import { ImportCoordinator } from "./import/ImportCoordinator.ts";
+import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
+import { LogBridge } from "./ledger/LogBridge.ts";
+import { LogCoordinator } from "./ledger/LogCoordinator.ts";
+import { LogsBridge } from "./logs/LogsBridge.ts";
+import { ProbesBridge } from "./validation/ProbesBridge.ts";
+import { RunCoordinator } from "./runs/RunCoordinator.ts";
+import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
+import { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
+import * as Sequencer from "./ledger/Sequencer.ts";
+import { SignerBridge } from "./ledger/SignerBridge.ts";
+import { SkillsBridge } from "./skills/SkillsBridge.ts";
+import * as Sweeper from "./logs/Sweeper.ts";
+import { TilesBridge } from "./ledger/TilesBridge.ts";
+import { TraceCoordinator } from "./logs/TraceCoordinator.ts";
+import { ValidationCoordinator } from "./validation/ValidationCoordinator.ts";
 
 /** Where the database is. What is left out is read from the environment. */
 export interface RunproofSettings {
@@ -68,8 +64,7 @@ export type Coordinators =
   | DemoCoordinator
   | LogCoordinator
   | KeyCoordinator
-  | LogsBridge
-  | LeasesBridge;
+  | LogsBridge;
 
 /**
  * The coordinators over an open database; beside them a sweeper of dead runs, and a sequencer of the log. Without a
@@ -81,17 +76,13 @@ export const layer = (
 ): Layer.Layer<Coordinators, ConfigurationInvalid, Database> => {
   const stores = Layer.mergeAll(
     PostgresTraceStore.layer,
-    PostgresRunStore.layer,
     PostgresLogStore.layer,
     LogSigner.layer(signer),
     TileFolder.layer,
   );
   const bridges = Layer.mergeAll(
     LogsBridge.layer,
-    LeasesBridge.layer,
-    RunsBridge.layer,
     ProbesBridge.layer,
-    ImportsBridge.layer,
     LogBridge.layer,
     CheckpointsBridge.layer,
     SignerBridge.layer,

@@ -1,8 +1,8 @@
 /** Goal: a run inside a transaction, which could take its records back, does not act. */
 import { assert, layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { RunCoordinator } from "@runproof/spine-coordinators/RunCoordinator";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
 import { act, actSkill, success } from "./Act.ts";
 import { rows, runId, show, tenant_id } from "./StoredRuns.ts";

@@ -6,7 +6,7 @@ import { expect, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import type { TraceStore } from "@runproof/drivers/TraceStore";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
-import type { AuditCoordinator } from "@runproof/spine-coordinators/AuditCoordinator";
+import type { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as Effect from "effect/Effect";
 import {
   asSuperuser,

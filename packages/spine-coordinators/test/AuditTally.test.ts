@@ -4,7 +4,7 @@ import {
   finding,
   FINDINGS_OF_A_CODE_MAX,
   FINDINGS_OF_A_RUN_MAX,
-} from "../src/internal/audit/AuditTally.ts";
+} from "../src/audit/internal/AuditTally.ts";
 import { expect, it } from "vitest";
 
 const ofRun = (run_id: string, code: "COLUMN_MISMATCH" | "CONTENT_MISMATCH", count: number) =>

@@ -5,9 +5,9 @@ import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { planRoot } from "@runproof/proof/ProofPlan";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FROM_THE_FIRST, LogWalk } from "../src/internal/audit/LogWalk.ts";
-import { type CompletedTile, TileWalk } from "../src/internal/audit/TileWalk.ts";
-import { TraceLog } from "../src/internal/audit/TraceLog.ts";
+import { FROM_THE_FIRST, LogWalk } from "../src/audit/internal/LogWalk.ts";
+import { type CompletedTile, TileWalk } from "../src/audit/internal/TileWalk.ts";
+import { TraceLog } from "../src/audit/internal/TraceLog.ts";
 
 const digest = (n: number) => sha256(`entry ${n}`);
 

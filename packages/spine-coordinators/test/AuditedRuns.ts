@@ -11,8 +11,11 @@ import { LogStore } from "@runproof/drivers/LogStore";
 import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { TraceStore } from "@runproof/drivers/TraceStore";
-import { AuditCoordinator, type AuditOptions } from "@runproof/spine-coordinators/AuditCoordinator";
-import * as AuditLayer from "@runproof/spine-coordinators/AuditLayer";
+import {
+  AuditCoordinator,
+  type AuditOptions,
+} from "@runproof/spine-coordinators/audit/AuditCoordinator";
+import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";

@@ -6,7 +6,7 @@ import {
   DEFAULT_RETRIES,
   mayRepeat,
   RETRY_AFTER_MS_MAX,
-} from "../src/internal/Backoff.ts";
+} from "../src/runs/internal/Backoff.ts";
 import { failure, success } from "./Act.ts";
 
 const transient = failure("TRANSIENT");

@@ -11,10 +11,13 @@ import {
   ImportCoordinator,
   type ImportProgress,
   type ImportSettings,
-} from "@runproof/spine-coordinators/ImportCoordinator";
-import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import { type ShownPayload, TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+} from "@runproof/spine-coordinators/import/ImportCoordinator";
+import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import {
+  type ShownPayload,
+  TraceCoordinator,
+} from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Effect from "effect/Effect";
 import * as fc from "fast-check";
 import { rows } from "./StoredRuns.ts";

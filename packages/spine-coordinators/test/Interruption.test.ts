@@ -5,9 +5,9 @@
 import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
-import { RunCoordinator, type StepEvent } from "@runproof/spine-coordinators/RunCoordinator";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { RunCoordinator, type StepEvent } from "@runproof/spine-coordinators/runs/RunCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";

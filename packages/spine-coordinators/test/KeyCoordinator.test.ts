@@ -11,7 +11,7 @@ import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import { readEventRecord } from "@runproof/proof/EventRecord";
 import { parseSignerKey, parseVerifierKey } from "@runproof/proof/NoteKey";
 import { parseNote, verifyNote } from "@runproof/proof/SignedNote";
-import { KeyCoordinator } from "@runproof/spine-coordinators/KeyCoordinator";
+import { KeyCoordinator } from "@runproof/spine-coordinators/ledger/KeyCoordinator";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";

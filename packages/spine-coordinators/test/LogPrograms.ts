@@ -8,7 +8,7 @@ import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { timestampNow } from "@runproof/proof/Timestamp";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
-import { LogCoordinator } from "@runproof/spine-coordinators/LogCoordinator";
+import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";

@@ -3,7 +3,7 @@
  * recorded on stdout, one index a line.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
-import { RunCoordinator } from "@runproof/spine-coordinators/RunCoordinator";
+import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 

@@ -7,15 +7,15 @@ import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import { prepareStep } from "@runproof/proof/StepRecord";
-import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
-import { LogsBridge } from "@runproof/spine-coordinators/LogsBridge";
+import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import {
   type ExecuteRun,
   RunCoordinator,
   type StepEvent,
-} from "@runproof/spine-coordinators/RunCoordinator";
-import type { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import type { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+} from "@runproof/spine-coordinators/runs/RunCoordinator";
+import type { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import type { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";

@@ -2,9 +2,9 @@
 import { assert, layer } from "@effect/vitest";
 import { verifyBundle } from "@runproof/proof/Verifier";
 import { legacyRoot } from "@runproof/proof/LegacyRoot";
-import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
 import { asOwner, rows, runId, tamper, tenant_id, verdict } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { assert, layer } from "@effect/vitest";
-import { LeasesBridge } from "@runproof/spine-coordinators/LeasesBridge";
+import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
 import * as Effect from "effect/Effect";
 import { inject } from "vitest";
 import { rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";

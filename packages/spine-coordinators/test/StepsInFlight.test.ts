@@ -1,6 +1,6 @@
 /** Goal: nothing acts unseen once a run's work is over, whatever fibers go on. */
 import { assert, layer } from "@effect/vitest";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";

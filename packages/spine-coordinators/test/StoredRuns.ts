@@ -1,7 +1,7 @@
 /** What tests read of stored runs, and do to a database as its owner. */
 import { Database } from "@runproof/drivers/Database";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as SqlClient from "effect/sql/SqlClient";

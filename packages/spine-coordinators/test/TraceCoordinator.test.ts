@@ -1,7 +1,7 @@
 /** Goal: a stored run is shown as it is stored, and what is gone is said to be gone. */
 import { assert, layer } from "@effect/vitest";
-import { TraceCoordinator } from "@runproof/spine-coordinators/TraceCoordinator";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
 import { asOwner, rows, runId, show, tamper, tenant_id } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";

@@ -1,9 +1,9 @@
 /** Goal: a program that is recorded behaves as it would without, and what it did is in its trace. */
 import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
-import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/RunProofCoordinator";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
+import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Cause from "effect/Cause";
 import * as Data from "effect/Data";
 import * as Effect from "effect/Effect";

@@ -1,11 +1,14 @@
 /** Goal: Run Proof Test Plan v1, as it is written: in its order, stopping at the first failure with the exact output. */
 import { assert, layer } from "@effect/vitest";
-import * as TracedRun from "@runproof/spine-coordinators/TracedRun";
+import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import {
   type Validate,
   ValidationCoordinator,
-} from "@runproof/spine-coordinators/ValidationCoordinator";
-import { toMarkdown, type ValidationCheck } from "@runproof/spine-coordinators/ValidationReport";
+} from "@runproof/spine-coordinators/validation/ValidationCoordinator";
+import {
+  toMarkdown,
+  type ValidationCheck,
+} from "@runproof/spine-coordinators/validation/ValidationReport";
 import * as Effect from "effect/Effect";
 import { rows, tamper } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";

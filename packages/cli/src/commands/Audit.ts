@@ -5,7 +5,7 @@ import type {
   AuditOptions,
   AuditOutcome,
   AuditProgress,
-} from "@runproof/spine-coordinators/AuditCoordinator";
+} from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Cause from "effect/Cause";
@@ -155,9 +155,11 @@ const orEvidenceGone = Effect.fnUntraced(function* (
 /** One audit from opening the database to closing it. */
 const auditOnce = Effect.fnUntraced(function* (asked: Asked) {
   const options = yield* readOptions(asked);
-  const { fromEnvironment } = yield* load(() => import("@runproof/spine-coordinators/AuditLayer"));
+  const { fromEnvironment } = yield* load(
+    () => import("@runproof/spine-coordinators/audit/AuditLayer"),
+  );
   const { AuditCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/AuditCoordinator"),
+    () => import("@runproof/spine-coordinators/audit/AuditCoordinator"),
   );
   const context = yield* Progress.during("opening the database", null, () =>
     Layer.build(fromEnvironment(asked.location)),

@@ -29,7 +29,7 @@ export const command = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { LogCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/LogCoordinator"),
+      () => import("@runproof/spine-coordinators/ledger/LogCoordinator"),
     );
     // Before the database is opened, which may make one.
     if (out !== undefined) yield* CheckpointFile.readKept(out);

@@ -1,6 +1,6 @@
 /** `runproof demo`: a run is recorded, proved, tampered with, and found out. */
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
-import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
+import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
 import * as Command from "effect/cli/Command";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -72,17 +72,17 @@ const tell = Effect.fnUntraced(function* (home: string) {
   const { say, chapter } = yield* narrator;
   const narrow = { ...stdout, columns: stdout.columns - 3 };
   const { RunCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/RunCoordinator"),
+    () => import("@runproof/spine-coordinators/runs/RunCoordinator"),
   );
   const { TraceCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/TraceCoordinator"),
+    () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
   );
   const { RunProofCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/RunProofCoordinator"),
+    () => import("@runproof/spine-coordinators/proof/RunProofCoordinator"),
   );
-  const { DemoBridge } = yield* load(() => import("@runproof/spine-coordinators/DemoBridge"));
+  const { DemoBridge } = yield* load(() => import("@runproof/spine-coordinators/demo/DemoBridge"));
   const { DemoCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/DemoCoordinator"),
+    () => import("@runproof/spine-coordinators/demo/DemoCoordinator"),
   );
   const runs = yield* RunCoordinator;
   const traces = yield* TraceCoordinator;

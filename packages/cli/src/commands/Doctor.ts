@@ -1,5 +1,5 @@
 /** `runproof doctor`: what is wrong with an installation, each with its remedy. */
-import type { DoctorCheck } from "@runproof/spine-coordinators/SchemaCoordinator";
+import type { DoctorCheck } from "@runproof/spine-coordinators/schema/SchemaCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Effect from "effect/Effect";
 import * as ExitCode from "../ExitCode.ts";
@@ -33,7 +33,7 @@ export const command = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { SchemaCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/SchemaCoordinator"),
+      () => import("@runproof/spine-coordinators/schema/SchemaCoordinator"),
     );
     const checks = yield* withSchema(
       location,

@@ -1,5 +1,5 @@
 /** `runproof import FILE`: brings in runs that were recorded elsewhere. */
-import type { ImportedRun } from "@runproof/spine-coordinators/ImportCoordinator";
+import type { ImportedRun } from "@runproof/spine-coordinators/import/ImportCoordinator";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
@@ -56,7 +56,7 @@ export const command = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { ImportCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/ImportCoordinator"),
+      () => import("@runproof/spine-coordinators/import/ImportCoordinator"),
     );
     const { runs } = yield* withRunproof(
       { databaseUrl, home },

@@ -1,6 +1,6 @@
 /** `runproof keys`: the keys that sign the log. */
 import { InvalidInput } from "@runproof/schemas/RunProofError";
-import type { SignerStatus } from "@runproof/spine-coordinators/KeyCoordinator";
+import type { SignerStatus } from "@runproof/spine-coordinators/ledger/KeyCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -39,8 +39,8 @@ const showStatus = Effect.fnUntraced(function* (status: SignerStatus) {
   else yield* output.data(renderStatus(output.stdout, status));
 });
 
-const keyCoordinator = load(() => import("@runproof/spine-coordinators/KeyCoordinator"));
-const signerBridge = load(() => import("@runproof/spine-coordinators/SignerBridge"));
+const keyCoordinator = load(() => import("@runproof/spine-coordinators/ledger/KeyCoordinator"));
+const signerBridge = load(() => import("@runproof/spine-coordinators/ledger/SignerBridge"));
 
 const generate = Command.make(
   "generate",

@@ -1,7 +1,10 @@
 /** `runproof log`: proofs from the log, and its publication. */
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import { Count } from "@runproof/schemas/Text";
-import type { EntryReference, TreeReference } from "@runproof/spine-coordinators/LogCoordinator";
+import type {
+  EntryReference,
+  TreeReference,
+} from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
@@ -15,9 +18,9 @@ import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
 import { printable } from "../Screen.ts";
 
-const logCoordinator = load(() => import("@runproof/spine-coordinators/LogCoordinator"));
+const logCoordinator = load(() => import("@runproof/spine-coordinators/ledger/LogCoordinator"));
 
-const trustedKeys = load(() => import("@runproof/spine-coordinators/TrustedKeys"));
+const trustedKeys = load(() => import("@runproof/spine-coordinators/ledger/TrustedKeys"));
 
 /** Prints the proof itself, or all that is known of it as JSON. */
 const showProof = Effect.fnUntraced(function* (proof: { readonly text: string }) {

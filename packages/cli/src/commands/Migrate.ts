@@ -14,7 +14,7 @@ export const command = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { SchemaCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/SchemaCoordinator"),
+      () => import("@runproof/spine-coordinators/schema/SchemaCoordinator"),
     );
     const applied = yield* withSchema(
       location,

@@ -63,9 +63,11 @@ export const command = Command.make(
         remedy: "Add --bundle FILE: only a bundle holds proofs from the log.",
       });
     }
-    const { trusting } = yield* load(() => import("@runproof/spine-coordinators/TrustedKeys"));
+    const { trusting } = yield* load(
+      () => import("@runproof/spine-coordinators/ledger/TrustedKeys"),
+    );
     const { RunProofCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/RunProofCoordinator"),
+      () => import("@runproof/spine-coordinators/proof/RunProofCoordinator"),
     );
     const result = yield* withRunproof(
       { databaseUrl, home },

@@ -1,6 +1,6 @@
 /** `runproof run --plan FILE`: executes a plan as a recorded run. */
-import type { RunOutcome } from "@runproof/spine-coordinators/RunOutcome";
-import type { StepEvent } from "@runproof/spine-coordinators/RunCoordinator";
+import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
+import type { StepEvent } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -72,7 +72,7 @@ export const execute = Effect.fnUntraced(function* (input: {
 }) {
   const output = yield* Output;
   const { RunCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/RunCoordinator"),
+    () => import("@runproof/spine-coordinators/runs/RunCoordinator"),
   );
   const coordinator = yield* RunCoordinator;
   const line = stepLines(output.stderr, input.plan);

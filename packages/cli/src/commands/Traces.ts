@@ -1,6 +1,6 @@
 /** `runproof traces list|show`: what is stored. Showing is no verdict; `proof` is. */
-import type { TracePage } from "@runproof/spine-coordinators/LogsBridge";
-import type { ShownRun } from "@runproof/spine-coordinators/TraceCoordinator";
+import type { TracePage } from "@runproof/spine-coordinators/logs/LogsBridge";
+import type { ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -181,7 +181,7 @@ const list = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { TraceCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/TraceCoordinator"),
+      () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
     const page = yield* withRunproof(
       { databaseUrl, home },
@@ -207,7 +207,7 @@ const show = Command.make(
     const { json } = yield* root;
     const output = yield* Output;
     const { TraceCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/TraceCoordinator"),
+      () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
     const run = yield* withRunproof(
       { databaseUrl, home },

@@ -3,7 +3,7 @@ import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import type {
   ValidationCheck,
   ValidationReport,
-} from "@runproof/spine-coordinators/ValidationReport";
+} from "@runproof/spine-coordinators/validation/ValidationReport";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -82,7 +82,7 @@ export const command = Command.make(
     const output = yield* Output;
     yield* requireProductionPath;
     const { ValidationCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/ValidationCoordinator"),
+      () => import("@runproof/spine-coordinators/validation/ValidationCoordinator"),
     );
     const report = yield* withRunproof(
       { databaseUrl, requireServer: true },
@@ -98,7 +98,7 @@ export const command = Command.make(
     );
     if (path !== undefined) {
       const { toMarkdown } = yield* load(
-        () => import("@runproof/spine-coordinators/ValidationReport"),
+        () => import("@runproof/spine-coordinators/validation/ValidationReport"),
       );
       yield* File.write(path, toMarkdown(report));
       yield* output.note(`report written to ${path}`);

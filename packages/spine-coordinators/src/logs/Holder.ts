@@ -1,0 +1,17 @@
+/** Who may write to a trace: shown by a value that whoever has the secret can derive, and nobody else. */
+import { createHmac, randomBytes } from "node:crypto";
+
+const SECRET_BYTES = 32;
+const PURPOSE = "runproof/holder@v1";
+
+/** Gives the holder of a trace. */
+export type HolderOf = (trace_id: string) => string;
+
+/** The holders under a secret. Processes that share it go on with each other's traces. */
+export const holdersUnder =
+  (secret: string | Uint8Array): HolderOf =>
+  (trace_id) =>
+    createHmac("sha256", secret).update(`${PURPOSE}\0${trace_id}`, "utf8").digest("base64url");
+
+/** Holders that no other process can derive. */
+export const ownHolders = (): HolderOf => holdersUnder(randomBytes(SECRET_BYTES));

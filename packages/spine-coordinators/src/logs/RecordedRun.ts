@@ -1,0 +1,425 @@
+/** A run that this process records: its lease is kept, and its trace is sealed however its work ends. */
+import { randomUUID } from "node:crypto";
+import type { Refusal } from "@runproof/proof/Refusal";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
+import {
+  type ChainMismatch,
+  type ChainMoved,
+  DatabaseUnreachable,
+  InvalidInput,
+  LeaseLost,
+  type RunExists,
+  TraceSealed,
+} from "@runproof/schemas/RunProofError";
+import * as Cause from "effect/Cause";
+import * as Clock from "effect/Clock";
+import * as Deferred from "effect/Deferred";
+import * as Duration from "effect/Duration";
+import * as Effect from "effect/Effect";
+import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
+import * as Latch from "effect/Latch";
+import { now } from "../internal/now.ts";
+import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
+import type { RunOutcome } from "../runs/RunOutcome.ts";
+import { isUnanswered } from "./AppendQueue.ts";
+import { LEASE_MS_MAX, LogsBridge, type TraceSink } from "./LogsBridge.ts";
+import type { StepDraft } from "./StepDraft.ts";
+import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
+
+/** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
+export const DEFAULT_LEASE_MS = 30_000;
+
+/** Renewals a lease's time holds: two may be lost before the third saves it. */
+const RENEWALS_PER_LEASE = 3;
+
+/** How long sealing may take when the work is over, so that a process told to end does end. The lease does it then. */
+const SEAL_TIMEOUT_MS = 10_000;
+
+/** Characters of an error's text that a record keeps. */
+const TEXT_CHARACTERS_MAX = 1_000;
+
+/** What a trace starts from: the trace record's fields, but for those that are made here. */
+export interface BeginInput extends Omit<
+  TraceInput,
+  "trace_id" | "run_id" | "correlation_id" | "started_at" | "created_at"
+> {
+  readonly run_id?: string | undefined;
+  readonly correlation_id?: string | undefined;
+}
+
+/** How the work of a run ended. */
+export interface Ending {
+  readonly status: "completed" | "failed" | "aborted";
+  /** In fixed words: whoever gets a single step of the run reads it too, and it can't be erased. */
+  readonly reason: string | null;
+  /** What an error says. It goes into the seal's metadata, a payload. */
+  readonly detail: string | null;
+  /** What else goes into the metadata. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** What stops a run's recording for good. */
+export type StopReason = WriteError;
+
+/** A trace that takes steps. */
+export interface OpenTrace {
+  readonly trace_id: string;
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly started_at: string;
+  /**
+   * Runs what acts and records itself as one step. It fails before it acts where it could not be recorded: once the trace
+   * can't be written any more, once the run's work is over, or in a transaction that could take the record back. A run whose
+   * work is over, and was not aborted, is sealed when the steps that still run have ended.
+   */
+  readonly takeStep: <A, E, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StopReason, R>;
+  /**
+   * Records a step, durable when it returns with its index. A step that no record can hold is a `Refusal`, and the run goes
+   * on. Call it where it can't be interrupted: what was done must be recorded.
+   */
+  readonly record: (draft: StepDraft) => Effect.Effect<number, Refusal | StopReason>;
+}
+
+/** Makes and checks a trace's first record, and that the trace can be recorded from here. */
+export const prepareRun = (
+  begin: BeginInput,
+  lease_ms: number = DEFAULT_LEASE_MS,
+): Effect.Effect<TraceToWrite, InvalidInput, LogsBridge> =>
+  Effect.gen(function* () {
+    yield* (yield* LogsBridge).transactions.ensureNone;
+    if (!Number.isInteger(lease_ms) || lease_ms < 1 || lease_ms > LEASE_MS_MAX) {
+      return yield* new InvalidInput({
+        what: `must be an integer from 1 to ${LEASE_MS_MAX}`,
+        where: "lease_ms",
+        remedy: "Give the milliseconds that the run may stay silent, or leave it out.",
+      });
+    }
+    const started_at = yield* now;
+    const run_id = begin.run_id ?? randomUUID();
+    const input: TraceInput = {
+      ...begin,
+      run_id,
+      correlation_id: begin.correlation_id ?? run_id,
+      trace_id: randomUUID(),
+      started_at,
+      created_at: started_at,
+    };
+    const telling = { values: "told" } as const;
+    const trace = yield* refusable(() => prepareTrace(input, telling)).pipe(
+      Effect.mapError((refusal) => invalidInput(refusal, "run")),
+    );
+    return { trace, input, lease_ms, telling };
+  });
+
+/** What came of the work, and of the trace. */
+export interface Recorded<A, E> {
+  readonly exit: Exit.Exit<A, E | StopReason>;
+  readonly outcome: RunOutcome;
+}
+
+/**
+ * Starts the trace, gives it to `use`, and seals it by how `use` ends: `endingOf` decides for a success or a failure;
+ * a defect or an interruption is always `aborted`, and so is a run whose recording was stopped. When this returns, the
+ * trace is sealed, unless it fails: then the seal could not be written or can't be believed, and the lease ends it.
+ * Steps in other fibers that outlive `use` are waited for, but by a run that is aborted: its seal says how many ran.
+ */
+export const recordRun = <A, E, R>(
+  run: TraceToWrite,
+  use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
+  endingOf: (exit: Exit.Exit<A, E>) => Ending,
+): Effect.Effect<Recorded<A, E>, InvalidInput | RunExists | StopReason, R | LogsBridge> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const writer = yield* beginTrace(run);
+      const keeper = yield* Effect.forkChild(keepLease(writer));
+      const orStopped = Effect.raceFirst(Deferred.await(writer.stopped));
+      const work = Effect.andThen(ensureOpen(writer), orStopped(use(writer.trace)));
+      const worked = yield* Effect.exit(restore(work));
+      const { status } = endingFor(writer, worked, endingOf);
+      writer.ending_status = status;
+      const exit =
+        status === "aborted" || writer.steps_in_flight === 0
+          ? worked
+          : yield* Effect.exit(restore(Effect.andThen(orStopped(writer.idle.await), worked)));
+      const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
+        Effect.onExit(() => Fiber.interrupt(keeper)),
+      );
+      return { exit, outcome };
+    }),
+  );
+
+interface Writer {
+  readonly trace: OpenTrace;
+  readonly writer: TraceWriter;
+  readonly ensureNoTransaction: Effect.Effect<void, InvalidInput>;
+  readonly lease_ms: number;
+  /** Fails once the trace can't be written any more. */
+  readonly stopped: Deferred.Deferred<never, StopReason>;
+  /** Why, once it did. */
+  stop_reason: StopReason | null;
+  /** How the run ends, once its work is over: no step begins any more. */
+  ending_status: Ending["status"] | null;
+  /** Steps that act and are not recorded yet. */
+  steps_in_flight: number;
+  /** Open while no step is in flight. */
+  readonly idle: Latch.Latch;
+}
+
+const beginTrace = Effect.fnUntraced(function* (run: TraceToWrite) {
+  const { sink, transactions } = yield* LogsBridge;
+  const { input, lease_ms } = run;
+  const { writer, mismatch } = yield* TraceWriter.start(sink, run).pipe(
+    answerWithin(lease_ms),
+    // It may have started all the same: then it must not stay open for as long as its lease.
+    Effect.tapError((error) =>
+      isUnanswered(error)
+        ? Effect.ignore(abortUnanswered(sink, input.trace_id, error))
+        : Effect.void,
+    ),
+  );
+  const recorded: Writer = {
+    trace: {
+      trace_id: input.trace_id,
+      run_id: input.run_id,
+      tenant_id: input.tenant_id,
+      started_at: input.started_at,
+      takeStep: (step) =>
+        Effect.acquireUseRelease(
+          beginStep(recorded),
+          () => step,
+          () => endStep(recorded),
+        ),
+      record: (draft) => recordStep(recorded, draft),
+    },
+    writer,
+    ensureNoTransaction: transactions.ensureNone,
+    lease_ms,
+    stopped: yield* Deferred.make<never, StopReason>(),
+    stop_reason: null,
+    ending_status: null,
+    steps_in_flight: 0,
+    idle: yield* Latch.make(true),
+  };
+  if (mismatch !== undefined) yield* stop(recorded, mismatch);
+  return recorded;
+});
+
+const abortUnanswered = Effect.fnUntraced(function* (
+  sink: TraceSink,
+  trace_id: string,
+  error: unknown,
+) {
+  const sealed_at = yield* now;
+  const ending = aborted(because("the run could not be started", error));
+  const { status, reason } = ending;
+  const seal = prepareSeal({
+    trace_id,
+    status,
+    reason,
+    metadata: metadataOf(ending),
+    completed_at: sealed_at,
+    sealed_at,
+  });
+  const holder = sink.holderOf(trace_id);
+  yield* sink.seal({ trace_id, holder, seal }).pipe(answerWithin(SEAL_TIMEOUT_MS));
+});
+
+const recordStep = Effect.fnUntraced(function* (
+  writer: Writer,
+  draft: StepDraft,
+): Effect.fn.Return<number, Refusal | StopReason> {
+  yield* ensureOpen(writer);
+  return yield* writer.writer.record(draft).pipe(
+    // What can't be said changes nothing; anything else ends the recording.
+    Effect.tapError((error) => (isRefusal(error) ? Effect.void : stop(writer, error))),
+  );
+});
+
+const beginStep = Effect.fnUntraced(function* (writer: Writer) {
+  yield* writer.ensureNoTransaction;
+  yield* ensureOpen(writer);
+  const { ending_status, trace } = writer;
+  if (ending_status !== null) {
+    return yield* new TraceSealed({ trace_id: trace.trace_id, status: ending_status });
+  }
+  writer.steps_in_flight += 1;
+  writer.idle.closeUnsafe();
+});
+
+const endStep = (writer: Writer): Effect.Effect<void> =>
+  Effect.sync(() => {
+    writer.steps_in_flight -= 1;
+    if (writer.steps_in_flight === 0) writer.idle.openUnsafe();
+  });
+
+const ensureOpen = ({ stop_reason }: Writer): Effect.Effect<void, StopReason> =>
+  stop_reason === null ? Effect.void : Effect.fail(stop_reason);
+
+const stop = (writer: Writer, reason: StopReason): Effect.Effect<void> => {
+  writer.stop_reason ??= reason;
+  return Effect.asVoid(Deferred.fail(writer.stopped, reason));
+};
+
+/** Gives up on a database that does not answer. The wait can be ended also where the caller can't be interrupted. */
+const answerWithin =
+  (timeout_ms: number) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseUnreachable, R> =>
+    Effect.timeoutOrElse(Effect.interruptible(effect), {
+      duration: Duration.millis(timeout_ms),
+      orElse: () =>
+        Effect.fail(
+          new DatabaseUnreachable({
+            url: "the configured address",
+            detail: `no answer within ${timeout_ms} ms`,
+          }),
+        ),
+    });
+
+/** Renews the lease as long as the run lives; stops the run when another holds it or its time is over. */
+const keepLease = Effect.fnUntraced(function* (run: Writer) {
+  const { lease_ms, writer } = run;
+  const pause_ms = lease_ms / RENEWALS_PER_LEASE;
+  let renewed_ms = yield* monotonic_ms;
+  for (;;) {
+    yield* Effect.sleep(Duration.millis(pause_ms));
+    const asked_ms = yield* monotonic_ms;
+    const exit = yield* writer.renewLease().pipe(answerWithin(pause_ms), Effect.exit);
+    const isLost = Exit.isSuccess(exit) && !exit.value;
+    if (Exit.isSuccess(exit) && exit.value) renewed_ms = asked_ms;
+    if (isLost || (yield* monotonic_ms) - renewed_ms >= lease_ms) {
+      return yield* stop(run, new LeaseLost({ trace_id: writer.trace_id }));
+    }
+  }
+});
+
+const monotonic_ms = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1_000_000n));
+
+const endingFor = <A, E>(
+  writer: Writer,
+  exit: Exit.Exit<A, E | StopReason>,
+  endingOf: (exit: Exit.Exit<A, E>) => Ending,
+): Ending => {
+  const why = abortReason(writer, exit);
+  if (why !== null) return aborted({ ...why, reason: `${why.reason}${stepsCutOff(writer)}` });
+  // Nothing stopped the recording, so any failure left is the work's own.
+  return endingOf(exit as Exit.Exit<A, E>);
+};
+
+/** Why a run ended, as `Ending` says it. */
+type Why = Pick<Ending, "detail"> & { readonly reason: string };
+
+const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): Why | null => {
+  if (stop_reason !== null) return because("the run could not be recorded", stop_reason);
+  if (Exit.isSuccess(exit)) return null;
+  if (Cause.hasInterruptsOnly(exit.cause)) {
+    return { reason: "the run was interrupted", detail: null };
+  }
+  return Cause.hasDies(exit.cause) ? because("the run died", Cause.squash(exit.cause)) : null;
+};
+
+/** What happened, by which kind of error; what the error says is the detail. */
+export const because = (what: string, error: unknown): Why => {
+  const kind = kindOf(error);
+  return { reason: kind === null ? what : `${what}: ${kind}`, detail: recordText(describe(error)) };
+};
+
+/** What a program calls its errors. Other text in a tag or name is data, and is not for everyone. */
+const KIND = /^[A-Za-z_$][\w.$/@-]{0,99}$/u;
+
+const kindOf = (error: unknown): string | null => {
+  const tag = tagOf(error);
+  return tag !== null && KIND.test(tag) ? tag : null;
+};
+
+/** An error's tag, or its name; null where it has neither. */
+export const tagOf = (error: unknown): string | null => {
+  if (typeof error !== "object" || error === null) return null;
+  if ("_tag" in error && typeof error._tag === "string") return error._tag;
+  return error instanceof Error ? error.name : null;
+};
+
+/** An error's tag and text. */
+export const describe = (error: unknown): string => {
+  const tag = tagOf(error);
+  return tag === null ? textOf(error) : `${tag}: ${textOf(error)}`;
+};
+
+/** What an aborted run's reason says of steps that went on in other fibers. */
+const stepsCutOff = ({ steps_in_flight }: Writer): string =>
+  steps_in_flight === 0
+    ? ""
+    : `; ${steps_in_flight === 1 ? "1 step was" : `${steps_in_flight} steps were`} still under way, and what came of it is not recorded`;
+
+const aborted = (why: Why) => ({ status: "aborted" as const, ...why });
+
+const metadataOf = ({ detail, metadata }: Ending): unknown =>
+  detail === null ? metadata : { ...metadata, detail };
+
+const textOf = (error: unknown): string => {
+  if (error instanceof Error) return error.message === "" ? error.name : error.message;
+  return typeof error === "string" ? error : "an error with no message";
+};
+
+/** A text as a record may hold it: valid Unicode, no U+0000, not long. */
+export const recordText = (text: string): string => {
+  const valid = text.toWellFormed().replaceAll("\u0000", "\ufffd");
+  return valid.length <= TEXT_CHARACTERS_MAX
+    ? valid
+    : `${valid.slice(0, TEXT_CHARACTERS_MAX).toWellFormed()}…`;
+};
+
+/** Seals the trace, when no step is being written; where it can't be sealed as it ended, as `aborted`. */
+const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, StopReason> =>
+  writeSeal(writer, ending).pipe(
+    Effect.catchIf(
+      (error) => ending.status !== "aborted" && error._tag !== "ChainMismatch",
+      (error) =>
+        writeSeal(writer, aborted(because("the run could not be sealed", error))).pipe(
+          // The first error is what went wrong; that aborting failed too follows from it.
+          Effect.mapError(() => error),
+        ),
+    ),
+  );
+
+const writeSeal = Effect.fnUntraced(function* (
+  writer: Writer,
+  ending: Ending,
+): Effect.fn.Return<RunOutcome, StopReason> {
+  const { trace, stop_reason } = writer;
+  const { status, reason, detail } = ending;
+  const { trace_id } = trace;
+  const sealed_at = yield* now;
+  const seal = yield* refusable(() =>
+    prepareSeal(
+      {
+        trace_id,
+        status,
+        reason,
+        metadata: metadataOf(ending),
+        completed_at: sealed_at,
+        sealed_at,
+      },
+      { values: "told" },
+    ),
+  ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
+  const answered = yield* writer.writer.seal(seal, status).pipe(answerWithin(SEAL_TIMEOUT_MS));
+  if (stop_reason !== null && isForeign(stop_reason)) return yield* stop_reason;
+  return {
+    run_id: trace.run_id,
+    trace_id,
+    tenant_id: trace.tenant_id,
+    status,
+    reason,
+    detail,
+    root_hash: answered.root_hash,
+    step_count: answered.step_count,
+    started_at: trace.started_at,
+    completed_at: sealed_at,
+  };
+});
+
+/** Whether the chain holds what was not sent from here, so that a seal over it vouches for nothing. */
+const isForeign = (error: StopReason): error is ChainMoved | ChainMismatch =>
+  error._tag === "ChainMoved" || error._tag === "ChainMismatch";

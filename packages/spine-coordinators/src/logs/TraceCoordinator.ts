@@ -1,0 +1,140 @@
+/** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
+import type { StoredRun, TraceFilter, TracePage } from "@runproof/drivers/TraceStore";
+import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
+import type { StoredPayload } from "@runproof/proof/StoredRun";
+import {
+  type DatabaseError,
+  type InvalidInput,
+  type RunNotFound,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { LogsBridge } from "./LogsBridge.ts";
+
+/** A payload as it is stored: `absent` where the record commits to none, `erased` or `missing` where its text is gone. */
+export type ShownPayload =
+  | { readonly state: "present"; readonly value: JsonValue }
+  | { readonly state: "absent" | "erased" | "missing" };
+
+/** A stored trace with its steps, payloads beside them. */
+export interface ShownRun {
+  /** The trace record, by its keys. */
+  readonly trace: JsonObject;
+  /** `running`, `completed`, `failed` or `aborted`; anything else is shown as it is stored. */
+  readonly status: string;
+  /** The seal record, by its keys; null while the trace is open. */
+  readonly seal: JsonObject | null;
+  readonly root_hash: string | null;
+  readonly payloads: {
+    readonly plan: ShownPayload;
+    readonly attributes: ShownPayload;
+    readonly metadata: ShownPayload;
+  };
+  readonly steps: ReadonlyArray<ShownStep>;
+}
+
+/** A stored step with its payloads. */
+export interface ShownStep {
+  /** The step record, by its keys. */
+  readonly record: JsonObject;
+  readonly payloads: {
+    readonly params: ShownPayload;
+    readonly outcome_data: ShownPayload;
+    readonly attributes: ShownPayload;
+  };
+}
+
+/** Listings and single traces. */
+export class TraceCoordinator extends Context.Service<
+  TraceCoordinator,
+  {
+    readonly list: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    readonly show: (input: {
+      readonly tenant_id: string;
+      readonly run_id: string;
+    }) => Effect.Effect<ShownRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+  }
+>()("@runproof/spine-coordinators/logs/TraceCoordinator") {
+  static readonly layer: Layer.Layer<TraceCoordinator, never, LogsBridge> = Layer.effect(
+    TraceCoordinator,
+    Effect.map(LogsBridge, (logs) =>
+      TraceCoordinator.of({
+        list: logs.search,
+        show: (input) => Effect.flatMap(logs.read(input), shownRun),
+      }),
+    ),
+  );
+}
+
+const shownRun = (run: StoredRun): Effect.Effect<ShownRun, StoredDataUnreadable> =>
+  Effect.gen(function* () {
+    const { trace, seal } = run;
+    const record = yield* readRecord("the trace record", trace.record);
+    const sealRecord = seal === null ? null : yield* readRecord("the seal record", seal.record);
+    const steps: Array<ShownStep> = [];
+    for (const [index, step] of run.steps.entries()) {
+      const stepRecord = yield* readRecord(`the record of step ${index}`, step.record);
+      const shown = payloadReader(
+        run,
+        `step ${JSON.stringify(stepRecord["step_index"])}`,
+        stepRecord,
+      );
+      steps.push({
+        record: stepRecord,
+        payloads: {
+          params: yield* shown("params", step.payloads.params),
+          outcome_data: yield* shown("outcome_data", step.payloads.outcome_data),
+          attributes: yield* shown("attributes", step.payloads.attributes),
+        },
+      });
+    }
+    const ofTrace = payloadReader(run, "trace", record);
+    const metadata =
+      seal === null
+        ? ({ state: "absent" } as const)
+        : yield* payloadReader(run, "seal", sealRecord)("metadata", seal.payloads.metadata);
+    return {
+      trace: record,
+      status: trace.status,
+      seal: sealRecord,
+      root_hash: seal?.root_hash ?? null,
+      payloads: {
+        plan: yield* ofTrace("plan", trace.payloads.plan),
+        attributes: yield* ofTrace("attributes", trace.payloads.attributes),
+        metadata,
+      },
+      steps,
+    };
+  });
+
+const unreadable = (where: string) =>
+  new StoredDataUnreadable({ where, what: "it is not the canonical JSON that was stored" });
+
+const readRecord = (
+  where: string,
+  text: string,
+): Effect.Effect<JsonObject, StoredDataUnreadable> => {
+  const value = parseCanonical(text);
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Effect.succeed(value as JsonObject)
+    : Effect.fail(unreadable(where));
+};
+
+/** Reads the payloads that stand beside one record; `owner` is how the log names that record in an erasure. */
+const payloadReader =
+  (run: StoredRun, owner: string, record: JsonObject | null) =>
+  (name: string, payload: StoredPayload): Effect.Effect<ShownPayload, StoredDataUnreadable> => {
+    const commitment = record?.[name] ?? null;
+    if (payload.text === null) {
+      if (commitment === null) return Effect.succeed({ state: "absent" });
+      const state = run.erasures_recorded.has(`${owner}:${name}`) ? "erased" : "missing";
+      return Effect.succeed({ state });
+    }
+    const value = parseCanonical(payload.text);
+    return value === undefined
+      ? Effect.fail(unreadable(`payload ${name} of ${owner}`))
+      : Effect.succeed({ state: "present", value });
+  };
