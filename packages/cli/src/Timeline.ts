@@ -6,6 +6,8 @@ import * as Table from "./Table.ts";
 /** What is drawn of a step. */
 export interface TimelineStep {
   readonly step_index: number;
+  /** Its index as it is drawn: of an intent with its outcome both. */
+  readonly label: string;
   readonly parent_step_index: number | null;
   readonly skill_name: string;
   /** What was called, such as `GET /orders/7`; null where the skill's name says it all. Drawn where there is room. */
@@ -37,6 +39,8 @@ const tones: Readonly<Record<string, Tone>> = {
   failure: "bad",
   retry: "caution",
   skipped: "quiet",
+  "outcome unknown": "bad",
+  "under way": "accent",
 };
 
 const marks: Readonly<Record<string, readonly [unicode: string, ascii: string]>> = {
@@ -44,6 +48,8 @@ const marks: Readonly<Record<string, readonly [unicode: string, ascii: string]>>
   failure: ["✗", "x"],
   retry: ["↻", "~"],
   skipped: ["·", "-"],
+  "outcome unknown": ["?", "?"],
+  "under way": ["…", "."],
 };
 
 /** A step with its place in the run: milliseconds from the beginning, null where its source gave no time. */
@@ -62,11 +68,11 @@ const place = (run_started_at: string, steps: ReadonlyArray<TimelineStep>) => {
     (least, each) => Math.min(least, each),
     Duration.epochMs(run_started_at) ?? Infinity,
   );
-  const depths: Array<number> = [];
+  const depths = new Map<number, number>();
   const placed = steps.map((step, index): Placed => {
-    const parent = step.parent_step_index === null ? undefined : depths[step.parent_step_index];
+    const parent = step.parent_step_index === null ? undefined : depths.get(step.parent_step_index);
     const depth = parent === undefined ? 0 : Math.min(DEPTH_MAX, parent + 1);
-    depths.push(depth);
+    depths.set(step.step_index, depth);
     const start = starts[index] ?? null;
     return { step, depth, offset_ms: start === null ? null : start - zero };
   });
@@ -114,7 +120,7 @@ const columnsOf = (screen: Screen, placed: ReadonlyArray<Placed>, timed: boolean
   const index: Column = {
     heading: "#",
     align: "right",
-    of: ({ step }) => String(step.step_index),
+    of: ({ step }) => step.label,
   };
   const name: Column = { heading: "skill", of: (each) => short(skill(screen, each)) };
   const call: Column = { heading: "call", of: ({ step }) => short(printable(step.call ?? "")) };

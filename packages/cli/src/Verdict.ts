@@ -1,10 +1,12 @@
 /** A verdict as people read it. What it does not cover is said as plainly as what it does. */
 import { type Finding, isHarmless } from "@runproof/schemas/Finding";
-import type {
-  Assurance,
-  RunProofResult,
-  VerificationStatus,
+import {
+  type Assurance,
+  CAPTURE_MEANING,
+  type RunProofResult,
+  type VerificationStatus,
 } from "@runproof/schemas/RunProofResult";
+import type { Lifecycle } from "@runproof/schemas/SealRecord";
 import { counted } from "./Count.ts";
 import type { ExitCode } from "./ExitCode.ts";
 import { printable, type Screen, type Tone, tone, wrap } from "./Screen.ts";
@@ -30,11 +32,15 @@ const shows: Record<Assurance, string> = {
     "a trusted time covers the log. It does not show what an agent never reported: no log can.",
 };
 
-const drawFinding = (screen: Screen, { code, step_index, message }: Finding): string => {
+const drawFinding = (
+  screen: Screen,
+  { code, step_index, message }: Finding,
+  lifecycle: Lifecycle | null,
+): string => {
   const place = step_index === null ? "" : `step ${step_index}: `;
   const what = message.startsWith(place) ? message : place + message;
   const first = `  ${screen.unicode ? "•" : "*"} `;
-  const name: Tone = isHarmless({ code, step_index, message }) ? "caution" : "bad";
+  const name: Tone = isHarmless({ code }, lifecycle) ? "caution" : "bad";
   const text = wrap(`${code} ${printable(what)}`, screen.columns, first);
   return first + tone(screen, name, code) + text.slice(first.length + code.length);
 };
@@ -48,9 +54,12 @@ const field = (screen: Screen, label: string, value: string): string =>
 export const render = (
   screen: Screen,
   subject: string,
-  result: Pick<RunProofResult, "integrity" | "lifecycle" | "assurance" | "findings" | "notes">,
+  result: Pick<
+    RunProofResult,
+    "integrity" | "lifecycle" | "capture" | "assurance" | "findings" | "notes"
+  >,
 ): string => {
-  const { integrity, lifecycle, assurance, findings, notes } = result;
+  const { integrity, lifecycle, capture, assurance, findings, notes } = result;
   const status = integrity.verification_status;
   const steps = counted(integrity.chain_length, "step");
   // One finding says it itself.
@@ -65,6 +74,9 @@ export const render = (
     field(screen, "model", `${integrity.model} over ${steps}`),
     field(screen, "root", integrity.root_hash ?? "-"),
     field(screen, "lifecycle", lifecycle ?? "-"),
+    ...(capture === null
+      ? []
+      : [field(screen, "capture", `${capture}: ${CAPTURE_MEANING[capture]}`)]),
     ...(assurance === null
       ? []
       : [field(screen, "assurance", `${assurance}: ${shows[assurance]}`)]),
@@ -73,6 +85,6 @@ export const render = (
       .map((note) => field(screen, "note", printable(note))),
     ...(findings.length === 0
       ? []
-      : ["", ...findings.map((finding) => drawFinding(screen, finding))]),
+      : ["", ...findings.map((finding) => drawFinding(screen, finding, lifecycle))]),
   ].join("\n");
 };

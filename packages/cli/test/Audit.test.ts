@@ -298,6 +298,7 @@ describe("a report", () => {
     traces: { verified: 1, empty: 1, open: 1, open_past_lease: 1, failed: 1 },
     levels: { SELF: 1, SIGNED: 0 },
     payloads_erased: 1,
+    outcomes_unknown: 0,
     deletions_recorded: 2,
     tree: { size: 1, root_hash: null },
     checkpoints: [],

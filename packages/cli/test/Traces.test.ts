@@ -127,6 +127,7 @@ describe("traces list", () => {
           tenant_id: "demo",
           agent_id: null,
           status: "finished?",
+          capture: "gated",
           started_at: "2026-02-10T12:43:41.549430Z",
           completed_at: "2026-02-10T12:43:43.000000Z",
           step_count: 12,
@@ -138,8 +139,8 @@ describe("traces list", () => {
     };
     expect(renderPage(screen(80), page)).toBe(
       drawn(`
-        run_id  status     started (UTC)          took  steps  agent
-        r-1     finished?  2026-02-10 12:43:41  1.45 s     12  -
+        run_id  status     started (UTC)          took  steps  capture  agent
+        r-1     finished?  2026-02-10 12:43:41  1.45 s     12  gated    -
       `),
     );
   });

@@ -14,6 +14,7 @@ const verified: Drawn = {
     failure_reason: null,
   },
   lifecycle: "COMPLETE",
+  capture: null,
   assurance: "SELF",
   findings: [],
   notes: ["SELF: as the coordinator says it.", "Two payloads are withheld."],

@@ -28,6 +28,11 @@ export class BundleUnmakeable extends Refusal {
   readonly _tag = "BundleUnmakeable";
 }
 
+/** A bundle that is longer than a reader takes: nothing is wrong with the run. */
+export class BundleTooLarge extends Refusal {
+  readonly _tag = "BundleTooLarge";
+}
+
 /** The rows of a run that a bundle is made of. */
 export interface BundleSource {
   readonly trace: Pick<StoredTrace, "record" | "payloads">;
@@ -163,7 +168,7 @@ export const makeStepBundle = (run: StepBundleSource, options: BundleOptions = {
   };
 };
 
-/** The text of a bundle, one step a line so that two bundles can be compared. Throws `BundleUnmakeable` over the limit. */
+/** The text of a bundle, one step a line so that two bundles can be compared. Throws `BundleTooLarge`. */
 export const bundleText = (bundle: Bundle | StepBundle): string => {
   const line = (value: unknown) => JSON.stringify(value);
   const lines = (values: ReadonlyArray<unknown>) =>
@@ -177,11 +182,7 @@ export const bundleText = (bundle: Bundle | StepBundle): string => {
   const text = `{\n${members.join(",\n")}\n}\n`;
   if (text.length > TEXT_UNITS_MAX) {
     const what = `the bundle is longer than ${TEXT_UNITS_MAX} UTF-16 units`;
-    throw new BundleUnmakeable(
-      "bundle",
-      what,
-      "Withhold payloads, or make bundles of single steps.",
-    );
+    throw new BundleTooLarge("bundle", what, "Withhold payloads, or make bundles of single steps.");
   }
   return text;
 };

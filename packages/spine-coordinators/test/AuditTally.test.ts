@@ -16,6 +16,7 @@ const failed = (findings: ReturnType<typeof ofRun>) => ({
   findings,
   findings_omitted: 0,
   payloads_erased: 0,
+  outcomes_unknown: 0,
   logged_at: null,
 });
 

@@ -41,9 +41,12 @@ export interface Run {
   readonly tenant_id: string;
 }
 
-export const stepOf = (trace_id: string, over: Partial<StepInput> = {}) =>
+export const stepOf = (trace_id: string, step_index: number, over: Partial<StepInput> = {}) =>
   prepareStep({
     trace_id,
+    capture: "inline",
+    step_index,
+    intent_index: null,
     parent_step_index: null,
     skill_id: "http_call",
     skill_name: "HTTP call",
@@ -65,7 +68,7 @@ export const stepOf = (trace_id: string, over: Partial<StepInput> = {}) =>
     ...over,
   });
 
-/** Starts a run and records steps; with a goal, its row is stored first as an execution does. */
+/** Starts a run and records steps. */
 export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
   Effect.gen(function* () {
     const store = yield* TraceStore;
@@ -88,13 +91,10 @@ export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
       is_synthetic: false,
       synthetic_scenario_id: null,
       redaction: null,
+      capture: "inline",
       plan: { steps: [] },
       ...(goal === undefined ? {} : { attributes: { goal } }),
     });
-    if (goal !== undefined) {
-      const { sql } = yield* Database;
-      yield* sql`select runproof_store_run(${run.tenant_id}, ${run.run_id}, 'agent-7', null, ${goal}, '{"steps":[]}')`;
-    }
     yield* store.start({ trace, holder: HOLDER, lease_ms });
     yield* append(run, steps);
     return run;
@@ -104,18 +104,21 @@ export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
 export const append = ({ trace_id }: Run, steps: number) =>
   steps === 0
     ? Effect.void
-    : Effect.flatMap(TraceStore, (store) =>
-        store.recordSteps({
+    : Effect.gen(function* () {
+        const store = yield* TraceStore;
+        const { next_index: first_index } = yield* store.head(trace_id);
+        yield* store.appendSteps({
           trace_id,
           holder: HOLDER,
-          steps: Array.from({ length: steps }, () => stepOf(trace_id)),
-        }),
-      );
+          first_index,
+          steps: Array.from({ length: steps }, (_, at) => stepOf(trace_id, first_index + at)),
+        });
+      });
 
 /** Seals a run. */
 export const seal = ({ trace_id }: Run) =>
   Effect.flatMap(TraceStore, (store) =>
-    store.complete({
+    store.seal({
       trace_id,
       holder: HOLDER,
       seal: prepareSeal({

@@ -4,11 +4,10 @@ import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import type { SealedTrace } from "@runproof/drivers/TraceStore";
-import { leafHash, rootHash } from "@runproof/proof/Chain";
+import { nextLink, rootHash } from "@runproof/proof/Chain";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { sealRecordText } from "@runproof/proof/SealRecord";
-import { stepRecordText } from "@runproof/proof/StepRecord";
-import { LocalChain } from "../src/logs/LocalChain.ts";
+import { Chain } from "../src/logs/Chain.ts";
 
 const trace_id = "trace-1";
 const at = "2026-02-10T12:43:41.549430Z";
@@ -29,11 +28,15 @@ const trace = prepareTrace({
   is_synthetic: false,
   synthetic_scenario_id: null,
   redaction: null,
+  capture: "inline",
 });
 
-const stepNamed = (skill_id: string) =>
+const stepNamed = (skill_id: string, step_index = 0) =>
   prepareStep({
     trace_id,
+    capture: "inline",
+    step_index,
+    intent_index: null,
     parent_step_index: null,
     skill_id,
     skill_name: skill_id,
@@ -52,7 +55,7 @@ const stepNamed = (skill_id: string) =>
     synthetic_scenario_id: null,
   });
 
-const [first, second] = [stepNamed("first"), stepNamed("second")];
+const [first, second] = [stepNamed("first"), stepNamed("second", 1)];
 
 const seal = prepareSeal({
   trace_id,
@@ -64,15 +67,14 @@ const seal = prepareSeal({
 
 /** A chain over steps, and the seal that an honest store answers over them. */
 const honest = (steps: ReadonlyArray<typeof first>) => {
-  const chain = new LocalChain(trace_id, trace);
-  const heads = steps.map((step) => {
-    chain.extend([step], chain.head);
-    return chain.head;
+  const chain = new Chain(trace_id, trace);
+  const links = steps.map((step) => {
+    chain.extend([step], nextLink(chain.head.link, step.leaf_hash));
+    return chain.head.link;
   });
   const chain_head = chain.head.link;
   const step_count = steps.length;
-  const leaves = steps.map((step, index) => leafHash(stepRecordText(step, index)));
-  const merkle_root = merkleRoot([trace.leaf_hash, ...leaves]);
+  const merkle_root = merkleRoot([trace, ...steps].map((record) => record.leaf_hash));
   const seal_record = sealRecordText(seal, { chain_head, merkle_root, step_count });
   const root_hash = rootHash(chain_head, seal_record);
   const sealed: SealedTrace = {
@@ -83,12 +85,12 @@ const honest = (steps: ReadonlyArray<typeof first>) => {
     merkle_root,
     root_hash,
   };
-  return { sealed, heads };
+  return { sealed, links };
 };
 
 const chainOf = (...steps: ReadonlyArray<typeof first>) => {
-  const chain = new LocalChain(trace_id, trace);
-  for (const step of steps) chain.extend([step], chain.head);
+  const chain = new Chain(trace_id, trace);
+  for (const step of steps) chain.extend([step], nextLink(chain.head.link, step.leaf_hash));
   return chain;
 };
 
@@ -101,7 +103,7 @@ describe("a chain whose last step was not answered", () => {
   });
 
   it("takes no seal over another step in its place", () => {
-    const forged = honest([first, stepNamed("forged")]).sealed;
+    const forged = honest([first, stepNamed("forged", 1)]).sealed;
     assert.strictEqual(chainOf(first).compareSeal(seal, forged, [second])?.what, "chain_head");
   });
 
@@ -114,11 +116,11 @@ describe("a chain whose last step was not answered", () => {
 });
 
 describe("a chain", () => {
-  it("takes the heads and the seal of an honest store", () => {
-    const { sealed, heads } = honest([first, second]);
-    const chain = new LocalChain(trace_id, trace);
-    assert.isUndefined(chain.extend([first], heads[0]!));
-    assert.isUndefined(chain.extend([second], heads[1]!));
+  it("takes the links and the seal of an honest store", () => {
+    const { sealed, links } = honest([first, second]);
+    const chain = new Chain(trace_id, trace);
+    assert.isUndefined(chain.extend([first], links[0]!));
+    assert.isUndefined(chain.extend([second], links[1]!));
     assert.isUndefined(chain.compareSeal(seal, sealed, []));
   });
 
@@ -131,12 +133,15 @@ describe("a chain", () => {
     });
   }
 
-  it("takes no head with another index or link", () => {
-    const [head] = honest([first]).heads;
-    const extend = (answered: typeof head) =>
-      new LocalChain(trace_id, trace).extend([first], answered!)?._tag;
-    assert.isUndefined(extend(head));
-    assert.strictEqual(extend({ ...head!, next_index: 2 }), "ChainMismatch");
-    assert.strictEqual(extend({ ...head!, link: trace.link }), "ChainMismatch");
+  it("takes no other link, and no start with another index or link", () => {
+    const extend = (answered: string) => new Chain(trace_id, trace).extend([first], answered)?._tag;
+    assert.isUndefined(extend(honest([first]).links[0]!));
+    assert.strictEqual(extend(trace.link), "ChainMismatch");
+    const start = { trace_id, next_index: 0, link: trace.link };
+    const compare = (answered: typeof start) =>
+      new Chain(trace_id, trace).compareHead(answered)?._tag;
+    assert.isUndefined(compare(start));
+    assert.strictEqual(compare({ ...start, next_index: 2 }), "ChainMismatch");
+    assert.strictEqual(compare({ ...start, link: first.leaf_hash }), "ChainMismatch");
   });
 });

@@ -5,14 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, layer } from "@effect/vitest";
-import { MAX_STEPS_AT_ONCE } from "@runproof/drivers/PostgresTraceStore";
+import { STEPS_AT_ONCE_MAX } from "@runproof/drivers/EvidenceLimits";
 import { parseJson } from "@runproof/proof/JsonText";
 import {
   ImportCoordinator,
   type ImportProgress,
   type ImportSettings,
 } from "@runproof/spine-coordinators/import/ImportCoordinator";
-import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import {
   type ShownPayload,
@@ -292,7 +292,7 @@ for (const [name, config] of databases) {
             if (where === "runs.ndjson") return;
             yield* Effect.flip(importText("ndjson", `${before}\n${text}`, { tenant_id }));
             assert.strictEqual(yield* countTraces(tenant_id), 0);
-            const { sweep } = yield* LeasesBridge;
+            const { sweep } = yield* LogsBridge;
             assert.lengthOf(yield* sweep(), 0);
           }),
         );
@@ -378,7 +378,7 @@ for (const [name, config] of databases) {
       it.effect("takes a run of more steps than the store takes at once", () =>
         Effect.gen(function* () {
           const tenant_id = tenantId();
-          const count = MAX_STEPS_AT_ONCE + 1;
+          const count = STEPS_AT_ONCE_MAX + 1;
           const text = ndjson(RUN, ...Array(count).fill(JSON.stringify(STEP)), END);
           const { runs } = yield* importText("ndjson", text, { tenant_id });
           assert.strictEqual(runs[0]?.step_count, count);

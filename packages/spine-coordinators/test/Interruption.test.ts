@@ -5,7 +5,7 @@
 import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunCoordinator, type StepEvent } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
@@ -299,7 +299,7 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
           // It ends while the lock is still held: what can't be written now is the lease's to end.
           yield* Fiber.interrupt(run);
           yield* held.release;
-          const { sweep } = yield* LeasesBridge;
+          const { sweep } = yield* LogsBridge;
           while ((yield* show(run_id)).status === "running") yield* sweep();
           assert.strictEqual((yield* show(run_id)).status, "aborted");
           assert.notStrictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
@@ -326,7 +326,7 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         yield* asOwner(
           `update aos_trace_leases set expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
         );
-        const { sweep } = yield* LeasesBridge;
+        const { sweep } = yield* LogsBridge;
         yield* sweep();
         const { status, steps } = yield* show(run_id);
         assert.deepStrictEqual([status, steps.length], ["aborted", 1]);

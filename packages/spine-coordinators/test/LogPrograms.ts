@@ -67,18 +67,23 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
         is_synthetic: false,
         synthetic_scenario_id: null,
         redaction: null,
+        capture: "inline",
         plan: { steps: Array.from({ length: steps }, (_, at) => ({ secret: `of step ${at}` })) },
       }),
       holder: "test",
       lease_ms: 3_600_000,
     });
     if (steps > 0) {
-      yield* store.recordSteps({
+      yield* store.appendSteps({
         trace_id,
         holder: "test",
+        first_index: 0,
         steps: Array.from({ length: steps }, (_, at) =>
           prepareStep({
             trace_id,
+            capture: "inline",
+            step_index: at,
+            intent_index: null,
             parent_step_index: null,
             skill_id: "act",
             skill_name: "Act",
@@ -108,7 +113,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
       completed_at: end,
       sealed_at: end,
     });
-    const { root_hash } = yield* store.complete({ trace_id, holder: "test", seal });
+    const { root_hash } = yield* store.seal({ trace_id, holder: "test", seal });
     return { run_id, trace_id, tenant_id: TENANT, root_hash };
   });
 

@@ -7,7 +7,6 @@ import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import { prepareStep } from "@runproof/proof/StepRecord";
-import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import {
   type ExecuteRun,
@@ -480,10 +479,11 @@ for (const [name, config] of databases) {
         const run_id = runId();
         const context = yield* Effect.context<LogsBridge | Database>();
         const intrude = Effect.gen(function* () {
-          const logs = yield* LogsBridge;
-          const { trace_id, holder } = yield* lease(run_id);
+          const { sink } = yield* LogsBridge;
+          const { trace_id } = yield* lease(run_id);
           const step = prepareStep({ ...FOREIGN_STEP, trace_id });
-          yield* logs.append({ trace_id, holder, steps: [step] });
+          const holder = sink.holderOf(trace_id);
+          yield* sink.appendSteps({ trace_id, holder, first_index: 0, steps: [step] });
           return success();
         }).pipe(Effect.provideContext(context), Effect.orDie);
         let after = 0;
@@ -505,7 +505,7 @@ for (const [name, config] of databases) {
       () =>
         Effect.gen(function* () {
           const run_id = runId();
-          const context = yield* Effect.context<Database | LeasesBridge>();
+          const context = yield* Effect.context<Database | LogsBridge>();
           const loseLease = Effect.gen(function* () {
             yield* asOwner(
               `update aos_trace_leases set expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
@@ -528,7 +528,7 @@ for (const [name, config] of databases) {
     it.effect("keeps its lease for as long as an attempt lasts", () =>
       Effect.gen(function* () {
         const run_id = runId();
-        const context = yield* Effect.context<Database | LeasesBridge>();
+        const context = yield* Effect.context<Database | LogsBridge>();
         const renewals = (minimum: number): Effect.Effect<void, unknown, Database> =>
           Effect.gen(function* () {
             const seen = new Set<string>();
@@ -544,7 +544,7 @@ for (const [name, config] of databases) {
         const outlast = Effect.gen(function* () {
           // Four terms: more than one whole lease has passed.
           yield* renewals(5);
-          const { sweep } = yield* LeasesBridge;
+          const { sweep } = yield* LogsBridge;
           yield* sweep();
           return success();
         }).pipe(Effect.provideContext(context), Effect.orDie);
@@ -556,12 +556,12 @@ for (const [name, config] of databases) {
     it.effect("whose trace a sweeper aborted is not called anything else", () =>
       Effect.gen(function* () {
         const run_id = runId();
-        const context = yield* Effect.context<Database | LeasesBridge>();
+        const context = yield* Effect.context<Database | LogsBridge>();
         const swept = Effect.gen(function* () {
           yield* asOwner(
             `update aos_trace_leases set expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
           );
-          const { sweep } = yield* LeasesBridge;
+          const { sweep } = yield* LogsBridge;
           const aborted = yield* sweep();
           assert.strictEqual(aborted[0]?.run_id, run_id);
           return success();
@@ -620,7 +620,7 @@ for (const [name, config] of databases) {
         yield* asOwner(
           `update aos_trace_leases set expires_at = clock_timestamp() where trace_id = (select trace_id from aos_traces where run_id = '${run_id}')`,
         );
-        const { sweep } = yield* LeasesBridge;
+        const { sweep } = yield* LogsBridge;
         const aborted = yield* sweep();
         assert.include(
           aborted.map((each) => each.run_id),
@@ -685,6 +685,9 @@ for (const [name, config] of databases) {
 }
 
 const FOREIGN_STEP = {
+  capture: "inline" as const,
+  step_index: 0,
+  intent_index: null,
   parent_step_index: null,
   skill_id: "foreign",
   skill_name: "foreign",

@@ -91,7 +91,7 @@ describe("opening", () => {
       const run_id = "left-behind";
       const open = RunproofLayer.layer().pipe(Layer.provideMerge(Database.layer(config)));
       const leave = Effect.gen(function* () {
-        const { begin } = yield* LogsBridge;
+        const { sink } = yield* LogsBridge;
         const now = "2026-02-10T12:43:41.549430Z";
         const trace = prepareTrace({
           trace_id: "trace-left-behind",
@@ -109,8 +109,9 @@ describe("opening", () => {
           is_synthetic: false,
           synthetic_scenario_id: null,
           redaction: null,
+          capture: "inline",
         });
-        yield* begin({ trace, holder: "a process that died", lease_ms: 60_000 });
+        yield* sink.start({ trace, holder: "a process that died", lease_ms: 60_000 });
         yield* asOwner("update aos_trace_leases set expires_at = clock_timestamp()");
       });
       yield* Effect.provide(leave, open);

@@ -9,7 +9,7 @@ import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { assert, layer } from "@effect/vitest";
-import { LeasesBridge } from "@runproof/spine-coordinators/logs/LeasesBridge";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as Effect from "effect/Effect";
 import { inject } from "vitest";
 import { rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
@@ -113,7 +113,7 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
           assert.strictEqual(signal, "SIGKILL");
           // Killed after its last step, it may have sealed before the signal came.
           const isOver = "after" in stage && stage.after === STEPS - 1;
-          const { sweep } = yield* LeasesBridge;
+          const { sweep } = yield* LogsBridge;
           while ((yield* show(run_id)).status === "running") yield* sweep();
           const { status, steps, seal } = yield* show(run_id);
           assert.isTrue(status === "aborted" || (isOver && status === "completed"), status);

@@ -77,6 +77,15 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
     field(screen, "database", printable(report.database)),
     field(screen, "finished", `${Duration.clock(report.finished_at)} UTC`),
     field(screen, "traces", traceLine(report)),
+    ...(report.outcomes_unknown === 0
+      ? []
+      : [
+          field(
+            screen,
+            "unknown",
+            `${counted(report.outcomes_unknown, "act")} of ABORTED runs without an outcome`,
+          ),
+        ]),
     ...(report.payloads_erased === 0
       ? []
       : [field(screen, "erased", counted(report.payloads_erased, "payload"))]),

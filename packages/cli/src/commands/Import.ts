@@ -37,7 +37,9 @@ export const renderRuns = (screen: Screen, runs: ReadonlyArray<ImportedRun>): st
 export const command = Command.make(
   "import",
   {
-    path: Argument.Path("FILE").pipe(Argument.withDescription("File of recorded runs")),
+    path: Argument.Path("FILE").pipe(
+      Argument.withDescription("File of recorded runs; - for the standard input"),
+    ),
     format: Flag.Literals("format", ["ndjson", "openai-messages"]).pipe(
       Flag.withDescription("How the file says what happened"),
     ),
@@ -86,6 +88,7 @@ export const command = Command.make(
   Command.withDescription("Bring in recorded runs, all of a file or none"),
   Command.withExamples([
     { command: "runproof import runs.ndjson --format ndjson --tenant-id demo" },
+    { command: "zcat runs.ndjson.gz | runproof import - --format ndjson --tenant-id demo" },
     { command: "runproof import transcripts.json --format openai-messages --tenant-id demo" },
   ]),
 );

@@ -69,14 +69,16 @@ export const command = Command.make(
     const { RunProofCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/proof/RunProofCoordinator"),
     );
-    const result = yield* withRunproof(
+    const { result, bundled } = yield* withRunproof(
       { databaseUrl, home },
       Effect.gen(function* () {
         const coordinator = yield* RunProofCoordinator;
         const proved = yield* Progress.during("verifying", null, () =>
           coordinator.getRunProof(input),
         );
-        if (bundle !== undefined && proved.integrity.verification_status === "VERIFIED") {
+        if (bundle === undefined || proved.integrity.verification_status !== "VERIFIED")
+          return { result: proved, bundled: Effect.void };
+        const writing = Effect.gen(function* () {
           const { text, notes } = yield* trusting(
             vkeys,
             "--vkey",
@@ -86,8 +88,9 @@ export const command = Command.make(
           );
           yield* File.write(bundle, text);
           yield* output.note([`bundle written to ${bundle}`, ...notes].join("\n"));
-        }
-        return proved;
+        });
+        // What is said of the run stands, whatever keeps it from being written to a file.
+        return { result: proved, bundled: yield* Effect.exit(writing) };
       }),
     );
     const { verification_status, failure_reason } = result.integrity;
@@ -101,6 +104,7 @@ export const command = Command.make(
         `no bundle written: only a VERIFIED run is bundled, and this one is ${verification_status}`,
       );
     }
+    yield* bundled;
     const absent = verification_status === "UNSUPPORTED" && failure_reason === REASON_NO_TRACE;
     const code = absent ? 3 : Verdict.exitCode(verification_status);
     if (code !== 0) return yield* new ExitCode.Concluded({ code });

@@ -69,6 +69,7 @@ export const execute = Effect.fnUntraced(function* (input: {
   readonly agent_id?: string | undefined;
   readonly origin_system_id?: string | undefined;
   readonly goal?: string | undefined;
+  readonly capture?: "gated" | "inline" | undefined;
 }) {
   const output = yield* Output;
   const { RunCoordinator } = yield* load(
@@ -95,6 +96,12 @@ export const command = Command.make(
     run_id: Options.id("run-id", "R", "Id of the run; one is made where it is left out"),
     agent_id: Options.id("agent-id", "A", "Agent that runs"),
     origin_system_id: Options.id("origin-system-id", "S", "System that the run belongs to"),
+    capture: Flag.Literals("capture", ["inline", "gated"]).pipe(
+      Flag.withDescription(
+        "inline: the plan is stored first, then each outcome; gated: each attempt's intent too, before it is made",
+      ),
+      Flag.withDefault("inline" as const),
+    ),
     goal: Options.optional(Flag.String("goal").pipe(Flag.withDescription("What the run is for"))),
     ...Options.database,
   },
@@ -111,5 +118,9 @@ export const command = Command.make(
   Command.withDescription("Execute a plan, each step recorded before the next begins"),
   Command.withExamples([
     { command: "runproof run --plan plan.json --tenant-id demo --agent-id support-agent" },
+    {
+      command: "runproof run --plan plan.json --tenant-id demo --capture gated",
+      description: "Say of a run that died what was begun and never recorded",
+    },
   ]),
 );

@@ -1,4 +1,5 @@
 /** `runproof traces list|show`: what is stored. Showing is no verdict; `proof` is. */
+import { CAPTURE_MEANING } from "@runproof/schemas/RunProofResult";
 import type { TracePage } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Command from "effect/cli/Command";
@@ -37,6 +38,7 @@ export const renderPage = (screen: Screen, page: TracePage): string => {
       { heading: "started (UTC)" },
       { heading: "took", align: "right", optional: true },
       { heading: "steps", align: "right" },
+      { heading: "capture", optional: true },
       { heading: "agent", shrinks_to: 8, optional: true },
     ],
     page.traces.map((trace) => {
@@ -51,6 +53,7 @@ export const renderPage = (screen: Screen, page: TracePage): string => {
         { text: Duration.clock(trace.started_at).slice(0, time_cells) },
         { text: from === null || to === null ? "-" : Duration.format(to - from) },
         { text: String(trace.step_count) },
+        { text: printable(trace.capture) },
         { text: printable(trace.agent_id ?? "-") },
       ];
     }),
@@ -70,24 +73,76 @@ const numberOf = (record: StoredRecord, key: string): number | null => {
   return typeof value === "number" ? value : null;
 };
 
-/** What the timeline draws of a stored step. */
+type Step = ShownRun["steps"][number];
+
+/** What is drawn in one line: a step, an intent with the outcome that answers it, or an intent that nothing answers. */
+interface Act {
+  /** What was to be done. */
+  readonly first: Step;
+  /** What came of it; the same step where there is no intent, null where nothing is recorded. */
+  readonly last: Step | null;
+}
+
+const actsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Act> => {
+  const intents = new Set(
+    steps.flatMap(({ record }) =>
+      record["status"] === "intended" ? [numberOf(record, "step_index")] : [],
+    ),
+  );
+  const intentOf = ({ record }: Step) => numberOf(record, "intent_index");
+  const answers = new Map(steps.map((step) => [intentOf(step), step] as const));
+  return steps.flatMap((step): ReadonlyArray<Act> => {
+    if (step.record["status"] === "intended") {
+      return [{ first: step, last: answers.get(numberOf(step.record, "step_index")) ?? null }];
+    }
+    const intent = intentOf(step);
+    // An answer is drawn with its intent, if that is there.
+    return intent !== null && intents.has(intent) && answers.get(intent) === step
+      ? []
+      : [{ first: step, last: step }];
+  });
+};
+
+/** What the timeline draws of an act. An intent without an outcome says what is not known of it. */
 const timelineStep = (
-  { record, payloads }: ShownRun["steps"][number],
+  { first, last }: Act,
   position: number,
-): Timeline.TimelineStep => ({
-  step_index: numberOf(record, "step_index") ?? position,
-  parent_step_index: numberOf(record, "parent_step_index"),
-  skill_name: textOf(record, "skill_name") ?? "?",
-  call:
-    payloads.params.state === "present"
-      ? Call.describe(textOf(record, "skill_id") ?? "", payloads.params.value)
-      : null,
-  status: textOf(record, "status") ?? "?",
-  outcome_code: textOf(record, "outcome_code"),
-  started_at: textOf(record, "started_at"),
-  duration_ms: numberOf(record, "duration_ms"),
-  cost_cents: numberOf(record, "cost_cents"),
-});
+  isOpen: boolean,
+): Timeline.TimelineStep => {
+  const step_index = numberOf(first.record, "step_index") ?? position;
+  const answered = last === null ? null : numberOf(last.record, "step_index");
+  const { params } = first.payloads;
+  const said = last ?? first;
+  return {
+    step_index,
+    label:
+      answered === null || answered === step_index ? `${step_index}` : `${step_index}-${answered}`,
+    parent_step_index: numberOf(first.record, "parent_step_index"),
+    skill_name: textOf(first.record, "skill_name") ?? "?",
+    call:
+      params.state === "present"
+        ? Call.describe(textOf(first.record, "skill_id") ?? "", params.value)
+        : null,
+    status:
+      last === null
+        ? isOpen
+          ? "under way"
+          : "outcome unknown"
+        : (textOf(last.record, "status") ?? "?"),
+    outcome_code: textOf(said.record, "outcome_code"),
+    started_at: textOf(said.record, "started_at"),
+    duration_ms: numberOf(said.record, "duration_ms"),
+    cost_cents: numberOf(said.record, "cost_cents"),
+  };
+};
+
+const isCapture = (value: unknown): value is keyof typeof CAPTURE_MEANING =>
+  typeof value === "string" && Object.hasOwn(CAPTURE_MEANING, value);
+
+const captureOf = ({ trace }: ShownRun): string | null => {
+  const capture = trace["capture"];
+  return isCapture(capture) ? `${capture}: ${CAPTURE_MEANING[capture]}` : textOf(trace, "capture");
+};
 
 /** Nothing infers COMPLETE: a status that no seal may have is said to be none. */
 const lifecycles: Readonly<Record<string, string>> = {
@@ -120,8 +175,14 @@ const took = (run: ShownRun): string => {
 /** A stored run: who, when, how it ended, and its steps on a timeline. */
 export const renderRun = (screen: Screen, run: ShownRun): string => {
   const started_at = textOf(run.trace, "started_at") ?? "?";
+  const acts = actsOf(run.steps);
+  const isOpen = run.seal === null;
   const retries = run.steps.filter((step) => step.record["status"] === "retry").length;
-  const steps = `${run.steps.length}${retries === 0 ? "" : `, of which ${retries} retried`}`;
+  const count =
+    acts.length === run.steps.length
+      ? `${acts.length}`
+      : `${acts.length} acts in ${run.steps.length}`;
+  const steps = `${count}${retries === 0 ? "" : `, of which ${retries} retried`}`;
   const fields: ReadonlyArray<readonly [string, string | null, Tone?]> = [
     ["run", textOf(run.trace, "run_id"), "strong"],
     ["trace", textOf(run.trace, "trace_id")],
@@ -129,6 +190,7 @@ export const renderRun = (screen: Screen, run: ShownRun): string => {
     ["agent", textOf(run.trace, "agent_id")],
     ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
     ["steps", steps],
+    ["capture", captureOf(run)],
     ["seal", lifecycle(run), statusTone(run.status)],
     ["detail", detail(run)],
     ["root", run.root_hash],
@@ -138,7 +200,8 @@ export const renderRun = (screen: Screen, run: ShownRun): string => {
     const text = wrap(printable(value), screen.columns, `${label.padEnd(7)}  `);
     return [name === undefined ? text : text.slice(0, 9) + tone(screen, name, text.slice(9))];
   });
-  return [...head, "", Timeline.render(screen, started_at, run.steps.map(timelineStep))].join("\n");
+  const drawn = acts.map((each, position) => timelineStep(each, position, isOpen));
+  return [...head, "", Timeline.render(screen, started_at, drawn)].join("\n");
 };
 
 const DATE_ONLY = /^\d{4}-\d{2}-\d{2}$/u;

@@ -1,6 +1,6 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/TraceStore";
-import { bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
+import { BundleTooLarge, bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
 import {
@@ -289,7 +289,11 @@ const withProofs = Effect.fnUntraced(function* (
     sealed: seal.root_hash,
   });
   const text = yield* refusable(() => bundleText(make(log === null ? {} : { log }))).pipe(
-    Effect.mapError(({ message }) => new StoredDataUnreadable({ where, what: message })),
+    Effect.mapError((refusal) =>
+      refusal instanceof BundleTooLarge
+        ? new InvalidInput({ what: refusal.what, where, remedy: refusal.remedy })
+        : new StoredDataUnreadable({ where, what: refusal.message }),
+    ),
   );
   // Whoever gets it must not be the first to see that it does not hold.
   const { integrity } = verifyBundle(text);
