@@ -21,7 +21,12 @@ for (const [name, config] of databases) {
           let sealed = 0;
           const acting = Effect.sync(() => void (acted += 1));
           const traced = TracedRun.run(
-            { tenant_id, run_id, onSealed: () => Effect.sync(() => void (sealed += 1)) },
+            {
+              tenant_id,
+              capture: "inline",
+              run_id,
+              onSealed: () => Effect.sync(() => void (sealed += 1)),
+            },
             TracedRun.step({ skill_id: "act" }, acting),
           );
           const attempt = act(Effect.as(acting, success()));
@@ -50,7 +55,7 @@ for (const [name, config] of databases) {
           const run_id = runId();
           let acted = 0;
           yield* TracedRun.run(
-            { tenant_id, run_id },
+            { tenant_id, capture: "inline", run_id },
             Effect.gen(function* () {
               const step = TracedRun.step(
                 { skill_id: "act" },

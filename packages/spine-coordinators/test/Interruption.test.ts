@@ -138,7 +138,10 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         const run_id = runId();
         const { began, release: finish, pass } = yield* gate;
         const run = yield* Effect.forkChild(
-          TracedRun.run({ tenant_id, run_id }, TracedRun.step({ skill_id: "wait" }, pass)),
+          TracedRun.run(
+            { tenant_id, capture: "inline", capture: "inline", run_id },
+            TracedRun.step({ skill_id: "wait" }, pass),
+          ),
         );
         yield* began;
         const held = yield* lockLease(run_id);
@@ -201,7 +204,7 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
           ),
         );
         assert.strictEqual(error._tag, "ChainMismatch");
-        assert.include(error.message, "the link before step 2");
+        assert.include(error.message, "the link of step 1");
         assert.strictEqual(after, 0);
         assert.strictEqual((yield* show(run_id)).status, "aborted");
         assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
@@ -212,8 +215,9 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
       ["root_hash", "runproof_link", otherLink],
       [
         "merkle_root",
-        "runproof_trace_tree",
-        (definition: string) => definition.replace("leaf_hash, 'hex')", "repeat('0', 64), 'hex')"),
+        "runproof_peaks_root",
+        (definition: string) =>
+          definition.replace("return encode(root, 'hex')", "return repeat('0', 64)"),
       ],
     ] as const) {
       it.effect(`a seal with another ${what} is an error, and no outcome`, () =>

@@ -6,6 +6,7 @@
 import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
+import { sha256 } from "@runproof/proof/Hash";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import {
@@ -76,7 +77,7 @@ for (const [name, config] of databases) {
         const seen: Array<unknown> = [];
         const look = Effect.gen(function* () {
           const runs = yield* rows<{ status: string; plan: string }>(
-            `select status, plan from runs where run_id = '${run_id}'`,
+            `select r.status, t.plan from runs r join aos_traces t using (trace_id) where r.run_id = '${run_id}'`,
           );
           const steps = yield* rows<{ status: string }>(
             `select status from aos_trace_steps where run_id = '${run_id}'`,
@@ -237,27 +238,67 @@ for (const [name, config] of databases) {
       }),
     );
 
-    for (const [what, outcome_data] of [
-      ["a Date", new Date(0)],
-      ["an integer that was rounded", 2 ** 60],
-      ["a lone surrogate", "\ud800"],
-      ["more bytes than a payload may have", "x".repeat(17 * 1024 * 1024)],
+    for (const [what, outcome_data, told] of [
+      ["a Date", new Date(0), "1970-01-01T00:00:00.000Z"],
+      ["an integer that was rounded", 2 ** 60, "1152921504606846976"],
+      ["a lone surrogate", "\ud800", "\ufffd"],
     ] as const) {
-      it.effect(`keeps a step whose outcome is ${what}, as a failure that says so`, () =>
+      it.effect(`keeps a step whose outcome is ${what}, told and marked`, () =>
         Effect.gen(function* () {
           const outcome = yield* execute([
             stepOf(act(Effect.succeed(success(outcome_data as never)))),
           ]);
-          assert.strictEqual(outcome.status, "failed");
-          const { steps } = yield* show(outcome.run_id);
-          assert.strictEqual(steps.length, 1);
-          assert.strictEqual(steps[0]?.record["status"], "failure");
-          assert.strictEqual(steps[0]?.record["outcome_code"], "OUTCOME_NOT_RECORDABLE");
+          assert.strictEqual(outcome.status, "completed");
+          const [step] = (yield* show(outcome.run_id)).steps;
+          assert.strictEqual(step?.record["status"], "success");
+          assert.deepStrictEqual(step?.payloads.outcome_data, { state: "present", value: told });
+          assert.include(JSON.stringify(step?.payloads.attributes), '"path":"$.outcome_data"');
           const { integrity } = yield* verdict(outcome.run_id);
           assert.strictEqual(integrity.verification_status, "VERIFIED");
         }),
       );
     }
+
+    it.effect("keeps a step whose outcome is more bytes than a payload may have, by its hash", () =>
+      Effect.gen(function* () {
+        const large = "x".repeat(17 * 1024 * 1024);
+        const outcome = yield* execute([stepOf(act(Effect.succeed(success(large))))]);
+        assert.strictEqual(outcome.status, "completed");
+        const [step] = (yield* show(outcome.run_id)).steps;
+        assert.include(
+          JSON.stringify(step?.payloads.outcome_data),
+          `"bytes":${large.length + 2},"sha256":"${sha256(JSON.stringify(large))}"`,
+        );
+      }),
+    );
+
+    it.effect("that is gated has each attempt's intent before it, and its outcome after", () =>
+      Effect.gen(function* () {
+        const run_id = runId();
+        const context = yield* Effect.context<Database>();
+        let seen = 0;
+        let attempts = 0;
+        const flaky = Effect.gen(function* () {
+          const steps = yield* rows(`select from aos_trace_steps where run_id = '${run_id}'`);
+          seen = steps.length;
+          return ++attempts < 2 ? failure("TRANSIENT") : success(attempts);
+        }).pipe(Effect.provideContext(context), Effect.orDie);
+        const outcome = yield* execute([stepOf(act(flaky))], { run_id, capture: "gated" });
+        assert.deepStrictEqual([outcome.status, outcome.step_count, seen], ["completed", 4, 3]);
+        const { steps } = yield* show(run_id);
+        assert.deepStrictEqual(
+          steps.map(({ record }) => [record["status"], record["intent_index"]]),
+          [
+            ["intended", null],
+            ["retry", 0],
+            ["intended", null],
+            ["success", 2],
+          ],
+        );
+        const { integrity, capture } = yield* verdict(run_id);
+        assert.deepStrictEqual([integrity.verification_status, capture], ["VERIFIED", "gated"]);
+      }),
+    );
 
     it.effect("keeps a step whose skill throws, without the text that was thrown", () =>
       Effect.gen(function* () {
@@ -289,7 +330,7 @@ for (const [name, config] of databases) {
         assert.strictEqual(run.trace["redaction"], "http-secrets@v2");
         assert.notInclude(JSON.stringify(run), "hush");
         const [stored] = yield* rows<{ plan: string }>(
-          `select plan from runs where run_id = '${outcome.run_id}'`,
+          `select plan from aos_traces where run_id = '${outcome.run_id}'`,
         );
         assert.include(stored?.plan, "[redacted]");
         assert.notInclude(stored?.plan, "hush");
@@ -579,7 +620,7 @@ for (const [name, config] of databases) {
         const run_id = runId();
         const context = yield* Effect.context<Database>();
         const [append] = yield* rows<{ signature: string }>(
-          "select 'runproof_append_steps'::regproc::oid::regprocedure::text as signature",
+          "select 'runproof_append_step'::regproc::oid::regprocedure::text as signature",
         );
         const forbid = asOwner(
           `revoke execute on function ${append?.signature} from runproof_app`,
@@ -661,7 +702,10 @@ for (const [name, config] of databases) {
             assert.strictEqual(integrity.verification_status, "VERIFIED");
             const hasFatal = steps.findIndex((each) => each.kind === "interrupt");
             const stops = steps.findIndex(
-              (each) => each.on_failure === "stop" && each.kind !== "success",
+              (each) =>
+                each.on_failure === "stop" &&
+                each.kind !== "success" &&
+                each.kind !== "unrecordable",
             );
             const expected =
               hasFatal >= 0 && (stops < 0 || hasFatal <= stops)

@@ -13,7 +13,7 @@ import { databases, runproof } from "./TestDatabase.ts";
 const record = Effect.fnUntraced(function* (...params: ReadonlyArray<string>) {
   let sealed: RunOutcome | undefined;
   yield* TracedRun.run(
-    { tenant_id, onSealed: (outcome) => Effect.sync(() => (sealed = outcome)) },
+    { tenant_id, capture: "inline", onSealed: (outcome) => Effect.sync(() => (sealed = outcome)) },
     Effect.forEach(params, (each) =>
       TracedRun.step({ skill_id: "look_up", params: each }, Effect.succeed(`found ${each}`)),
     ),
@@ -92,7 +92,7 @@ for (const [name, config] of databases) {
         Effect.gen(function* () {
           const run_id = runId();
           yield* TracedRun.run(
-            { tenant_id, run_id },
+            { tenant_id, capture: "inline", run_id },
             Effect.gen(function* () {
               yield* TracedRun.step({ skill_id: "look_up" }, Effect.succeed(1));
               const { integrity, lifecycle, assurance } = yield* verdict(run_id);

@@ -31,6 +31,7 @@ for (const [name, config] of databases) {
             TracedRun.run(
               {
                 tenant_id,
+                capture: "inline",
                 run_id,
                 onSealed: () => Effect.sync(() => void (sealed_after = acted)),
               },
@@ -65,7 +66,7 @@ for (const [name, config] of databases) {
           const { release, pass } = yield* gate;
           let acted = 0;
           const late = yield* TracedRun.run(
-            { tenant_id, run_id },
+            { tenant_id, capture: "inline", run_id },
             Effect.forkDetach(
               Effect.andThen(
                 pass,
@@ -93,7 +94,7 @@ for (const [name, config] of databases) {
             const started = yield* Deferred.make<Fiber.Fiber<void, { readonly _tag: string }>>();
             const running = yield* Effect.forkChild(
               TracedRun.run(
-                { tenant_id, run_id },
+                { tenant_id, capture: "inline", run_id },
                 Effect.gen(function* () {
                   const step = TracedRun.step({ skill_id: "late" }, pass);
                   yield* Deferred.succeed(started, yield* Effect.forkDetach(step));
@@ -122,7 +123,7 @@ for (const [name, config] of databases) {
           const { began, release, pass } = yield* gate;
           const running = yield* Effect.forkChild(
             TracedRun.run(
-              { tenant_id, run_id },
+              { tenant_id, capture: "inline", run_id },
               Effect.gen(function* () {
                 yield* Effect.forkDetach(TracedRun.step({ skill_id: "late" }, pass));
                 yield* began;

@@ -30,7 +30,7 @@ export const lease = (run_id: string) =>
         SqlClient.SqlClient,
         (sql) =>
           sql<{ trace_id: string; holder: string }>`
-            select trace_id, l.holder from aos_traces join aos_trace_leases l using (trace_id) where run_id = ${run_id}`,
+            select trace_id, l.holder from aos_traces t join aos_trace_leases l using (trace_id) where t.run_id = ${run_id}`,
       ),
     ),
   ).pipe(Effect.map(([row]) => row!));

@@ -14,7 +14,7 @@ const record = (
   more: { readonly tenant_id?: string; readonly agent_id?: string } = {},
 ) =>
   TracedRun.run(
-    { tenant_id, run_id, ...more },
+    { tenant_id, capture: "inline", run_id, ...more },
     TracedRun.step({ skill_id: "look_up", params: { for: "tea" } }, Effect.succeed("found")),
   );
 

@@ -3,6 +3,7 @@ import { assert, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
 import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import type { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Cause from "effect/Cause";
 import * as Data from "effect/Data";
@@ -16,10 +17,16 @@ class OutOfStock extends Data.TaggedError("OutOfStock")<{ readonly message: stri
 
 const outOfStock = new OutOfStock({ message: "no more of order 7" });
 
+/** A run whose steps are its outcomes alone. */
+const inline = { tenant_id, capture: "inline" } as const;
+
 const fieldsOf = (
   steps: ReadonlyArray<{ readonly record: Readonly<Record<string, unknown>> }>,
   ...names: ReadonlyArray<string>
 ) => steps.map(({ record }) => names.map((name) => record[name]));
+
+const valueOf = (payload: { readonly state: string; readonly value?: unknown }) =>
+  payload.value as Readonly<Record<string, unknown>>;
 
 for (const [name, config] of databases) {
   layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
@@ -30,7 +37,7 @@ for (const [name, config] of databases) {
           const outcomes: Array<RunOutcome> = [];
           const total = yield* TracedRun.run(
             {
-              tenant_id,
+              ...inline,
               agent_id: "buyer",
               plan: { buy: 3 },
               attributes: { service: "shop" },
@@ -74,7 +81,7 @@ for (const [name, config] of databases) {
         Effect.gen(function* () {
           const run_id = runId();
           yield* TracedRun.run(
-            { tenant_id, run_id },
+            { ...inline, run_id },
             Effect.gen(function* () {
               yield* TracedRun.step({ skill_id: "first" }, Effect.succeed(1));
               assert.lengthOf((yield* show(run_id)).steps, 1);
@@ -88,7 +95,7 @@ for (const [name, config] of databases) {
           const run_id = runId();
           const error = yield* Effect.flip(
             TracedRun.run(
-              { tenant_id, run_id },
+              { ...inline, run_id },
               TracedRun.step({ skill_id: "buy", retry_count: 1 }, Effect.fail(outOfStock)),
             ),
           );
@@ -135,7 +142,7 @@ for (const [name, config] of databases) {
           const proofs = yield* RunProofCoordinator;
           for (const [fails, reason] of programs) {
             const run_id = runId();
-            yield* Effect.exit(TracedRun.run({ tenant_id, run_id }, Effect.andThen(ok, fails)));
+            yield* Effect.exit(TracedRun.run({ ...inline, run_id }, Effect.andThen(ok, fails)));
             const run = yield* show(run_id);
             assert.strictEqual(run.seal?.["reason"], reason);
             assert.include(JSON.stringify(run.payloads.metadata), secret);
@@ -150,7 +157,7 @@ for (const [name, config] of databases) {
         Effect.gen(function* () {
           const run_id = runId();
           const answer = yield* TracedRun.run(
-            { tenant_id, run_id },
+            { ...inline, run_id },
             TracedRun.step(
               { skill_id: "buy", failure: ({ message }: OutOfStock) => ({ message }) },
               Effect.fail(outOfStock),
@@ -171,7 +178,7 @@ for (const [name, config] of databases) {
           const run_id = runId();
           const exit = yield* Effect.exit(
             TracedRun.run(
-              { tenant_id, run_id },
+              { ...inline, run_id },
               TracedRun.step({ skill_id: "buy" }, Effect.die(new Error("a bug"))),
             ),
           );
@@ -194,7 +201,7 @@ for (const [name, config] of databases) {
           const run_id = runId();
           const { began, pass } = yield* gate;
           const fiber = yield* Effect.forkChild(
-            TracedRun.run({ tenant_id, run_id }, TracedRun.step({ skill_id: "wait" }, pass)),
+            TracedRun.run({ ...inline, run_id }, TracedRun.step({ skill_id: "wait" }, pass)),
           );
           yield* began;
           yield* Fiber.interrupt(fiber);
@@ -211,7 +218,7 @@ for (const [name, config] of databases) {
         Effect.gen(function* () {
           const run_id = runId();
           const results = yield* TracedRun.run(
-            { tenant_id, run_id },
+            { ...inline, run_id },
             Effect.forEach(
               Array.from({ length: 40 }, (_, index) => index),
               (index) =>
@@ -240,7 +247,7 @@ for (const [name, config] of databases) {
           const run_id = runId();
           const inner = (skill_id: string) => TracedRun.step({ skill_id }, Effect.void);
           yield* TracedRun.run(
-            { tenant_id, run_id },
+            { ...inline, run_id },
             Effect.andThen(
               TracedRun.step(
                 { skill_id: "outer", attributes: { mine: 1 } },
@@ -275,10 +282,10 @@ for (const [name, config] of databases) {
           const [outer_id, inner_id] = [runId(), runId()];
           const work = TracedRun.step({ skill_id: "work" }, Effect.void);
           yield* TracedRun.run(
-            { tenant_id, run_id: outer_id },
+            { ...inline, run_id: outer_id },
             TracedRun.step(
               { skill_id: "delegate" },
-              TracedRun.run({ tenant_id, run_id: inner_id }, work),
+              TracedRun.run({ ...inline, run_id: inner_id }, work),
             ),
           );
           const [outer, inner] = [yield* show(outer_id), yield* show(inner_id)];
@@ -290,67 +297,156 @@ for (const [name, config] of databases) {
         }),
       );
 
-      it.effect("does not run a step whose params JSON can't say, and says where", () =>
+      it.effect("does not run a step that no record can hold, and says where", () =>
         Effect.gen(function* () {
-          const run_id = runId();
-          let ran = false;
-          const params = { when: new Date(0) } as never;
-          const error = yield* Effect.flip(
-            TracedRun.run(
-              { tenant_id, run_id },
-              TracedRun.step(
-                { skill_id: "buy", params },
-                Effect.sync(() => (ran = true)),
-              ),
-            ),
-          );
-          assert.strictEqual(error._tag, "InvalidInput");
-          assert.strictEqual("where" in error ? error.where : "", "step.params.when");
-          assert.isFalse(ran);
-          assert.lengthOf((yield* show(run_id)).steps, 0);
+          for (const [wrong, where] of [
+            [{ skill_id: "a\u0000b" }, "step.skill_id"],
+            [{ skill_id: "buy", cost_cents: -1 }, "step.cost_cents"],
+            [{ skill_id: "buy", retry_count: 0.5 }, "step.retry_count"],
+            [{ skill_id: "buy", idempotency_key: "\ud800" }, "step.idempotency_key"],
+          ] as const) {
+            for (const capture of ["gated", "inline"] as const) {
+              const run_id = runId();
+              let ran = false;
+              const error = yield* Effect.flip(
+                TracedRun.run(
+                  { tenant_id, run_id, capture },
+                  TracedRun.step(
+                    wrong,
+                    Effect.sync(() => (ran = true)),
+                  ),
+                ),
+              );
+              assert.deepInclude(error, { _tag: "InvalidInput", where });
+              assert.isFalse(ran);
+              assert.lengthOf((yield* show(run_id)).steps, 0);
+            }
+          }
         }),
       );
 
-      it.effect("keeps a step whose result JSON can't say, as a failure that says so", () =>
+      it.effect("gets back what JSON can't say as it was, and its steps say what was told", () =>
         Effect.gen(function* () {
-          const run_id = runId();
-          const error = yield* Effect.flip(
-            TracedRun.run(
-              { tenant_id, run_id },
-              TracedRun.step({ skill_id: "buy" }, Effect.succeed(new Map())),
-            ),
-          );
-          assert.strictEqual(error._tag, "InvalidInput");
-          const { steps } = yield* show(run_id);
-          assert.deepStrictEqual(fieldsOf(steps, "status", "outcome_code"), [
-            ["failure", "OUTCOME_NOT_RECORDABLE"],
-          ]);
-          const named = yield* TracedRun.run(
-            { tenant_id },
-            TracedRun.step(
-              { skill_id: "buy", outcome: (bought) => [...bought.keys()] },
-              Effect.succeed(new Map([["tea", 1]])),
-            ),
-          );
-          assert.strictEqual(named.size, 1);
+          const result = { a: 1, note: undefined, at: new Date(0), big: 7n };
+          const params = { when: new Date(1) };
+          const lossy = [
+            { path: "$.outcome_data.note", was: "undefined" },
+            { path: "$.outcome_data.at", was: "Date" },
+            { path: "$.outcome_data.big", was: "BigInt" },
+          ];
+          for (const capture of ["gated", "inline"] as const) {
+            const run_id = runId();
+            const given = yield* TracedRun.run(
+              { tenant_id, run_id, capture, plan: [1n] },
+              TracedRun.step({ skill_id: "buy", params }, Effect.succeed(result)),
+            );
+            assert.strictEqual(given, result);
+            const { steps, payloads } = yield* show(run_id);
+            assert.deepStrictEqual(payloads.plan, { state: "present", value: ["1"] });
+            const last = steps.at(-1)!;
+            assert.strictEqual(last.record["status"], "success");
+            assert.deepStrictEqual(last.payloads.outcome_data, {
+              state: "present",
+              value: { a: 1, at: "1970-01-01T00:00:00.000Z", big: "7" },
+            });
+            const ofParams = { path: "$.params.when", was: "Date" };
+            const marked = capture === "gated" ? lossy : [ofParams, ...lossy];
+            const { runproof: notes } = valueOf(last.payloads.attributes);
+            assert.deepStrictEqual(notes, { lossy: marked });
+            assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "VERIFIED");
+          }
         }),
       );
 
-      it.effect("keeps a step whose outcome function throws", () =>
+      it.effect("goes on where an outcome function throws, and its step says so", () =>
         Effect.gen(function* () {
           const run_id = runId();
           const outcome = () => {
             throw new Error("a bug in it");
           };
-          const error = yield* Effect.flip(
+          const given = yield* TracedRun.run(
+            { ...inline, run_id },
+            TracedRun.step({ skill_id: "buy", outcome }, Effect.succeed(1)),
+          );
+          assert.strictEqual(given, 1);
+          const { steps } = yield* show(run_id);
+          assert.deepStrictEqual(fieldsOf(steps, "status", "outcome_code"), [
+            ["success", "OUTCOME_NOT_RECORDABLE"],
+          ]);
+          assert.include(JSON.stringify(steps[0]?.payloads.outcome_data), "a bug in it");
+        }),
+      );
+
+      it.effect("is gated unless asked otherwise: an intent is durable before its act", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const context = yield* Effect.context<TraceCoordinator>();
+          const seen: Array<unknown> = [];
+          const look = Effect.gen(function* () {
+            seen.push(fieldsOf((yield* show(run_id)).steps, "status", "intent_index"));
+          }).pipe(Effect.provideContext(context), Effect.orDie);
+          const work = (skill_id: string) =>
+            TracedRun.step({ skill_id, params: { of: skill_id } }, look);
+          yield* TracedRun.run(
+            { tenant_id, run_id },
+            TracedRun.step({ skill_id: "outer" }, Effect.andThen(work("one"), work("two"))),
+          );
+          const [intended, answered] = [["intended", null] as const, "success"];
+          assert.deepStrictEqual(seen, [
+            [intended, intended],
+            [intended, intended, [answered, 1], intended],
+          ]);
+          const { trace, steps } = yield* show(run_id);
+          assert.strictEqual(trace["capture"], "gated");
+          assert.deepStrictEqual(
+            fieldsOf(steps, "skill_id", "status", "intent_index", "parent_step_index"),
+            [
+              ["outer", "intended", null, null],
+              ["one", "intended", null, 0],
+              ["one", "success", 1, 0],
+              ["two", "intended", null, 0],
+              ["two", "success", 3, 0],
+              ["outer", "success", 0, null],
+            ],
+          );
+          const params = steps.map(({ payloads }) => payloads.params.state);
+          assert.deepStrictEqual(params, [
+            "absent",
+            "present",
+            "absent",
+            "present",
+            "absent",
+            "absent",
+          ]);
+          const { integrity, capture, findings } = yield* verdict(run_id);
+          assert.deepStrictEqual([integrity.verification_status, capture], ["VERIFIED", "gated"]);
+          assert.deepStrictEqual(findings, []);
+        }),
+      );
+
+      it.effect("whose act a seal cut off names it: VERIFIED, and its outcome unknown", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const { began, release, pass } = yield* gate;
+          const fiber = yield* Effect.forkChild(
             TracedRun.run(
               { tenant_id, run_id },
-              TracedRun.step({ skill_id: "buy", outcome }, Effect.succeed(1)),
+              // In a fiber of its own, which is not waited for once the run is interrupted.
+              Effect.andThen(
+                Effect.forkDetach(TracedRun.step({ skill_id: "transfer" }, pass)),
+                Effect.never,
+              ),
             ),
           );
-          assert.include(error.message, "a bug in it");
-          const { steps } = yield* show(run_id);
-          assert.deepStrictEqual(fieldsOf(steps, "outcome_code"), [["OUTCOME_NOT_RECORDABLE"]]);
+          yield* began;
+          yield* Fiber.interrupt(fiber);
+          yield* release;
+          const { lifecycle, integrity, findings } = yield* verdict(run_id);
+          assert.deepStrictEqual(
+            [lifecycle, integrity.verification_status],
+            ["ABORTED", "VERIFIED"],
+          );
+          assert.deepInclude(findings[0], { code: "OUTCOME_UNKNOWN", step_index: 0 });
         }),
       );
 
@@ -363,7 +459,7 @@ for (const [name, config] of databases) {
           ).pipe(Effect.provideContext(context), Effect.orDie);
           const error = yield* Effect.flip(
             TracedRun.run(
-              { tenant_id, run_id },
+              { ...inline, run_id },
               TracedRun.step({ skill_id: "lose" }, sweptAway).pipe(
                 Effect.ignore,
                 Effect.andThen(Effect.never),
@@ -384,7 +480,7 @@ for (const [name, config] of databases) {
             const run_id = runId();
             const context = yield* Effect.context<Database>();
             const [append] = yield* rows<{ signature: string }>(
-              "select 'runproof_append_steps'::regproc::oid::regprocedure::text as signature",
+              "select 'runproof_append_step'::regproc::oid::regprocedure::text as signature",
             );
             const set = (statement: string) =>
               asOwner(`${statement} runproof_app`).pipe(
@@ -396,7 +492,7 @@ for (const [name, config] of databases) {
             let ran = false;
             const error = yield* Effect.flip(
               TracedRun.run(
-                { tenant_id, run_id },
+                { ...inline, run_id },
                 Effect.gen(function* () {
                   // The outer step ends after the inner one was lost, when the store would take steps again.
                   yield* Effect.ignore(
@@ -426,7 +522,7 @@ for (const [name, config] of databases) {
 
       for (const [what, input, where] of [
         ["an empty tenant", { tenant_id: "" }, "run.tenant_id"],
-        ["a plan that JSON can't say", { tenant_id, plan: [1n] as never }, "run.plan[0]"],
+        ["a lease of no time", { tenant_id, lease_ms: 0 }, "lease_ms"],
       ] as const) {
         it.effect(`is refused for ${what}, and not run`, () =>
           Effect.gen(function* () {

@@ -31,7 +31,7 @@ const validate = (input: Omit<Validate, "suite"> & Partial<Pick<Validate, "suite
 
 const record = (tenant_id: string, run_id: string, steps: number) =>
   TracedRun.run(
-    { tenant_id, run_id },
+    { tenant_id, capture: "inline", run_id },
     Effect.forEach(Array.from({ length: steps }), () =>
       TracedRun.step({ skill_id: "look_up" }, Effect.void),
     ),

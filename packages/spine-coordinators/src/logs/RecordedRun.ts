@@ -404,7 +404,15 @@ const writeSeal = Effect.fnUntraced(function* (
       { values: "told" },
     ),
   ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
-  const answered = yield* writer.writer.seal(seal, status).pipe(answerWithin(SEAL_TIMEOUT_MS));
+  const answered = yield* writer.writer.seal(seal, status).pipe(
+    answerWithin(SEAL_TIMEOUT_MS),
+    // That the seal is not over what was sent follows from what stopped the run.
+    Effect.mapError((error) =>
+      error._tag === "ChainMismatch" && stop_reason !== null && isForeign(stop_reason)
+        ? stop_reason
+        : error,
+    ),
+  );
   if (stop_reason !== null && isForeign(stop_reason)) return yield* stop_reason;
   return {
     run_id: trace.run_id,
