@@ -1,4 +1,5 @@
 /** Goal: what a source says is recorded whole and in its order, or nothing of it is and the error names the line. */
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { assert, layer } from "@effect/vitest";
 import { STEPS_AT_ONCE_MAX } from "@runproof/drivers/EvidenceLimits";
+import { sha256 } from "@runproof/proof/Hash";
 import { parseJson } from "@runproof/proof/JsonText";
 import {
   ImportCoordinator,
@@ -19,6 +21,7 @@ import {
   TraceCoordinator,
 } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Effect from "effect/Effect";
+import * as Fiber from "effect/Fiber";
 import * as fc from "fast-check";
 import { rows } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";
@@ -40,13 +43,11 @@ const ndjson = (...lines: ReadonlyArray<unknown>) =>
 const show = (tenant_id: string, run_id: string) =>
   Effect.flatMap(TraceCoordinator, (traces) => traces.show({ tenant_id, run_id }));
 
+const proofOf = (tenant_id: string, run_id: string) =>
+  Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getRunProof({ tenant_id, run_id }));
+
 const statusOf = (tenant_id: string, run_id: string) =>
-  Effect.flatMap(RunProofCoordinator, (proofs) =>
-    Effect.map(
-      proofs.getRunProof({ tenant_id, run_id }),
-      ({ integrity }) => integrity.verification_status,
-    ),
-  );
+  Effect.map(proofOf(tenant_id, run_id), ({ integrity }) => integrity.verification_status);
 
 const valueOf = (payload: ShownPayload | undefined) =>
   payload?.state === "present" ? payload.value : undefined;
@@ -123,26 +124,27 @@ for (const [name, config] of databases) {
       it.effect("of NDJSON records each run as its lines say, sealed and VERIFIED", () =>
         Effect.gen(function* () {
           const tenant_id = tenantId();
-          const { runs } = yield* importText(
-            "ndjson",
-            ndjson(
-              { ...RUN, agent_id: "a1", goal: "find it", attributes: { team: "t" }, seed: 7 },
-              { ...STEP, params: { q: 1.1 }, outcome_data: [], duration_ms: 2.5 },
-              "",
-              {
-                type: "step",
-                skill_id: "book",
-                skill_name: "Book",
-                status: "failure",
-                outcome_code: "FULL",
-                started_at: "2026-02-10T12:43:41.6Z",
-                parent_step_index: 0,
-                step_index: 1,
-              },
-              { ...END, status: "failed", reason: "no seat", metadata: { tries: 1 } },
-            ),
-            { tenant_id, agent_id: "default-agent", origin_system_id: "default-system" },
+          const text = ndjson(
+            { ...RUN, agent_id: "a1", goal: "find it", attributes: { team: "t" }, seed: 7 },
+            { ...STEP, params: { q: 1.1 }, outcome_data: [], duration_ms: 2.5 },
+            "",
+            {
+              type: "step",
+              skill_id: "book",
+              skill_name: "Book",
+              status: "failure",
+              outcome_code: "FULL",
+              started_at: "2026-02-10T12:43:41.6Z",
+              parent_step_index: 0,
+              step_index: 1,
+            },
+            { ...END, status: "failed", reason: "no seat", metadata: { tries: 1 } },
           );
+          const { runs } = yield* importText("ndjson", text, {
+            tenant_id,
+            agent_id: "default-agent",
+            origin_system_id: "default-system",
+          });
           assert.lengthOf(runs, 1);
           assert.deepInclude(runs[0], { run_id: "r1", tenant_id, step_count: 2, status: "failed" });
           assert.strictEqual(yield* statusOf(tenant_id, "r1"), "VERIFIED");
@@ -154,10 +156,20 @@ for (const [name, config] of databases) {
             seed: 7,
           });
           assert.deepStrictEqual(valueOf(run.payloads.attributes), {
-            import: { format: "ndjson", source: "runs.ndjson", index: 0 },
+            import: { source: "runs.ndjson", index: 0 },
             goal: "find it",
             attributes: { team: "t" },
+            runproof: {
+              source: {
+                sha256: sha256(text),
+                bytes: text.length,
+                format: "ndjson",
+                importer: "runproof/import@v1",
+              },
+            },
           });
+          const { capture } = yield* proofOf(tenant_id, "r1");
+          assert.deepStrictEqual([run.trace["capture"], capture], ["imported", "imported"]);
           assert.deepInclude(run.seal, {
             status: "failed",
             reason: "the source says why",
@@ -225,19 +237,19 @@ for (const [name, config] of databases) {
       );
 
       const refused: ReadonlyArray<readonly [string, string, string]> = [
-        ["a line that is no JSON", ndjson(RUN, "{oops", END), "runs.ndjson:2"],
+        ["a line that is no JSON", ndjson(RUN, "{oops", END), "runs.ndjson:2:2"],
         [
           "a number that would be rounded",
           ndjson(
             RUN,
             '{"type":"step","skill_id":"s","status":"success","params":9007199254740993}',
           ),
-          "runs.ndjson:2",
+          "runs.ndjson:2:59",
         ],
         [
           "a key that is there twice",
           ndjson(RUN, STEP, '{"type":"end","type":"end","status":"completed"}'),
-          "runs.ndjson:3",
+          "runs.ndjson:3:15",
         ],
         ["an unknown type", ndjson(RUN, { type: "note" }), "runs.ndjson:2"],
         ["a key that the type has not", ndjson(RUN, { ...STEP, cost: 1 }), "runs.ndjson:2"],
@@ -278,6 +290,7 @@ for (const [name, config] of databases) {
           "runs.ndjson:1",
         ],
         ["a line that is no object", ndjson(RUN, [1]), "runs.ndjson:2"],
+        ["an id that is there twice", ndjson(RUN, STEP, END, RUN, STEP, END), "runs.ndjson:4"],
         ["no run at all", "\n\n", "runs.ndjson"],
         ["a lone surrogate", `${ndjson(RUN)}\n"\ud800"`, "runs.ndjson"],
       ];
@@ -414,7 +427,7 @@ for (const [name, config] of databases) {
           const run = yield* show(tenant_id, "chat-1");
           assert.strictEqual(
             run.seal?.["reason"],
-            "the transcript holds no result of its last call",
+            "the transcript holds no result of a call of its last turn",
           );
           assert.deepStrictEqual(
             run.steps.map(({ record, payloads }) => [
@@ -449,14 +462,182 @@ for (const [name, config] of databases) {
           );
           assert.deepStrictEqual(valueOf(run.payloads.attributes), {
             import: {
-              format: "openai-messages",
               source: "runs.ndjson",
               index: 0,
               started_at: "the time of the import",
             },
             attributes: { reward: 1 },
+            runproof: Reflect.get(valueOf(run.payloads.attributes) as object, "runproof"),
           });
         }),
+      );
+
+      it.effect(
+        "of transcripts that break off in a call is aborted, whichever result is missing",
+        () =>
+          Effect.gen(function* () {
+            const both = {
+              role: "assistant",
+              content: null,
+              tool_calls: [
+                CALL("c1", "weather", '{"town":"A"}'),
+                CALL("c2", "weather", '{"town":"B"}'),
+              ],
+            };
+            const result = (id: string) => ({ role: "tool", tool_call_id: id, content: "rain" });
+            const legacy = {
+              role: "assistant",
+              content: null,
+              function_call: { name: "refund", arguments: '{"order":12}' },
+            };
+            const done = { role: "function", name: "refund", content: "done" };
+            const user = { role: "user", content: "Go." };
+            for (const [messages, status, steps] of [
+              [[both, result("c2")], "aborted", ["weather failure", "weather success"]],
+              [[both, result("c1")], "aborted", ["weather success", "weather failure"]],
+              [
+                [both, result("c2"), result("c1")],
+                "completed",
+                ["weather success", "weather success"],
+              ],
+              [[user, legacy], "aborted", ["message.user success", "refund failure"]],
+              [[user, legacy, done], "completed", ["message.user success", "refund success"]],
+            ] as const) {
+              const tenant_id = tenantId();
+              const { runs } = yield* importText("openai-messages", JSON.stringify(messages), {
+                tenant_id,
+              });
+              const run = yield* show(tenant_id, runs[0]!.run_id);
+              const told = run.steps.map(
+                ({ record }) => `${String(record["skill_id"])} ${String(record["status"])}`,
+              );
+              assert.deepStrictEqual([run.status, told], [status, [...steps]]);
+            }
+            const tenant_id = tenantId();
+            const { runs } = yield* importText("openai-messages", JSON.stringify([legacy, done]), {
+              tenant_id,
+            });
+            const [step] = (yield* show(tenant_id, runs[0]!.run_id)).steps;
+            assert.deepStrictEqual(valueOf(step?.payloads.params), { order: 12 });
+            assert.strictEqual(valueOf(step?.payloads.outcome_data), "done");
+          }),
+      );
+
+      it.effect("gives a result to the latest open call of its id", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const call = (n: number) => ({
+            role: "assistant",
+            content: null,
+            tool_calls: [CALL("call_0", "pay", `{"invoice":${n}}`)],
+          });
+          const messages = [
+            call(1),
+            { role: "user", content: "You were cut off." },
+            call(2),
+            { role: "tool", tool_call_id: "call_0", content: "paid invoice 2" },
+            { role: "assistant", content: "Invoice 2 is paid." },
+          ];
+          const { runs } = yield* importText("openai-messages", JSON.stringify(messages), {
+            tenant_id,
+          });
+          const run = yield* show(tenant_id, runs[0]!.run_id);
+          assert.strictEqual(run.status, "completed");
+          const paid = run.steps.filter(({ record }) => record["skill_id"] === "pay");
+          assert.deepStrictEqual(
+            paid.map(({ record, payloads }) => [valueOf(payloads.params), record["outcome_code"]]),
+            [
+              [{ invoice: 1 }, "NO_RESULT"],
+              [{ invoice: 2 }, null],
+            ],
+          );
+        }),
+      );
+
+      it.effect("of runs that have a role each is one run each", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const text = JSON.stringify([
+            {
+              role: "planner",
+              messages: [
+                { role: "user", content: "Plan." },
+                { role: "assistant", content: null, tool_calls: [CALL("a", "search", "{}")] },
+              ],
+            },
+            { role: "writer", messages: [{ role: "user", content: "Write." }] },
+          ]);
+          const { runs } = yield* importText("openai-messages", text, { tenant_id });
+          assert.deepStrictEqual(
+            runs.map(({ status }) => status),
+            ["aborted", "completed"],
+          );
+        }),
+      );
+
+      it.effect("derives a run's id from all its lines", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const { run_id: _, ...anonymous } = RUN;
+          const monday = ndjson(anonymous, STEP, END);
+          const tuesday = ndjson(anonymous, STEP, { ...END, status: "failed", reason: "no" });
+          const ids = new Set<string>();
+          for (const text of [monday, tuesday, ndjson(anonymous, STEP, STEP, END)]) {
+            const { runs } = yield* importText("ndjson", text, { tenant_id });
+            ids.add(runs[0]!.run_id);
+          }
+          assert.strictEqual(ids.size, 3);
+          const again = yield* Effect.flip(importText("ndjson", monday, { tenant_id }));
+          assert.strictEqual(again._tag, "RunExists");
+        }),
+      );
+
+      it.effect("of an id that is there twice names both places", () =>
+        Effect.gen(function* () {
+          const text = ndjson(RUN, STEP, END, RUN, END);
+          const error = yield* Effect.flip(importText("ndjson", text, { tenant_id: tenantId() }));
+          assert.deepInclude(error, { _tag: "InvalidInput", where: "runs.ndjson:4" });
+          assert.include(error.message, "its first run is at runs.ndjson:1");
+        }),
+      );
+
+      it.effect("keeps keys with escapes and a skill's name of any length", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const skill_id = Array.from({ length: 400 }, (_, at) => `${at * 7919}`)
+            .join("-")
+            .repeat(20);
+          const text = ndjson(
+            RUN,
+            { ...STEP, outcome_data: { A: 1, "k\\": 2 } },
+            { ...STEP, outcome_data: { A: 1, 'k"': 2 } },
+            { ...STEP, skill_id },
+            END,
+          );
+          yield* importText("ndjson", text, { tenant_id });
+          for (let time = 0; time < 3; time += 1)
+            assert.strictEqual(yield* statusOf(tenant_id, "r1"), "VERIFIED");
+        }),
+      );
+
+      it.effect("of a pipe imports what comes through it", () =>
+        Effect.gen(function* () {
+          const folder = yield* Effect.acquireRelease(
+            Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-import-"))),
+            (path) => Effect.promise(() => rm(path, { recursive: true })),
+          );
+          const pipe = join(folder, "pipe");
+          execFileSync("mkfifo", [pipe]);
+          const tenant_id = tenantId();
+          const imports = yield* ImportCoordinator;
+          const writing = yield* Effect.forkChild(
+            Effect.promise(() => writeFile(pipe, ndjson(RUN, STEP, END))),
+          );
+          const { runs } = yield* imports.importFile({ format: "ndjson", path: pipe, tenant_id });
+          yield* Fiber.join(writing);
+          assert.lengthOf(runs, 1);
+          assert.strictEqual(yield* statusOf(tenant_id, "r1"), "VERIFIED");
+        }).pipe(Effect.scoped),
       );
 
       it.effect("takes transcripts as one array, one a line, or one alone", () =>
@@ -486,8 +667,8 @@ for (const [name, config] of databases) {
           '[[{"role":"assistant","tool_calls":[{}]}]]',
           "runs.ndjson:1",
         ],
-        ["JSON that breaks off", '[\n[{"role":"user"\n', "runs.ndjson:2"],
-        ["a second line that is no JSON", '[{"role":"user"}]\n{', "runs.ndjson:2"],
+        ["JSON that breaks off", '[\n[{"role":"user"\n', "runs.ndjson:2:16"],
+        ["a second line that is no JSON", '[{"role":"user"}]\n{', "runs.ndjson:2:2"],
       ] as const) {
         it.effect(`of transcripts is refused for ${what}`, () =>
           Effect.gen(function* () {

@@ -139,7 +139,7 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         const { began, release: finish, pass } = yield* gate;
         const run = yield* Effect.forkChild(
           TracedRun.run(
-            { tenant_id, capture: "inline", capture: "inline", run_id },
+            { capture: "inline", run_id },
             TracedRun.step({ skill_id: "wait" }, pass),
           ),
         );
@@ -310,6 +310,29 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         }),
     );
 
+    it.effect("a server that comes back while the lease holds keeps no run from going on", () =>
+      Effect.gen(function* () {
+        const run_id = runId();
+        const name = yield* databaseName;
+        const goAway = server(
+          `alter database ${name} with allow_connections false`,
+          `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`,
+        );
+        const comeBack = server(`alter database ${name} with allow_connections true`);
+        const restart = Effect.andThen(
+          goAway,
+          Effect.forkDetach(Effect.delay(comeBack, "300 millis")),
+        );
+        const outcome = yield* execute(run_id, [
+          step(Effect.succeed(success())),
+          step(Effect.as(restart, success("kept"))),
+          step(Effect.succeed(success())),
+        ]);
+        assert.deepStrictEqual([outcome.status, outcome.step_count], ["completed", 3]);
+        assert.strictEqual((yield* verdict(run_id)).integrity.verification_status, "VERIFIED");
+      }),
+    );
+
     it.effect("a server that goes away fails the run, and its lease ends the trace later", () =>
       Effect.gen(function* () {
         const run_id = runId();
@@ -320,10 +343,12 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         );
         const comeBack = server(`alter database ${name} with allow_connections true`);
         const exit = yield* Effect.exit(
-          execute(run_id, [
-            step(Effect.succeed(success())),
-            step(Effect.as(goAway, success("lost"))),
-          ]),
+          execute(
+            run_id,
+            [step(Effect.succeed(success())), step(Effect.as(goAway, success("lost")))],
+            undefined,
+            1_000,
+          ),
         ).pipe(Effect.ensuring(comeBack));
         assert.isTrue(Exit.isFailure(exit));
         assert.strictEqual((yield* show(run_id)).status, "running");

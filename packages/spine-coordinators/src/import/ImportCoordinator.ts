@@ -1,4 +1,5 @@
 /** Brings in runs that were recorded elsewhere. */
+import { basename } from "node:path";
 import {
   type ChainMismatch,
   type FileFailed,
@@ -125,7 +126,7 @@ const importSource = Effect.fnUntraced(function* <E>(
   const { bytes, fingerprint } = fingerprinted(source.bytes);
   const runs = yield* transactions.atomically(
     Effect.gen(function* () {
-      const writer = yield* makeImportWriter(settings, name, surveyed);
+      const writer = yield* makeImportWriter(settings, basename(name), surveyed);
       yield* forEachPart({ name, format, bytes }, ({ where, events, bytes_done, runs_total }) =>
         Effect.gen(function* () {
           const { runs_done } = writer.progress();

@@ -1,9 +1,8 @@
 /** Opens a file to be read more than once. What can't be, a pipe or a device, is put into a file of its own first. */
-import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { createReadStream, createWriteStream } from "node:fs";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { FileFailed } from "@runproof/schemas/RunProofError";
@@ -32,7 +31,7 @@ export const openSource = (
     const path = named === "-" ? STANDARD_INPUT : named;
     const failed = (error: PlatformError) => unreadable(path)(error);
     const { type } = yield* Effect.mapError(files.stat(path), failed);
-    const name = named === "-" ? "standard input" : basename(named);
+    const name = named === "-" ? "standard input" : named;
     const readable = type === "File" || type === "Directory" ? path : yield* spooled(path);
     return { name, bytes: Stream.mapError(files.stream(readable), failed) };
   });

@@ -305,9 +305,7 @@ const endOf = (calls: ReadonlyArray<Call>): SourceEnd => {
   return {
     event: "end",
     status: isBrokenOff ? "aborted" : "completed",
-    reason: isBrokenOff
-      ? "the transcript holds no result of a call of its last message with calls"
-      : null,
+    reason: isBrokenOff ? "the transcript holds no result of a call of its last turn" : null,
     completed_at: null,
     import_notes: { status: "the transcript gives none; it is recorded to its last message" },
   };
