@@ -13,6 +13,7 @@ const step = (
   change: Partial<Timeline.TimelineStep> = {},
 ): Timeline.TimelineStep => ({
   step_index,
+  label: String(step_index),
   parent_step_index: null,
   skill_name: "http_call",
   call: null,

@@ -31,10 +31,10 @@ const record = (nth: number, lease_ms?: number) =>
     return run;
   });
 
-/** A run whose lease is over from the start: another writer's sweeper may end it at any of its steps. */
+/** A run whose lease is soon over: another writer's sweeper may end it at any of its steps. */
 const abandonRun = (nth: number) =>
-  record(nth, 0).pipe(
-    Effect.catchTag("TraceSealed", () => Effect.void),
+  record(nth, 5).pipe(
+    Effect.catchTag(["TraceSealed", "TraceNotFound", "LeaseLost"], () => Effect.void),
     Effect.andThen(Effect.flatMap(TraceStore, (store) => store.abortExpired())),
   );
 

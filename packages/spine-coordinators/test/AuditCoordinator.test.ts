@@ -13,6 +13,7 @@ import {
   audited,
   logKey,
   number,
+  leaseOf,
   openRun,
   pastTriggers,
   type Run,
@@ -180,6 +181,7 @@ for (const [name, config] of databases) {
           yield* pastTriggers(
             `delete from aos_trace_steps where trace_id = '${second.trace_id}'`,
             `delete from aos_traces where trace_id = '${second.trace_id}'`,
+            `delete from runs where trace_id = '${second.trace_id}'`,
             `delete from aos_log_entries where trace_id = '${second.trace_id}'`,
             "delete from aos_checkpoints",
           );
@@ -282,6 +284,7 @@ for (const [name, config] of databases) {
           yield* pastTriggers(
             `delete from aos_trace_steps where trace_id in ('${one.trace_id}', '${two.trace_id}')`,
             `delete from aos_traces where trace_id in ('${one.trace_id}', '${two.trace_id}')`,
+            `delete from runs where trace_id in ('${one.trace_id}', '${two.trace_id}')`,
             `delete from aos_log_entries where trace_id in ('${one.trace_id}', '${two.trace_id}')`,
             "delete from aos_checkpoints",
           );
@@ -334,8 +337,8 @@ layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
           yield* clear;
           const sealed = yield* sealedRun(1);
           yield* pastTriggers(
-            `insert into aos_trace_leases (trace_id, holder, expires_at) values ('${sealed.trace_id}', 'x', clock_timestamp() + interval '1 hour')`,
-            `insert into aos_trace_leases (trace_id, holder, expires_at) values ('gone-1', 'x', clock_timestamp())`,
+            leaseOf(`'${sealed.trace_id}'`),
+            leaseOf("'gone-1'"),
             `insert into aos_trace_steps select (jsonb_populate_record(s, '{"trace_id": "gone-2"}')).* from aos_trace_steps s where trace_id = '${sealed.trace_id}'`,
             `insert into runs (tenant_id, run_id, status, trace_id) values ('t', 'r', 'running', 'gone-3')`,
           );
@@ -430,6 +433,7 @@ layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
             yield* pastTriggers(
               `delete from aos_trace_steps where trace_id = '${run.trace_id}'`,
               `delete from aos_traces where trace_id = '${run.trace_id}'`,
+              `delete from runs where trace_id = '${run.trace_id}'`,
             );
             expect(yield* findings).toMatchObject([
               { code: "ORPHAN_LOG_ENTRY", trace_id: run.trace_id },
@@ -443,7 +447,7 @@ layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
             `{"actor":"a","detail":{},"event":"key_added","occurred_at":"2026-02-10T12:43:41.549430Z","reason":"r","trace_id":${trace_id},"type":"runproof/event@v1"}`;
           const queued = [
             `select runproof_queue_event('${record("null")}')`,
-            "select runproof_sequence_log()",
+            "select runproof_sequence_log(5000)",
           ];
           const event = (set: string) =>
             Effect.andThen(

@@ -78,7 +78,7 @@ const addKey = (place: LogPlace, old_vkey: string, new_vkey: string) =>
     place,
     "set role runproof_app",
     `select runproof_log_event(${eventLiteral("key_added", null, { new_vkey, old_vkey })})`,
-    "select runproof_sequence_log()",
+    "select runproof_sequence_log(5000)",
   );
 
 layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's change", (it) => {

@@ -242,3 +242,8 @@ export const asSuperuser = (...statements: ReadonlyArray<string>) =>
       ),
     ),
   );
+
+/** Puts a lease beside a trace, or none, past triggers; `trace_id` and `more` as SQL says them. */
+export const leaseOf = (trace_id: string, more = "") =>
+  `insert into aos_trace_leases (trace_id, tenant_id, run_id, capture, holder, expires_at, link, peaks)
+   select ${trace_id}, 't', 'r', 'inline', 'x', clock_timestamp(), repeat('0', 64), array[sha256('')] ${more}`;

@@ -139,7 +139,7 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         const { began, release: finish, pass } = yield* gate;
         const run = yield* Effect.forkChild(
           TracedRun.run(
-            { capture: "inline", run_id },
+            { tenant_id, capture: "inline", run_id },
             TracedRun.step({ skill_id: "wait" }, pass),
           ),
         );
