@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
 import { SqlClient } from "effect/sql/SqlClient";
-import type { SqlError } from "effect/sql/SqlError";
+import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { catalogDrift, type Drift } from "./CatalogDrift.ts";
 import { Database, type DatabaseConfig, migrateDatabase, type OpenError } from "./Database.ts";
 import { type Change, changeRow } from "./internal/attacks/changeRow.ts";
@@ -103,7 +103,10 @@ const refusalOf = (error: SqlError): StatementRefusal => {
 
 const openLab = ({ sql, asOwner }: Database["Service"]) => {
   const failed = (error: { readonly message: string }) =>
-    new DatabaseFailed({ operation: "AttackLab", detail: error.message });
+    new DatabaseFailed({
+      operation: "AttackLab",
+      detail: isSqlError(error) ? refusalOf(error).message : error.message,
+    });
   const readAll = Effect.flatMap(SqlClient, (owner) =>
     Effect.forEach(evidenceTables, (table) =>
       Effect.map(readRows(owner, table), (rows) => [table, rows] as const),

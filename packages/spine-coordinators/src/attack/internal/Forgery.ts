@@ -111,7 +111,7 @@ export const rewriteEntries = (
 export const forgetTiles: Change = { delete: "aos_log_tiles", where: {} };
 
 /** The statement that has the sequencer make the tiles. */
-export const REBUILD_TILES = "select runproof_sequence_log()";
+export const REBUILD_TILES = "select runproof_sequence_log(5000)";
 
 /** The changes that take entries out of the log and close the gaps behind them. */
 export const closeGaps = (

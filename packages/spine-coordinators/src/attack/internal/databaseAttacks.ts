@@ -398,7 +398,7 @@ const TRIGGERS = [
 
 const GUARDS = [
   "runproof_guard_trace_update",
-  "runproof_guard_step_insert",
+  "runproof_judge_steps",
   "runproof_guard_step_update",
   "runproof_guard_delete",
   "runproof_refuse",
@@ -412,7 +412,7 @@ const UPDATE_GUARDS = [
 
 /** Functions that others call, and nobody else may. */
 const INNER_FUNCTIONS = [
-  ["runproof_require_payload", "text, text, text, text"],
+  ["runproof_is_payload", "text, text, text, text"],
   ["runproof_require_record", "text, text, text"],
   ["runproof_refuse_closed", "text"],
   ["runproof_archive_trace", "text, text"],
@@ -813,7 +813,7 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
   {
     way: "the application reads who holds a lease",
     plan: () => ({
-      statements: ["grant select on aos_trace_leases to runproof_app"],
+      statements: ["grant select (holder) on aos_trace_leases to runproof_app"],
       expected: [drift("aos_trace_leases")],
     }),
   },

@@ -8,7 +8,7 @@ import type { Change, EvidenceRows } from "../AttackBridge.ts";
 import { STORED_SOURCE } from "../../audit/internal/CheckpointCheck.ts";
 import type { DatabaseAttack, HonestDatabase } from "./Attack.ts";
 import { REBUILD_TILES, type RunRows, text } from "./Forgery.ts";
-import { deleteRun } from "./runAttacks.ts";
+import { deleteRun, moveLease } from "./runAttacks.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
 
 const TIME = "2026-02-11T00:00:00Z";
@@ -99,6 +99,7 @@ const hideBehindDeletions: ReadonlyArray<DatabaseAttack> = [
             where: { trace_id: idOf(run), step_index: step["step_index"]! },
           })),
           { update: "aos_trace_leases", where: { trace_id: idOf(run) }, set: { head_index: 0 } },
+          moveLease({ ...run, steps: run.steps.slice(0, 1) }),
           retarget({ trace_id: idOf(run), kind: LogEntryKind.HEAD }, trace_id),
         ],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
@@ -311,7 +312,20 @@ const keptBeside: ReadonlyArray<DatabaseAttack> = [
       const trace_id = crypto.randomUUID();
       const lease: Change = {
         insert: "aos_trace_leases",
-        row: { trace_id, holder: "", expires_at: TIME, head_index: 0, head_logged_at: TIME },
+        row: {
+          trace_id,
+          tenant_id: "tenant-0",
+          run_id: "never",
+          capture: "inline",
+          holder: "",
+          expires_at: TIME,
+          next_index: 0,
+          link: "",
+          peaks: [],
+          open_intents: [],
+          head_index: 0,
+          head_logged_at: TIME,
+        },
       };
       return {
         changes: [random.pick([lease, runRow("never", "succeeded", trace_id)])],

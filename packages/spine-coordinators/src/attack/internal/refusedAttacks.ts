@@ -1,12 +1,14 @@
 /** What the database refuses when it is tried: rows 15 to 17 of the table, as far as they are prevented. */
+import { leafHash, nextLink } from "@runproof/proof/Chain";
 import type { RefusedAttack } from "./Attack.ts";
-import { text } from "./Forgery.ts";
+import { editRecord, text } from "./Forgery.ts";
 
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 /** SQLSTATEs: the schema's own, and PostgreSQL's for a right that is not held. */
 const EVIDENCE_WOULD_CHANGE = "S6001";
 const NOT_THE_NEXT = "S6003";
+const IS_TAKEN = "23505";
 const NO_RIGHT = "42501";
 
 /** All attacks that are refused. */
@@ -50,14 +52,32 @@ export const refusedAttacks: ReadonlyArray<RefusedAttack> = [
     kind: "refused",
     row: 16,
     way: "a second step with an index that is taken, as superuser",
-    expected: NOT_THE_NEXT,
+    expected: IS_TAKEN,
     attempt: {
       login: "superuser",
       statement: ({ open }, random) => {
         const step = random.pick(random.pick(open).steps);
-        return `insert into aos_trace_steps (record, params, params_salt, outcome_data, outcome_data_salt)
-          select record, params, params_salt, outcome_data, outcome_data_salt from aos_trace_steps
+        return `insert into aos_trace_steps select * from aos_trace_steps
           where trace_id = ${literal(text(step, "trace_id"))} and step_index = ${text(step, "step_index")}`;
+      },
+    },
+  },
+  {
+    kind: "refused",
+    row: 16,
+    way: "a step put in behind the last one, as superuser",
+    expected: NOT_THE_NEXT,
+    attempt: {
+      login: "superuser",
+      statement: ({ open }, random) => {
+        const { steps } = random.pick(open);
+        const step = steps.at(-1)!;
+        const next = { step_index: steps.length };
+        const record = editRecord(text(step, "record"), next);
+        const row = { ...step, ...next, record, leaf_hash: leafHash(record) };
+        const link = nextLink(text(step, "link"), row.leaf_hash);
+        const json = literal(JSON.stringify({ ...row, link }));
+        return `insert into aos_trace_steps select * from jsonb_populate_record(null::aos_trace_steps, ${json}::jsonb)`;
       },
     },
   },

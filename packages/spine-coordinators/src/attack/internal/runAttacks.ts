@@ -1,4 +1,5 @@
 /** Attacks on the rows of a run: rows 1 to 9 and 18 of the table, as far as one run's rows are changed. */
+import { merkleRoot } from "@runproof/proof/MerkleTree";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { leafHash, nextLink } from "@runproof/proof/Chain";
 import { sha256 } from "@runproof/proof/Hash";
@@ -569,17 +570,45 @@ export const openAgain = (run: RunRows): ReadonlyArray<Change> => [
     ...Object.fromEntries(SEAL_COLUMNS.map((column) => [column, null])),
     status: "running",
   }),
-  {
-    insert: "aos_trace_leases",
-    row: {
-      trace_id: idOf(run),
-      holder: "attacker",
-      expires_at: inMs(LEASE_MS),
-      head_index: 0,
-      head_logged_at: inMs(0),
-    },
-  },
+  { insert: "aos_trace_leases", row: leaseOver(run) },
 ];
+
+/** A lease that says of an open run what is there, as one who knows how it is made would put it in. */
+const leaseOver = ({ trace, steps }: RunRows): JsonObject => {
+  const last = steps.at(-1) ?? trace;
+  return {
+    trace_id: text(trace, "trace_id"),
+    tenant_id: text(trace, "tenant_id"),
+    run_id: text(trace, "run_id"),
+    capture: text(trace, "capture"),
+    holder: "attacker",
+    expires_at: inMs(LEASE_MS),
+    next_index: steps.length,
+    link: text(last, "link"),
+    peaks: peaksOf([trace, ...steps].map((row) => text(row, "leaf_hash"))),
+    open_intents: [],
+    head_index: 0,
+    head_logged_at: inMs(0),
+  };
+};
+
+/** The roots of the complete subtrees over leaves, the largest first, as the database writes bytes. */
+const peaksOf = (leaves: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const peaks: Array<string> = [];
+  let rest = leaves;
+  while (rest.length > 0) {
+    const size = 2 ** Math.floor(Math.log2(rest.length));
+    peaks.push(`\\x${merkleRoot(rest.slice(0, size))}`);
+    rest = rest.slice(size);
+  }
+  return peaks;
+};
+
+/** Moves an open run's lease to where its rows stand now. */
+export const moveLease = (run: RunRows): Change => {
+  const { next_index, link, peaks } = leaseOver(run);
+  return setLease(run, { next_index: next_index!, link: link!, peaks: peaks! });
+};
 
 /** As long as an honest lease may be. */
 const LEASE_MS = 1_800_000;
@@ -631,9 +660,12 @@ const editLeases: ReadonlyArray<RunAttack> = [
       const run = victims.open();
       const { steps } = grown(run, HEADED_STEPS);
       return {
-        changes: steps
-          .slice(run.steps.length)
-          .map((row): Change => ({ insert: "aos_trace_steps", row })),
+        changes: [
+          ...steps
+            .slice(run.steps.length)
+            .map((row): Change => ({ insert: "aos_trace_steps", row })),
+          moveLease({ ...run, steps }),
+        ],
         expected: [{ code: "NOT_IN_LOG", trace_id: idOf(run) }],
       };
     },
@@ -671,26 +703,15 @@ const editRuns: ReadonlyArray<RunAttack> = [
     way: "the row of a run beside its trace",
     plan: (victims, random) => {
       const run = victims.sealed();
-      const { tenant_id, run_id, trace_id, agent_id, origin_system_id, plan } = run.trace;
-      const honest: JsonObject = {
-        tenant_id: tenant_id!,
-        run_id: run_id!,
-        trace_id: trace_id!,
-        agent_id: agent_id!,
-        origin_system_id: origin_system_id!,
-        plan: plan!,
-        status: "succeeded",
-        created_at: "2026-02-11T00:00:00Z",
-      };
-      const edit = random.pick<JsonObject>([
-        { status: "failed" },
-        { agent_id: "another-agent" },
-        { origin_system_id: null },
-        { plan: "{}" },
-        { goal: "another goal" },
-      ]);
+      const where = { tenant_id: text(run.trace, "tenant_id"), run_id: text(run.trace, "run_id") };
       return {
-        changes: [{ insert: "runs", row: { ...honest, ...edit } }],
+        changes: [
+          random.pick<Change>([
+            { update: "runs", where, set: { status: random.pick(["failed", "running"]) } },
+            { update: "runs", where, set: { status: "queued", trace_id: null } },
+            { delete: "runs", where },
+          ]),
+        ],
         expected: [{ ...at(run, null, "COLUMN_MISMATCH"), object: "runs" }],
       };
     },
@@ -706,7 +727,8 @@ const cutOpenTails: ReadonlyArray<RunAttack> = [
     plan: (victims, random) => {
       const run = victims.open();
       const { left } = cutTail(run, random);
-      return { changes: run.steps.slice(left).map(deleteStep), expected: [] };
+      const cut = { ...run, steps: run.steps.slice(0, left) };
+      return { changes: [...run.steps.slice(left).map(deleteStep), moveLease(cut)], expected: [] };
     },
   },
   {
@@ -717,7 +739,10 @@ const cutOpenTails: ReadonlyArray<RunAttack> = [
       const run = victims.headed();
       const { left } = cutTail({ ...run, steps: run.steps.slice(0, -1) }, random);
       return {
-        changes: run.steps.slice(left).map(deleteStep),
+        changes: [
+          ...run.steps.slice(left).map(deleteStep),
+          moveLease({ ...run, steps: run.steps.slice(0, left) }),
+        ],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id: idOf(run) }],
       };
     },
@@ -731,6 +756,7 @@ export const deleteRun = (run: RunRows): ReadonlyArray<Change> => {
     { delete: "aos_trace_steps", where },
     { delete: "aos_trace_leases", where },
     { delete: "aos_traces", where },
+    { delete: "runs", where },
   ];
 };
 
