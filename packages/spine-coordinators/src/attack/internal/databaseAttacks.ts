@@ -26,7 +26,7 @@ import {
   type RunRows,
   text,
 } from "./Forgery.ts";
-import { deleteRun, openAgain } from "./runAttacks.ts";
+import { deleteRun, moveLease, openAgain } from "./runAttacks.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
 
 /** How the audit of the attack test calls the checkpoint that its attackers can't reach. */
@@ -64,6 +64,9 @@ const rewriteEvery = (
   const digests = new Map(pairs.flatMap(([before, after]) => [...digestsBetween(before, after)]));
   return [
     ...pairs.flatMap(([before, after]) => changesBetween(before, after)),
+    ...pairs.flatMap(([before, after]) =>
+      before.trace["seal_record"] === null ? [moveLease(after)] : [],
+    ),
     ...rewriteEntries(rows, digests),
     forgetTiles,
   ];
@@ -288,7 +291,9 @@ const backupBefore = (target: HonestDatabase, size: number): ReadonlyArray<Chang
     forgetCheckpoints,
     ...[...notYetOpened].flatMap((id) => {
       const run = there(id);
-      return run === undefined ? [] : deleteRun(run);
+      return run === undefined
+        ? [{ delete: "runs" as const, where: { trace_id: id } }]
+        : deleteRun(run);
     }),
     ...notYetSealed.flatMap((id) => {
       const run = there(id);

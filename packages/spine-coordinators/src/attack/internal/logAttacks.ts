@@ -82,6 +82,7 @@ const hideBehindDeletions: ReadonlyArray<DatabaseAttack> = [
           retarget({ trace_id: idOf(run) }, trace_id),
         ]),
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+        also: [{ code: "ORPHAN_ROWS", trace_id }],
       };
     },
   },
@@ -103,6 +104,7 @@ const hideBehindDeletions: ReadonlyArray<DatabaseAttack> = [
           retarget({ trace_id: idOf(run), kind: LogEntryKind.HEAD }, trace_id),
         ],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+        also: [{ code: "ORPHAN_ROWS", trace_id }],
       };
     },
   },

@@ -208,6 +208,8 @@ const editColumns: ReadonlyArray<RunAttack> = [
       return {
         changes: [setTrace(run, { [column]: another(run.trace[column], random) })],
         expected: [at(run, null, "COLUMN_MISMATCH")],
+        // The row of the run is beside none then.
+        also: [orphaned(run)],
       };
     },
   },
@@ -450,6 +452,7 @@ const moveToOthers: ReadonlyArray<RunAttack> = [
           at(run, null, "COLUMN_MISMATCH"),
           ...run.steps.map((_, index) => at(run, index, "COLUMN_MISMATCH")),
         ],
+        also: [orphaned(run)],
       };
     },
   },
@@ -467,6 +470,7 @@ const moveToOthers: ReadonlyArray<RunAttack> = [
           ...run.steps.map((step) => setStep(step, { tenant_id })),
         ],
         expected: [at(run, null, "CONTENT_MISMATCH")],
+        also: [orphaned(run), { code: "COLUMN_MISMATCH", object: "runs" }],
       };
     },
   },
@@ -543,7 +547,7 @@ const forgeSeals: ReadonlyArray<RunAttack> = [
       const run = victims.sealed();
       const { left } = cutTail(run, random);
       return {
-        changes: [...run.steps.slice(left).map(deleteStep), ...openAgain(run)],
+        changes: [...run.steps.slice(left).map(deleteStep), ...openAgain(run, left)],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id: idOf(run) }],
       };
     },
@@ -565,13 +569,21 @@ const SEAL_COLUMNS = [
 ];
 
 /** Makes a sealed run look as if it still ran. */
-export const openAgain = (run: RunRows): ReadonlyArray<Change> => [
+export const openAgain = (run: RunRows, left = run.steps.length): ReadonlyArray<Change> => [
   setTrace(run, {
     ...Object.fromEntries(SEAL_COLUMNS.map((column) => [column, null])),
     status: "running",
   }),
-  { insert: "aos_trace_leases", row: leaseOver(run) },
+  { insert: "aos_trace_leases", row: leaseOver({ ...run, steps: run.steps.slice(0, left) }) },
+  {
+    update: "runs",
+    where: { trace_id: idOf(run) },
+    set: { status: "running", completed_at: null },
+  },
 ];
+
+/** What an audit says of the row of a run whose trace is not that run's any more. */
+const orphaned = (run: RunRows): Expected => ({ code: "ORPHAN_ROWS", trace_id: idOf(run) });
 
 /** A lease that says of an open run what is there, as one who knows how it is made would put it in. */
 const leaseOver = ({ trace, steps }: RunRows): JsonObject => {
