@@ -48,7 +48,7 @@ export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
   triggers: catalog.triggers.toSorted((a, b) =>
     `${a.table}.${a.name}` < `${b.table}.${b.name}` ? -1 : 1,
   ),
-  functions: byName(catalog.functions).map(({ owner: _, config, ...function_ }) => ({
+  functions: byName(catalog.functions).map(({ owner: _owner, config, ...function_ }) => ({
     ...function_,
     config: config.map((setting) => plainSetting(setting, catalog.schema)),
   })),

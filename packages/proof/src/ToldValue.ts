@@ -216,7 +216,7 @@ const cutToSize = (value: JsonValue, text: string, note: (key: JsonPathPart | nu
       const partText = canonicalize(member, { bytes_max: Number.MAX_SAFE_INTEGER });
       return {
         key,
-        member: member as JsonValue,
+        member,
         text: partText,
         bytes: Buffer.byteLength(partText),
       };

@@ -27,6 +27,8 @@ class Money {
 
 describe("a value", () => {
   const cyclic: { a: number; self?: unknown; list?: Array<unknown> } = { a: 1 };
+  const holed: Array<unknown> = [];
+  holed[1] = 1;
   cyclic.self = cyclic;
   cyclic.list = [cyclic];
 
@@ -34,7 +36,7 @@ describe("a value", () => {
     ["a key that is undefined", { a: 1, note: undefined }, '{"a":1}', [["$.x.note", "undefined"]]],
     ["a function", { f: () => 1 }, "{}", [["$.x.f", "function"]]],
     ["a symbol in an array", [Symbol("s"), 1], "[null,1]", [["$.x[0]", "symbol"]]],
-    ["a hole", [, 1], "[null,1]", [["$.x[0]", "undefined"]]],
+    ["a hole", holed, "[null,1]", [["$.x[0]", "undefined"]]],
     [
       "NaN",
       [NaN, -Infinity],

@@ -509,7 +509,7 @@ for (const [name, config] of databases) {
               });
               const run = yield* show(tenant_id, runs[0]!.run_id);
               const told = run.steps.map(
-                ({ record }) => `${String(record["skill_id"])} ${String(record["status"])}`,
+                ({ record }) => `${record["skill_id"] as string} ${record["status"] as string}`,
               );
               assert.deepStrictEqual([run.status, told], [status, [...steps]]);
             }

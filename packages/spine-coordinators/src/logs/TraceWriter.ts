@@ -103,23 +103,23 @@ export class TraceWriter {
   }
 
   /** Prepares one step behind those that are staged; it is sent with the next `flush`, or when enough wait. */
-  readonly stage = Effect.fnUntraced(
-    { self: this as TraceWriter },
-    function* (draft: StepDraft): Effect.fn.Return<number, Refusal | WriteError> {
-      yield* this.#rules.guard(draft);
-      const timestamp = yield* now;
-      const step = yield* refusable(() => this.#prepare(draft, timestamp));
-      const step_index = this.step_count;
-      this.#staged.push(step);
-      this.#staged_units += unitsOf(step);
-      if (this.#staged.length >= STAGED_STEPS_MAX || this.#staged_units >= STAGED_UNITS_MAX)
-        yield* this.flush();
-      return step_index;
-    },
-  );
+  readonly stage = Effect.fnUntraced({ self: this }, function* (draft: StepDraft): Effect.fn.Return<
+    number,
+    Refusal | WriteError
+  > {
+    yield* this.#rules.guard(draft);
+    const timestamp = yield* now;
+    const step = yield* refusable(() => this.#prepare(draft, timestamp));
+    const step_index = this.step_count;
+    this.#staged.push(step);
+    this.#staged_units += unitsOf(step);
+    if (this.#staged.length >= STAGED_STEPS_MAX || this.#staged_units >= STAGED_UNITS_MAX)
+      yield* this.flush();
+    return step_index;
+  });
 
   /** Sends what is staged: durable when it returns, all or none. */
-  readonly flush = Effect.fnUntraced({ self: this as TraceWriter }, function* (): Effect.fn.Return<
+  readonly flush = Effect.fnUntraced({ self: this }, function* (): Effect.fn.Return<
     void,
     WriteError
   > {
@@ -145,7 +145,7 @@ export class TraceWriter {
   }
 
   readonly #record = Effect.fnUntraced(
-    { self: this as TraceWriter },
+    { self: this },
     function* (draft: StepDraft): Effect.fn.Return<number, Refusal | WriteError> {
       yield* this.#rules.guard(draft);
       const timestamp = yield* now;

@@ -1,6 +1,7 @@
 /** Writes what a source says as sealed traces, inside the transaction of its caller. */
 import { randomUUID } from "node:crypto";
 import { type JsonObject, type JsonValue, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
+import type { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { normaliseTimestamp } from "@runproof/proof/Timestamp";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
@@ -76,7 +77,9 @@ export const makeImportWriter = (
       where: string,
     ) {
       const draft = yield* placed(where, () => stepOf(writer.step_count, event));
-      yield* writer.stage(draft).pipe(Effect.mapError((error) => placedError(where, error)));
+      yield* writer
+        .stage(draft)
+        .pipe(Effect.mapError((error) => (isRefusal(error) ? refusedAt(where, error) : error)));
       steps_done += 1;
     });
 
@@ -118,14 +121,10 @@ export const makeImportWriter = (
 
 /** Makes what may be refused; the refusal names its place in the source. */
 const placed = <A>(where: string, make: () => A): Effect.Effect<A, InvalidInput> =>
-  Effect.mapError(refusable(make), (refusal) => placedError(where, refusal));
+  Effect.mapError(refusable(make), (refusal) => refusedAt(where, refusal));
 
-/** A refusal as the error at its place in the source; any other error as it is. */
-const placedError = <E>(where: string, error: E) => {
-  if (!isRefusal(error)) return error as Exclude<E, Parameters<typeof isRefusal>[0] & Error>;
-  const { path, what, remedy } = error;
-  return new InvalidInput({ what: `${path === "$" ? "" : `${path} `}${what}`, where, remedy });
-};
+const refusedAt = (where: string, { path, what, remedy }: Refusal): InvalidInput =>
+  new InvalidInput({ what: `${path === "$" ? "" : `${path} `}${what}`, where, remedy });
 
 const BROKEN_OFF: SourceEnd = {
   event: "end",
