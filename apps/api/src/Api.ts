@@ -1,4 +1,5 @@
 /** The HTTP API, apart from how it is served. */
+import { parseJson } from "@runproof/proof/JsonText";
 import * as HttpApi from "effect/http-api/HttpApi";
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as OpenApi from "effect/http-api/OpenApi";
@@ -7,7 +8,7 @@ import { HealthGroup } from "./Health.ts";
 
 /** The version in this package's `package.json`. */
 export const version: string = (
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  parseJson(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as unknown as {
     readonly version: string;
   }
 ).version;

@@ -1,4 +1,5 @@
 /** The `runproof` command: its subcommands, its help, and how it ends. */
+import { parseJson } from "@runproof/proof/JsonText";
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
 import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as CliConfig from "effect/cli/CliConfig";
@@ -30,7 +31,7 @@ import { root } from "./Root.ts";
 
 /** The version in this package's `package.json`. */
 export const version: string = (
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  parseJson(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as unknown as {
     readonly version: string;
   }
 ).version;

@@ -1,4 +1,5 @@
 /** The tests of step 5 of a validation: the coordinators' own in a checkout, else the format's built-in vectors. */
+import { parseJson } from "@runproof/proof/JsonText";
 import type { TestSuite } from "@runproof/spine-coordinators/validation/ValidationCoordinator";
 import * as Effect from "effect/Effect";
 import { spawn } from "node:child_process";
@@ -48,7 +49,7 @@ const runVitest = (folder: string, report: string) =>
 /** Null where vitest ended before it had written one. */
 const readReport = (path: string): Promise<VitestReport | null> =>
   readFile(path, "utf8").then(
-    (text) => JSON.parse(text) as VitestReport,
+    (text) => parseJson(text) as unknown as VitestReport,
     () => null,
   );
 

@@ -1,4 +1,5 @@
 /** What an attacker who knows the format does to rows: every hash is recomputed that can be. Pure; all rows are JSON. */
+import { parseJson } from "@runproof/proof/JsonText";
 import { canonicalize, type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
 import { firstLink, leafHash, nextLink, rootHash } from "@runproof/proof/Chain";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
@@ -30,7 +31,7 @@ export const runsOf = (rows: EvidenceRows): ReadonlyMap<string, RunRows> => {
 
 /** A record's text with some fields changed, in canonical form. */
 export const editRecord = (record: string, changes: JsonObject): string =>
-  canonicalize({ ...(JSON.parse(record) as JsonObject), ...changes }, PARSED_LIMITS);
+  canonicalize({ ...(parseJson(record) as JsonObject), ...changes }, PARSED_LIMITS);
 
 /** The rows with leaves and links that follow from their records. */
 export const relink = ({ trace, steps }: RunRows): RunRows => {

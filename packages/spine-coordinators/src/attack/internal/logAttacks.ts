@@ -1,4 +1,5 @@
 /** Attacks on what no hash covers: whose an entry says it is, what waits, tiles, checkpoints, rows beside the evidence. */
+import { parseJson } from "@runproof/proof/JsonText";
 import { canonicalize, type JsonObject } from "@runproof/proof/CanonicalJson";
 import { signCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
@@ -19,7 +20,7 @@ const isEvent =
   (event: string) =>
   (entry: JsonObject): boolean =>
     entry["kind"] === LogEntryKind.EVENT &&
-    (JSON.parse(text(entry, "event_record")) as JsonObject)["event"] === event;
+    (parseJson(text(entry, "event_record")) as JsonObject)["event"] === event;
 
 /** The trace that its owner deleted as recorded. */
 const deletedTrace = ({ rows }: HonestDatabase): string =>

@@ -1,4 +1,5 @@
 /** Attacks on what is verified without a database: bundles and proofs, and payloads that were erased. */
+import { parseJson } from "@runproof/proof/JsonText";
 import { canonicalize, type JsonObject } from "@runproof/proof/CanonicalJson";
 import { makeBundle } from "@runproof/proof/Bundle";
 import { parseCheckpoint, signCheckpoint } from "@runproof/proof/Checkpoint";
@@ -114,7 +115,7 @@ const ownKeys: ReadonlyArray<ProofAttack> = [
     expected: "BundleUnreadable",
     attempt: (target, random) => {
       const key = generateSignerKey("attacker.example/log");
-      const bundle = JSON.parse(bundleSignedBy(forgedRun(target, random), [key])) as JsonObject;
+      const bundle = parseJson(bundleSignedBy(forgedRun(target, random), [key])) as JsonObject;
       const name = random.pick(["vkey", "trusted_keys", "key"]);
       return verdictOn(canonicalize({ ...bundle, [name]: key.verifier.text }), target.vkey);
     },

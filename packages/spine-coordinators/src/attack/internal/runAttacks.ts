@@ -1,4 +1,5 @@
 /** Attacks on the rows of a run: rows 1 to 9 and 18 of the table, as far as one run's rows are changed. */
+import { parseJson } from "@runproof/proof/JsonText";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { leafHash, nextLink } from "@runproof/proof/Chain";
@@ -100,7 +101,7 @@ const editRecords: ReadonlyArray<RunAttack> = [
       const { index, step } = anyStep(run, random);
       const record = text(step, "record");
       const field = random.pick(stepFields);
-      const value = another((JSON.parse(record) as JsonObject)[field], random);
+      const value = another((parseJson(record) as JsonObject)[field], random);
       return {
         changes: [setStep(step, { record: editRecord(record, { [field]: value }) })],
         expected: [at(run, index, "CONTENT_MISMATCH")],
@@ -115,7 +116,7 @@ const editRecords: ReadonlyArray<RunAttack> = [
       const run = victims.sealed();
       const record = text(run.trace, "record");
       const field = random.pick(traceFields);
-      const value = another((JSON.parse(record) as JsonObject)[field], random);
+      const value = another((parseJson(record) as JsonObject)[field], random);
       return {
         changes: [setTrace(run, { record: editRecord(record, { [field]: value }) })],
         expected: [at(run, null, "CONTENT_MISMATCH")],
@@ -150,7 +151,7 @@ const editRecords: ReadonlyArray<RunAttack> = [
     plan: (victims, random) => {
       const run = victims.sealed();
       const { index, step } = anyStep(run, random);
-      const params = JSON.parse(text(step, "params")) as JsonObject;
+      const params = parseJson(text(step, "params")) as JsonObject;
       const forged = editRecord(text(step, "params"), {
         amount_cents: Number(params["amount_cents"]) + random.between(1, 9999),
       });
