@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long forms of the tests whose short, seeded forms `npm test` runs, and the measurements. Some minutes each.
+# The long forms of the tests whose short, seeded forms `npm test` runs. Some minutes each.
 #
 #     tooling/long.sh                  all of them
 #     tooling/long.sh attack crashes   some of them
@@ -19,12 +19,8 @@ crashes() { long_tests packages/drivers/test/Crash.test.ts; }
 concurrency() { long_tests packages/drivers/test/Concurrency.test.ts; }
 # What is stored is what was hashed, whatever it holds.
 bytes() { long_tests packages/drivers/test/StoredBytes.test.ts; }
-# An audit of a million steps: how fast, and in how much memory.
-memory() { in_checkout node tooling/benchmarks/AuditMemory.ts; }
-# What numbering the log's entries costs those who append.
-appends() { in_checkout node tooling/benchmarks/AppendCost.ts; }
 
-all="attack log crashes concurrency bytes memory appends"
+all="attack log crashes concurrency bytes"
 failed=0
 for name in ${*:-$all}; do
   case " $all " in
