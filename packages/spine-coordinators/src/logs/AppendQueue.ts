@@ -63,11 +63,17 @@ export const makeAppendQueue = (
     const context = yield* Effect.context<never>();
     const waiting: Array<Waiting> = [];
     let sending = 0;
+    let steps_sent = 0;
     let isAwake = false;
 
     const takeBatch = (): ReadonlyArray<Waiting> => {
+      // An equal share of all that is on its way: while one batch is being stored, the runs of another are at work.
+      const share = Math.min(
+        Math.ceil((waiting.length + steps_sent) / SENDS_AT_ONCE),
+        waiting.length,
+      );
       let count = 0;
-      for (let units = 0; count < waiting.length && count < BATCH_STEPS_MAX; count++) {
+      for (let units = 0; count < share && count < BATCH_STEPS_MAX; count++) {
         units += unitsOf(waiting[count]!.item);
         if (count > 0 && units > BATCH_UNITS_MAX) break;
       }
@@ -116,9 +122,11 @@ export const makeAppendQueue = (
         const batch = takeBatch();
         if (batch.length === 0) continue;
         sending += 1;
+        steps_sent += batch.length;
         const sent = Effect.onExit(deliver(batch), () =>
           Effect.sync(() => {
             sending -= 1;
+            steps_sent -= batch.length;
             wake();
           }),
         );
@@ -130,7 +138,7 @@ export const makeAppendQueue = (
     const wake = (): void => {
       if (isAwake || waiting.length === 0) return;
       isAwake = true;
-      queueMicrotask(sendNext);
+      setImmediate(sendNext);
     };
 
     return (item) =>

@@ -90,6 +90,7 @@ $$`,
 )`,
     `create index aos_traces_by_start on aos_traces (started_at desc, trace_id desc)`,
     `create index aos_traces_by_tenant on aos_traces (tenant_id, started_at desc, trace_id desc)`,
+    // A row of some kilobytes is not worth the time to compress it: each is written once, and few are read again.
     `create table aos_trace_steps (
   trace_id                text        not null,
   step_index              bigint      not null,
@@ -127,7 +128,7 @@ $$`,
   attributes_salt         text,
   erased_at               timestamptz,
   primary key (trace_id, step_index)
-)`,
+) with (toast_tuple_target = 8160)`,
     `create index aos_trace_steps_by_run on aos_trace_steps (run_id)`,
     // An intent is answered at most once.
     `create unique index aos_trace_steps_by_intent on aos_trace_steps (trace_id, intent_index) where intent_index is not null`,

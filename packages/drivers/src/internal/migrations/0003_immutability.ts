@@ -86,7 +86,7 @@ as $$
               else runproof_small_number(number) end
 $$`,
     `create function runproof_text(body text) returns text
-language sql immutable parallel safe
+language sql stable parallel safe
 as $$ select coalesce(to_json(body)::text, 'null') $$`,
     `create function runproof_time(moment timestamptz) returns text
 language sql stable parallel safe
@@ -306,7 +306,7 @@ end
 $$`,
     // Judges all steps of one statement at once, whoever wrote them: every condition must be true.
     `create function runproof_judge_steps() returns trigger
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   refused aos_trace_steps;
 begin
@@ -622,7 +622,7 @@ end
 $$`,
     // An entry leaves the queue only for its place in the log.
     `create function runproof_guard_queue() returns trigger
-language plpgsql set search_path from current set enable_seqscan = off as $$
+language plpgsql set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
   if tg_op = 'DELETE' and exists (
     select from aos_log_entries

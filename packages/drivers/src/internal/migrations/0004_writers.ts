@@ -77,7 +77,7 @@ $$`,
   p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
   p_attributes text[], p_attributes_salt text[], p_head_steps bigint, p_head_ms bigint
 ) returns table (ordinal bigint, link text)
-language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   head_age interval := least(p_head_ms, 60000) * interval '1 millisecond';
 begin
@@ -132,7 +132,7 @@ $$`,
   p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
   p_attributes text[], p_attributes_salt text[], p_head_steps bigint, p_head_ms bigint
 ) returns table (link text)
-language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   lease aos_trace_leases;
   step record;
@@ -206,7 +206,7 @@ end
 $$`,
     // Why an append was not answered: the link where its last step is there already, for an answer may have been lost.
     `create function runproof_explain_append(p_trace_id text, p_holder text, p_first_index bigint, p_step_index bigint, p_leaf_hash text) returns text
-language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   lease aos_trace_leases;
   recorded text;
@@ -328,7 +328,7 @@ $$`,
     // Numbers what is committed, one process at a time, and fills the tiles that became full. Answers how many it numbered.
     // Its plans are kept for a session, which may have begun when the tables were empty: never by reading all of them.
     `create function runproof_sequence_log(p_batch bigint) returns bigint
-language plpgsql security definer set search_path from current set enable_seqscan = off as $$
+language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   size bigint;
   taken bigint[];
