@@ -25,16 +25,26 @@ export const openProduct = async (serverUrl: string): Promise<Product> => {
   const database = await createDatabase(serverUrl);
   const config = { kind: "server", url: Redacted.make(database.url) } as const;
   await Effect.runPromise(Database.migrateDatabase(config));
+  const product = connectProduct(database.url);
+  return {
+    ...product,
+    end: async () => {
+      await product.end();
+      await database.drop();
+    },
+  };
+};
+
+/** Coordinators over a database that is there, with connections of their own, as another process has them. */
+export const connectProduct = (url: string): Product => {
+  const config = { kind: "server", url: Redacted.make(url) } as const;
   const runtime = ManagedRuntime.make(
     RunproofLayer.layer().pipe(Layer.provideMerge(Database.Database.layer(config))),
   );
   return {
-    url: database.url,
+    url,
     run: (program) => runtime.runPromise(program),
-    end: async () => {
-      await runtime.dispose();
-      await database.drop();
-    },
+    end: () => runtime.dispose(),
   };
 };
 

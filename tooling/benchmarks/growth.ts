@@ -1,13 +1,15 @@
 /** What a step costs as traces and tables grow: it must not. */
 import * as Effect from "effect/Effect";
 import { appendSteps, openTrace, recordTraces, sealTrace } from "./RecordedTrace.ts";
-import { openProduct, type Product } from "./Product.ts";
+import { connectProduct, openProduct, type Product } from "./Product.ts";
 import type { Bench } from "./Suite.ts";
 
 const ROUNDS = 5;
 const LONG_STEPS = 100_000;
 const SHORT_STEPS = 10;
 const SEALED_TRACES = 200_000;
+/** Processes that write them. */
+const WRITERS = 8;
 /** Appends of a round, each in a round trip of its own. */
 const APPENDS = 300;
 const SEALS = 1;
@@ -66,7 +68,10 @@ export const growth = async ({ server, compare }: Bench): Promise<void> => {
 
   const full = await openProduct(server.url);
   const empty = await openProduct(server.url);
-  await full.run(recordTraces(Array.from({ length: SEALED_TRACES }, () => 1)));
+  const writers = Array.from({ length: WRITERS }, () => connectProduct(full.url));
+  const lengths = Array.from({ length: SEALED_TRACES / WRITERS }, () => 1);
+  await Promise.all(writers.map((writer) => writer.run(recordTraces(lengths))));
+  await Promise.all(writers.map((writer) => writer.end()));
   await compare({
     ...figure,
     name: "append beside sealed traces",

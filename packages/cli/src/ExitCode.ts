@@ -46,6 +46,7 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   TraceNotFound: 3,
   NotAuthorised: 4,
   DatabaseUnreachable: 5,
+  DatabaseUnfit: 5,
   DatabaseMissing: 5,
   // The database answers but can't serve yet; a script may wait for it or migrate it, as for one that is down.
   SchemaMismatch: 5,

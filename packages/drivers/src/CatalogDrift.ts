@@ -25,7 +25,7 @@ type ExpectedFunction = Omit<CatalogFunction, "owner" | "config"> & {
   readonly config: ReadonlyArray<string>;
 };
 
-type ExpectedTable = Pick<CatalogTable, "name" | "columns" | "constraints" | "grants">;
+type ExpectedTable = Pick<CatalogTable, "name" | "kind" | "columns" | "constraints" | "grants">;
 
 /** What the migrations make, as the catalog of a database that was just migrated shows it; whatever its schema is called. */
 export interface CatalogSnapshot {
@@ -39,8 +39,9 @@ const byName = <Named extends { readonly name: string }>(some: ReadonlyArray<Nam
 
 /** The snapshot of a catalog: taken of a database that was just migrated, it is what every other is compared with. */
 export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
-  tables: byName(catalog.tables).map(({ name, columns, constraints, grants }) => ({
+  tables: byName(catalog.tables).map(({ name, kind, columns, constraints, grants }) => ({
     name,
+    kind,
     columns,
     constraints,
     grants,
@@ -121,21 +122,23 @@ const isOfReading = (grant: string): boolean => /:SELECT(?: \(.*\))?$/u.test(gra
 
 const LEASES = "aos_trace_leases";
 
+/** `pg_class.relkind` of what numbers the rows of the log's queue. */
+const SEQUENCE = "S";
+
 const tableDrift = (
   owner: string,
   table: CatalogTable | undefined,
   wanted: ExpectedTable,
 ): ReadonlyArray<string> => {
-  if (table === undefined) return ["the table is missing"];
-  const { name } = wanted;
-  const { grants } = wanted;
+  const { name, kind, grants } = wanted;
+  if (table === undefined) return [`the ${kind === SEQUENCE ? "sequence" : "table"} is missing`];
   const wrongGrants = table.grants.filter(
     (grant) => !grants.includes(grant) && !(isOfReading(grant) && name !== LEASES),
   );
   const without = (list: ReadonlyArray<string>, others: ReadonlyArray<string>) =>
     list.filter((each) => !others.includes(each));
   return [
-    ...(table.kind === "r" ? [] : [`it is not an ordinary table (kind ${table.kind})`]),
+    ...(table.kind === kind ? [] : [`it is of another kind (${table.kind})`]),
     ...(table.persistence === "p" ? [] : ["its rows do not survive a crash (it is not logged)"]),
     ...without(wanted.columns, table.columns).map((column) => `its column ${column} is not there`),
     ...without(table.columns, wanted.columns).map(

@@ -22,8 +22,9 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { lockFolder } from "./internal/embedded/FolderLock.ts";
 import { isEmbeddedMade, openPglite } from "./internal/embedded/openPglite.ts";
 import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
+import { inTransaction } from "./internal/postgres/inTransaction.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
-import { migrate, requireHead } from "./Migrations.ts";
+import { migrate, requireAllRows, requireHead } from "./Migrations.ts";
 
 /** The role that the application's sessions take on; it owns nothing and writes through functions. */
 export const APPLICATION_ROLE = "runproof_app";
@@ -179,7 +180,9 @@ const openDatabase = Effect.fnUntraced(function* (
 ) {
   const session = yield* openSession(config, opening);
   const description = describeDatabase(config);
-  yield* requireHead.pipe(
+  // What was opened to be looked at as it is says itself what it could not see.
+  const ready = opening.as_it_is ? requireHead : Effect.andThen(requireHead, requireAllRows);
+  yield* ready.pipe(
     Effect.provideService(SqlClient.SqlClient, session.sql),
     toDomain("requireHead", description),
   );
@@ -281,7 +284,8 @@ const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) 
     Effect.scoped(
       Effect.gen(function* () {
         const owner = yield* serverClient(url);
-        return yield* owner.withTransaction(
+        return yield* inTransaction(
+          owner,
           Effect.provideService(effect, SqlClient.SqlClient, owner),
         );
       }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity)),
@@ -312,7 +316,8 @@ const openEmbedded = (home: string, { as_it_is }: Opening) =>
   Effect.gen(function* () {
     const sql = yield* openEmbeddedClient(home);
     const asOwner: Owner = (effect) =>
-      sql.withTransaction(
+      inTransaction(
+        sql,
         Effect.gen(function* () {
           yield* sql`set local role none`;
           const result = yield* Effect.provideService(effect, SqlClient.SqlClient, sql);

@@ -62,6 +62,41 @@ const durabilityCheck = (undurable: ReadonlyArray<string>): Check =>
         remedy: `Set ${undurable.map((setting) => `${setting} = on`).join(", ")} in the server's configuration.`,
       };
 
+const schemaCheck = (head: string | null): Check =>
+  head === null
+    ? {
+        name: "schema",
+        status: "fail",
+        detail: "the record of its migrations (aos_schema_migrations) is empty",
+        remedy: "Migrate nothing; keep the database as it is, and audit it.",
+      }
+    : ok("schema", `at head: ${head}`);
+
+const writesCheck = (takes_writes: boolean): Check =>
+  takes_writes
+    ? ok("writes", "the server takes writes")
+    : {
+        name: "writes",
+        status: "fail",
+        detail: "the server takes no writes: it is a standby, or set to be read only",
+        remedy:
+          "To record, name the primary in DATABASE_URL (after a failover it may be another host), or take default_transaction_read_only back. Proofs and lists work here.",
+      };
+
+/** The application's role belongs to the whole server: a login that has it for one database has it in all. */
+const reachCheck = (
+  database: string,
+  { login, shared_with }: { readonly login: string; readonly shared_with: ReadonlyArray<string> },
+): Check =>
+  shared_with.length === 0
+    ? ok("reach", "no other database of the server lets the application's role in here")
+    : {
+        name: "reach",
+        status: "warn",
+        detail: `whoever may record in ${shared_with.join(", ")} may read and write here too: they share the role runproof_app, and everyone may connect to this database`,
+        remedy: `REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC; GRANT CONNECT ON DATABASE ${database} TO ${login}; and so for the others.`,
+      };
+
 /** Checks an open database. */
 export const checkOpenDatabase: Effect.Effect<
   ReadonlyArray<Check>,
@@ -85,11 +120,14 @@ export const checkOpenDatabase: Effect.Effect<
   return [
     ok("database", `${database.kind === "embedded" ? "embedded in " : ""}${database.description}`),
     versionCheck(server.major_version, server.version),
-    ok("schema", `at head: ${server.head}`),
+    schemaCheck(server.head),
+    writesCheck(server.takes_writes),
     defences,
     durabilityCheck(server.undurable),
     // The embedded database has one login only, and no other process reaches it.
-    ...(database.kind === "server" ? [loginCheck(server)] : []),
+    ...(database.kind === "server"
+      ? [loginCheck(server), reachCheck(server.database, server)]
+      : []),
   ];
 }).pipe((checks) =>
   Effect.flatMap(Database, ({ description }) =>

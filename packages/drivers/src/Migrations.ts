@@ -9,6 +9,7 @@ import { migration as log } from "./internal/migrations/0002_log.ts";
 import { migration as immutability } from "./internal/migrations/0003_immutability.ts";
 import { migration as writers } from "./internal/migrations/0004_writers.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
+import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
 export type { Migration } from "./internal/migrations/Migration.ts";
 
@@ -120,7 +121,58 @@ const lock = `select pg_advisory_xact_lock(hashtextextended('runproof_migrations
 /** Functions keep the search path they are made under: the schema migrated, and never a caller's temporary one first. */
 const pinSearchPath = `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`;
 
-/** Brings the schema to its head as the owner, and answers the names of what was applied. */
+/** Fails where something is gone that applied migrations made: migrating again would not bring it back. */
+const requireMade = Effect.fnUntraced(function* (known: ReadonlyArray<Migration>) {
+  const gone = madeBy(known);
+  for (const { name } of yield* present(gone)) gone.delete(name);
+  const [first] = gone;
+  if (first === undefined) return;
+  return yield* new SchemaDamaged({
+    what: `${first}${gone.size === 1 ? "" : ` and ${gone.size - 1} more tables and functions`} of the schema can't be found, and the migration that made them is recorded as applied: they were removed, or the search path leads elsewhere`,
+  });
+});
+
+/** Fails where the schema that would be made is found by this login alone, and so by no session of the application's. */
+const requireSharedSchema = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient;
+  const [found] = yield* sql<{ schema: string | null; database: string; is_own: boolean }>`
+    select quote_ident(current_schema()) as schema, quote_ident(current_database()) as database,
+           current_schema() = current_user and current_setting('search_path') ~ '"?\\$user"?' as is_own`;
+  if (found?.schema == null) {
+    return yield* new SchemaMismatch({
+      migration: "traces",
+      what: "no schema of the search path exists",
+      remedy: "Create the schema that search_path names, or set search_path to one that exists.",
+    });
+  }
+  if (!found.is_own) return;
+  const { schema, database } = found;
+  return yield* new SchemaMismatch({
+    migration: "traces",
+    what: `the schema ${schema} is found by the login ${schema} alone, for search_path begins with "$user": the application would look for it elsewhere`,
+    remedy: `Name it for everyone (ALTER DATABASE ${database} SET search_path = ${schema};) and connect again, or drop it and use public.`,
+  });
+});
+
+const apply = Effect.fnUntraced(function* (known: ReadonlyArray<Migration>) {
+  const sql = yield* SqlClient.SqlClient;
+  yield* sql.unsafe(lock);
+  yield* requireSharedSchema;
+  yield* sql.unsafe(pinSearchPath);
+  yield* sql.unsafe(createMigrationsTable);
+  const pending = pendingMigrations(known, yield* appliedMigrations);
+  if (pending instanceof SchemaMismatch) return yield* pending;
+  yield* requireRecorded(known, yield* present(madeBy(known)))(pending);
+  for (const migration of pending) {
+    for (const statement of migration.statements) yield* sql.unsafe(statement);
+    yield* sql`insert into aos_schema_migrations (id, name, checksum)
+      values (${migration.id}, ${migration.name}, ${checksum(migration)})`;
+  }
+  if (pending.length > 0) yield* sql`grant select on aos_schema_migrations to runproof_app`;
+  return pending.map(label);
+});
+
+/** Brings the schema to its head as the owner, and answers the names of what was applied. At head nothing is written. */
 export const migrate = (
   known: ReadonlyArray<Migration> = migrations,
 ): Effect.Effect<
@@ -129,21 +181,12 @@ export const migrate = (
   SqlClient.SqlClient
 > =>
   Effect.gen(function* () {
-    const sql = yield* SqlClient.SqlClient;
-    yield* sql.unsafe(lock);
-    yield* sql.unsafe(pinSearchPath);
-    yield* sql.unsafe(createMigrationsTable);
-    const pending = pendingMigrations(known, yield* appliedMigrations);
+    const pending = pendingMigrations(known, (yield* recordedMigrations).applied);
     if (pending instanceof SchemaMismatch) return yield* pending;
-    yield* requireRecorded(known, yield* present(madeBy(known)))(pending);
-    for (const migration of pending) {
-      for (const statement of migration.statements) yield* sql.unsafe(statement);
-      yield* sql`insert into aos_schema_migrations (id, name, checksum)
-        values (${migration.id}, ${migration.name}, ${checksum(migration)})`;
-    }
-    if (pending.length > 0) yield* sql`grant select on aos_schema_migrations to runproof_app`;
-    return pending.map(label);
-  }).pipe((effect) => Effect.flatMap(SqlClient.SqlClient, (sql) => sql.withTransaction(effect)));
+    if (pending.length > 0) return yield* inTransaction(yield* SqlClient.SqlClient, apply(known));
+    yield* requireMade(known);
+    return [];
+  });
 
 /** What the database records as applied, oldest first. */
 export const appliedMigrations: Effect.Effect<
@@ -155,18 +198,43 @@ export const appliedMigrations: Effect.Effect<
   (sql) => sql<AppliedMigration>`select id, name, checksum from aos_schema_migrations order by id`,
 );
 
+/** What is recorded, if anything is, and whether row security keeps rows of it from this login. */
+const recordedMigrations = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient;
+  const [found] = yield* sql<{ is_there: boolean; is_hidden: boolean }>`
+    select r.it is not null as is_there, coalesce(row_security_active(r.it), false) as is_hidden
+    from (select to_regclass('aos_schema_migrations')::oid as it) r`;
+  if (found?.is_hidden === true) return yield* hidden(["aos_schema_migrations"]);
+  return { applied: found?.is_there === true ? yield* appliedMigrations : [] };
+});
+
+const hidden = (tables: ReadonlyArray<string>) =>
+  new SchemaMismatch({
+    migration: "row security",
+    what: `row-level security is on for ${tables.join(", ")}: rows that are there may be hidden from this login, so nothing can be said of them`,
+    remedy: `Find out who switched it on (an event trigger, perhaps), then, as the owner: ${tables.map((table) => `ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY;`).join(" ")}`,
+  });
+
+/** Fails where row security may hide rows of evidence from this login. */
+export const requireAllRows: Effect.Effect<void, SqlError | SchemaMismatch, SqlClient.SqlClient> =
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient;
+    const tables = yield* sql<{ name: string }>`
+      select c.relname::text as name from pg_class c
+      where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relkind = 'r'
+        and (c.relname like 'aos\\_%' or c.relname = 'runs') and row_security_active(c.oid)
+      order by 1`;
+    if (tables.length > 0) return yield* hidden(tables.map(({ name }) => name));
+  });
+
 /** Fails unless the database is exactly at this version's head. */
 export const requireHead: Effect.Effect<
   void,
   SqlError | SchemaMismatch | SchemaDamaged,
   SqlClient.SqlClient
 > = Effect.gen(function* () {
-  const sql = yield* SqlClient.SqlClient;
   const there = yield* present(madeBy(migrations));
-  const [made] = yield* sql<{ table: string | null }>`
-      select to_regclass('aos_schema_migrations')::text as table`;
-  const applied = made?.table == null ? [] : yield* appliedMigrations;
-  const pending = pendingMigrations(migrations, applied);
+  const pending = pendingMigrations(migrations, (yield* recordedMigrations).applied);
   if (pending instanceof SchemaMismatch) return yield* pending;
   const [first] = pending;
   if (first === undefined) return;

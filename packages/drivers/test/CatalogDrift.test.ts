@@ -248,7 +248,7 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
   ],
   [
     "aos_traces",
-    /not an ordinary table \(kind v\)/u,
+    /of another kind \(v\)/u,
     "alter table aos_traces rename to aside",
     "create view aos_traces as select * from aside",
   ],
@@ -513,6 +513,9 @@ onEachDatabase("drift of the catalog", (it) => {
     }),
   );
 
+  // They go with the columns that they number.
+  const SEQUENCES = ["aos_checkpoints_checkpoint_id_seq", "aos_log_queue_queue_id_seq"];
+
   it.effect("compares everything that the migrations make", () =>
     Effect.gen(function* () {
       // Whatever is dropped is missed: tables, functions and triggers alike.
@@ -544,7 +547,7 @@ onEachDatabase("drift of the catalog", (it) => {
       ]);
       const missing = drift.filter(({ what }) => what.endsWith("is missing"));
       expect(missing.map(({ object }) => object).toSorted()).toEqual(
-        [...tables, ...functions, ...triggers].toSorted(),
+        [...tables, ...SEQUENCES, ...functions, ...triggers].toSorted(),
       );
     }),
   );

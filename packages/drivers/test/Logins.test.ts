@@ -171,6 +171,10 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         yield* login(server.url, stranger);
         yield* asRoot(`grant runproof_app to ${app}`);
 
+        for (const name of [app, stranger])
+          expect(yield* Effect.flip(migrateDatabase(serverConfig(as(name))))).toMatchObject({
+            _tag: "NotAuthorised",
+          });
         expect(yield* migrateDatabase(serverConfig(as(owner)))).toEqual(labels);
         expect(yield* works(as(app))).toBe("VERIFIED");
         expect(yield* opened(as(app), loginCheck)).toMatchObject({ status: "ok" });
@@ -201,10 +205,11 @@ describe.each(sources)("logins of a server (%s)", (source) => {
             _tag: "NotAuthorised",
             remedy: expect.stringContaining("GRANT runproof_app TO"),
           });
-        for (const name of [app, stranger])
-          expect(yield* Effect.flip(migrateDatabase(serverConfig(as(name))))).toMatchObject({
-            _tag: "NotAuthorised",
-          });
+        expect(yield* Effect.flip(migrateDatabase(serverConfig(as(stranger))))).toMatchObject({
+          _tag: "NotAuthorised",
+        });
+        // At head there is nothing to write.
+        expect(yield* migrateDatabase(serverConfig(as(app)))).toEqual([]);
 
         // The application's login has no more rights without its role, and no way to others.
         for (const statements of [

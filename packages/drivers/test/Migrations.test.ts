@@ -305,7 +305,8 @@ onEachDatabase("an open database", (it) => {
     Effect.gen(function* () {
       const { asOwner, sql } = yield* Database;
       expect(yield* asOwner(migrate())).toEqual([]);
-      const error = yield* Effect.flip(Effect.provideService(migrate(), SqlClient, sql));
+      const more = migrate([...migrations, toy(101)]);
+      const error = yield* Effect.flip(Effect.provideService(more, SqlClient, sql));
       expect(error._tag).toBe("SqlError");
     }),
   );

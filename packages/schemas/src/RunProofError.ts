@@ -164,6 +164,17 @@ export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>
   }
 }
 
+/** The database answers and can't do what was asked as it is set up, or as it is now: no writes, no space, a time limit. */
+export class DatabaseUnfit extends Schema.TaggedError<DatabaseUnfit>()(
+  "DatabaseUnfit",
+  { url: Schema.String, what: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    return `the database at ${this.url} ${this.what}`;
+  }
+}
+
 /** The database did what was not foreseen. `operation` is the driver's file name. */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()(
   "DatabaseFailed",
@@ -299,7 +310,12 @@ export class FileFailed extends Schema.TaggedError<FileFailed>()(
 }
 
 /** What any database operation may fail with, beside its own errors. */
-export type DatabaseError = DatabaseUnreachable | DatabaseFailed | NotAuthorised | SchemaMismatch;
+export type DatabaseError =
+  | DatabaseUnreachable
+  | DatabaseUnfit
+  | DatabaseFailed
+  | NotAuthorised
+  | SchemaMismatch;
 
 /** What any write to a trace may fail with. */
 export type TraceWriteError =

@@ -52,7 +52,7 @@ const unitsOf = ({ step }: AppendStep): number =>
 
 /** Whether an error leaves open if the database did what was asked. */
 export const isUnanswered = (error: { readonly _tag: string }): boolean =>
-  error._tag === "DatabaseUnreachable" || error._tag === "DatabaseFailed";
+  ["DatabaseUnreachable", "DatabaseUnfit", "DatabaseFailed"].includes(error._tag);
 
 /** A queue over the store's `append`, for as long as the scope lives. */
 export const makeAppendQueue = (

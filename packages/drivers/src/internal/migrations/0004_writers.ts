@@ -398,28 +398,47 @@ begin
   end if;
 end
 $$`,
+    // What a database gives by default to roles of its own goes: the rights are those that are given below, and no others.
     `do $$
 declare
-  f regprocedure;
+  each record;
 begin
-  for f in
-    select p.oid::regprocedure from pg_proc p where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname like 'runproof\\_%'
+  for each in
+    select distinct format('%I.%I', n.nspname, c.relname) as object, c.relkind = 'S' as is_sequence, a.grantee
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
+    where n.oid = quote_ident(current_schema())::regnamespace and (c.relname like 'aos\\_%' or c.relname = 'runs')
+      and c.relkind not in ('i', 't') and a.grantee <> c.relowner
   loop
-    execute format('revoke all on function %s from public', f);
+    execute format('revoke all on %s %s from %s', case when each.is_sequence then 'sequence' else 'table' end, each.object,
+                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
+  end loop;
+  for each in
+    select distinct p.oid::regprocedure as object, a.grantee
+    from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+    where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname like 'runproof\\_%' and a.grantee <> p.proowner
+  loop
+    execute format('revoke all on function %s from %s', each.object,
+                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
   end loop;
   execute format('grant usage on schema %I to runproof_app', current_schema());
   -- Before PostgreSQL 15 everyone may create in "public": a function there could pass for one that a writer calls.
   execute format('revoke create on schema %I from public', current_schema());
 end
 $$`,
-    `revoke all on runs from public`,
-    `revoke all on aos_traces from public`,
-    `revoke all on aos_trace_steps from public`,
-    `revoke all on aos_trace_leases from public`,
-    `revoke all on aos_log_queue from public`,
-    `revoke all on aos_log_entries from public`,
-    `revoke all on aos_log_tiles from public`,
-    `revoke all on aos_checkpoints from public`,
+    // An event trigger of the database's may have switched row security on: with no policy it hides every row.
+    `do $$
+declare
+  each regclass;
+begin
+  for each in
+    select c.oid from pg_class c
+    where c.relnamespace = quote_ident(current_schema())::regnamespace and (c.relname like 'aos\\_%' or c.relname = 'runs')
+      and (c.relrowsecurity or c.relforcerowsecurity)
+  loop
+    execute format('alter table %s disable row level security, no force row level security', each);
+  end loop;
+end
+$$`,
     `grant select on runs to runproof_app`,
     `grant select on aos_traces to runproof_app`,
     `grant select on aos_trace_steps to runproof_app`,

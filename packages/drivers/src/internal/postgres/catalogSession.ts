@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { inTransaction } from "./inTransaction.ts";
 
 /** Where a session looks for names. */
 export interface CatalogPath {
@@ -31,7 +32,8 @@ export const inCatalogSession = <A, E, R>(
   sql: SqlClient,
   read: (path: CatalogPath) => Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | SqlError, R> =>
-  sql.withTransaction(
+  inTransaction(
+    sql,
     Effect.gen(function* () {
       const [found] = yield* sql<{
         readonly schema: string | null;

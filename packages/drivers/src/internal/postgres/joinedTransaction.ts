@@ -5,6 +5,7 @@ import * as Option from "effect/Option";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Database } from "../../Database.ts";
+import { inTransaction } from "./inTransaction.ts";
 
 /** The transaction in which writes are meant to stand or fall together: one that `joined` opened, and none inside it. */
 const Joined = Context.Reference<unknown>("@runproof/drivers/joinedTransaction", {
@@ -53,8 +54,9 @@ export const joined = <A, E, R>(
   Effect.gen(function* () {
     const { write } = clients;
     const outer = yield* openTransaction(clients);
-    if (outer !== null && outer !== (yield* Joined)) return yield* write.withTransaction(effect);
-    return yield* write.withTransaction(
+    if (outer !== null && outer !== (yield* Joined)) return yield* inTransaction(write, effect);
+    return yield* inTransaction(
+      write,
       Effect.flatMap(transactionOf(write), (own) => Effect.provideService(effect, Joined, own)),
     );
   });

@@ -118,7 +118,7 @@ const readTables = (sql: SqlClient, schema: string) =>
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema}
-      and (c.relname like 'aos\\_%' or c.relname = 'runs') and c.relkind not in ('i', 'S', 't')`;
+      and (c.relname like 'aos\\_%' or c.relname = 'runs') and c.relkind not in ('i', 't')`;
 
 const readTriggers = (sql: SqlClient, schema: string) =>
   sql<CatalogTrigger>`

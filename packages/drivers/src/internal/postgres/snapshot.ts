@@ -3,6 +3,7 @@ import * as Option from "effect/Option";
 import { BeginTransaction, type SqlClient } from "effect/sql/SqlClient";
 import type { Connection } from "effect/sql/SqlConnection";
 import type { SqlError } from "effect/sql/SqlError";
+import { inTransaction } from "./inTransaction.ts";
 
 /** Runs reads in one transaction that sees one state of the database, whatever is written meanwhile. */
 export const inSnapshot = <A, E, R>(
@@ -10,7 +11,7 @@ export const inSnapshot = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | SqlError, R> =>
   Effect.provideService(
-    sql.withTransaction(effect),
+    inTransaction(sql, effect),
     BeginTransaction,
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
   );

@@ -2,6 +2,7 @@
 import {
   ChainMoved,
   DatabaseFailed,
+  DatabaseUnfit,
   DatabaseUnreachable,
   ImmutabilityViolation,
   InvalidInput,
@@ -34,6 +35,41 @@ const DATABASE_MISSING = "3D000";
 const DATA_CLASSES = ["22", "23", "54"];
 /** Shutdown, crash, too many connections, starting up. */
 const UNAVAILABLE = ["57P01", "57P02", "57P03", "53300", "53400"];
+
+/** What a server is unfit for, by SQLSTATE: what it says of itself, and what to do. */
+const UNFIT: Readonly<Record<string, readonly [what: string, remedy: string]>> = {
+  "25006": [
+    "takes no writes: it is a standby, or set to be read only",
+    "Name the primary in DATABASE_URL (after a failover it may be another host), or take default_transaction_read_only back.",
+  ],
+  "53100": [
+    "has no space left on its disk",
+    "Make room on the server. Nothing that was acknowledged is lost.",
+  ],
+  "53200": ["is out of memory", "Give the server more memory, or ask for less at once."],
+  "57014": [
+    "ended a statement that took too long",
+    "Raise statement_timeout for this login, or see what the server is busy with.",
+  ],
+  "55P03": [
+    "did not get a lock in time",
+    "See what holds the lock (pg_stat_activity), or raise lock_timeout for this login.",
+  ],
+  "25P03": [
+    "ended a transaction that it found idle too long",
+    "Raise idle_in_transaction_session_timeout for this login.",
+  ],
+  ...Object.fromEntries(
+    // A statement that another session prepared, or one that this session has prepared and that is not there.
+    ["26000", "42P05"].map((code) => [
+      code,
+      [
+        "mixes up sessions: a connection pooler stands before it",
+        "Connect to the server itself, or use a pooler that keeps prepared statements (PgBouncer 1.21 and max_prepared_statements above 0, or pool_mode = session).",
+      ],
+    ]),
+  ),
+};
 
 const APPLICATION_REMEDY =
   "Let the application's login be a member of its role: GRANT runproof_app TO <login>.";
@@ -95,6 +131,11 @@ export const databaseError =
         remedy:
           "Migrating brings nothing back. Keep the database as it is and run `runproof audit`: it says what is gone.",
       });
+    }
+    const unfit = UNFIT[code];
+    if (unfit !== undefined) {
+      const [what, remedy] = unfit;
+      return new DatabaseUnfit({ url: database, what: `${what} (${message})`, remedy });
     }
     if (
       error.reason._tag === "ConnectionError" ||

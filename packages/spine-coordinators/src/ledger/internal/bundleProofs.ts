@@ -48,6 +48,8 @@ export const bundleProofs = (
           "SignerStateInvalid",
           "LockHeld",
           "FileFailed",
+          // A standby can be read, and takes no checkpoint.
+          "DatabaseUnfit",
         ],
         (error) => Effect.succeed(without(error.message)),
       ),
