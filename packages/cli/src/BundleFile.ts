@@ -1,10 +1,49 @@
 /** Bundles in files. */
 import type { VerifyOptions } from "@runproof/proof/Verifier";
+import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as File from "./File.ts";
 import { refusing } from "./Refused.ts";
 import { load } from "./Runproof.ts";
 import { printable } from "./Screen.ts";
+
+/** Which trace a bundle is of, without trusting it; null where the text is no bundle. */
+const traceOf = Effect.fnUntraced(function* (text: string) {
+  const { parseJson } = yield* load(() => import("@runproof/proof/JsonText"));
+  try {
+    const bundle = parseJson(text) as {
+      readonly format?: unknown;
+      readonly trace?: { readonly trace_id?: unknown };
+    } | null;
+    const isBundle =
+      bundle?.format === "runproof/bundle@v1" || bundle?.format === "runproof/step-bundle@v1";
+    return isBundle ? (bundle.trace?.trace_id ?? null) : null;
+  } catch {
+    return null;
+  }
+});
+
+/** Refuses a path that holds anything but an older bundle of the same trace: evidence is not written over. */
+const requireFree = Effect.fnUntraced(function* (path: string, text: string) {
+  const bytes = yield* File.bytesOf(path);
+  if (bytes === null || bytes === 0) return;
+  const held = yield* traceOf(yield* File.read(path));
+  if (held !== null && held === (yield* traceOf(text))) return;
+  return yield* new FileFailed({
+    path: printable(path),
+    what:
+      held === null
+        ? "holds something else than a bundle, and is not replaced"
+        : "holds another run's bundle, and is not replaced",
+    remedy: "Name another file, or move this one away.",
+  });
+});
+
+/** Writes a bundle, in place of nothing but an older one of the same trace. */
+export const write = Effect.fnUntraced(function* (path: string, text: string) {
+  yield* requireFree(path, text);
+  yield* File.write(path, text);
+});
 
 /** Verifies a bundle's file: with no database, no network and no configuration. */
 export const verifyFile = Effect.fnUntraced(function* (path: string, options: VerifyOptions = {}) {

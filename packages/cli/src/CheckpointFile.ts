@@ -2,7 +2,6 @@
 import type { Checkpoint } from "@runproof/proof/Checkpoint";
 import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { stat } from "node:fs/promises";
 import { counted } from "./Count.ts";
 import * as File from "./File.ts";
 import { load } from "./Runproof.ts";
@@ -26,18 +25,9 @@ export const parse = Effect.fnUntraced(function* (note: string) {
   }
 });
 
-/** Null where there is no file, or a pipe or device: nothing is lost there. */
-const bytesOf = (path: string) =>
-  Effect.promise(() =>
-    stat(path).then(
-      (entry) => (entry.isFile() ? entry.size : null),
-      () => null,
-    ),
-  );
-
 /** The checkpoint in a file, null where nothing is there to lose. A file that holds anything else is refused. */
 export const readKept = Effect.fnUntraced(function* (path: string) {
-  const bytes = yield* bytesOf(path);
+  const bytes = yield* File.bytesOf(path);
   if (bytes === null || bytes === 0) return null;
   const checkpoint = yield* parse(yield* File.read(path));
   if (checkpoint !== null) return checkpoint;

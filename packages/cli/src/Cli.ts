@@ -20,12 +20,15 @@ import * as Log from "./commands/Log.ts";
 import * as Migrate from "./commands/Migrate.ts";
 import * as Proof from "./commands/Proof.ts";
 import * as Run from "./commands/Run.ts";
+import * as Sweep from "./commands/Sweep.ts";
 import * as Traces from "./commands/Traces.ts";
 import * as Validate from "./commands/Validate.ts";
 import * as Verify from "./commands/Verify.ts";
+import { tieValues } from "./Arguments.ts";
 import * as ExitCode from "./ExitCode.ts";
 import * as Help from "./Help.ts";
 import * as CommandLog from "./Log.ts";
+import * as Options from "./Options.ts";
 import { Output } from "./Output.ts";
 import { root } from "./Root.ts";
 
@@ -46,7 +49,7 @@ export const command = root.pipe(
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
     {
       group: "Operate",
-      commands: [Migrate.command, Doctor.command, Audit.command, AttackTest.command],
+      commands: [Migrate.command, Doctor.command, Sweep.command, Audit.command, AttackTest.command],
     },
   ]),
 );
@@ -79,7 +82,7 @@ export const main = (args: ReadonlyArray<string>): void => {
   process.on("SIGINT", count);
   process.on("SIGTERM", count);
   NodeRuntime.runMain(
-    Command.runWith(command, { version })(args).pipe(
+    Command.runWith(command, { version })(tieValues(args, Options.isToggle)).pipe(
       Effect.provide(Layer.provideMerge(environment, log.layer)),
     ),
     {

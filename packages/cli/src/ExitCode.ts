@@ -17,7 +17,7 @@ export const meanings = [
   [4, "not authorised"],
   [5, "database or network unreachable, or not ready (locked, not migrated)"],
   [6, "FAILED: the evidence contradicts"],
-  [7, "UNSUPPORTED: can't be verified"],
+  [7, "UNSUPPORTED: can't be verified, or nothing to audit"],
   [8, "the run ended failed or aborted"],
   [130, "interrupted (SIGINT or SIGTERM)"],
 ] as const satisfies ReadonlyArray<readonly [number, string]>;

@@ -1,7 +1,8 @@
 /** Files that the user names. A failure says what the system said of it, and is a wrong argument. */
 import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { printable } from "./Screen.ts";
 
 /** Larger inputs are refused before they are read: a JavaScript string holds no more than about half a gigabyte. */
@@ -24,6 +25,15 @@ const failed = (path: string, remedy: string) => (cause: unknown) => {
     remedy,
   });
 };
+
+/** How many bytes a file holds. Null where there is no file, or a pipe or device: nothing is lost there. */
+export const bytesOf = (path: string) =>
+  Effect.promise(() =>
+    stat(path).then(
+      (entry) => (entry.isFile() ? entry.size : null),
+      () => null,
+    ),
+  );
 
 /** Reads UTF-8 text from a file. */
 export const read = Effect.fnUntraced(function* (path: string) {
@@ -56,19 +66,30 @@ const replaceable = async (path: string): Promise<string | null> => {
   return (await stat(target)).isFile() ? target : null;
 };
 
+/** A new name is on the disk once its folder is; some file systems can't be asked. */
+const syncFolder = async (path: string): Promise<void> => {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync().catch(() => {});
+  } finally {
+    await folder.close();
+  }
+};
+
 const writeWhole = async (path: string, content: string): Promise<void> => {
   const target = await replaceable(path);
   if (target === null) return writeFile(path, content);
   const beside = `${target}.${process.pid}.part`;
   try {
-    await writeFile(beside, content);
+    await writeFile(beside, content, { flush: true });
     await rename(beside, target);
+    await syncFolder(dirname(target));
   } finally {
     await rm(beside, { force: true });
   }
 };
 
-/** Writes a file whole or not at all: beside it first, then in its place. */
+/** Writes a file whole or not at all, and on the disk: beside it first, then in its place. */
 export const write = (path: string, content: string) =>
   Effect.tryPromise({
     try: () => writeWhole(path, content),

@@ -7,6 +7,21 @@ import * as Flag from "effect/cli/Flag";
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   Flag.withDefault(flag, undefined);
 
+/** The flags that take no value, by name; those of the command line itself to begin with. */
+const toggles = new Set(["help", "version"]);
+
+export const isToggle = (name: string): boolean => toggles.has(name);
+
+/** A flag that takes no value: given or not. */
+export const toggle = (name: string, description: string): Flag.Flag<boolean> => {
+  toggles.add(name);
+  return Flag.Boolean(name).pipe(
+    Flag.withDescription(description),
+    Flag.withDefault(false),
+    Flag.withoutNegation,
+  );
+};
+
 /** A flag that may be given more than once, or left out: its values in order. */
 export const repeatable = <A>(flag: Flag.Flag<A>): Flag.Flag<ReadonlyArray<A>> =>
   flag.pipe(
@@ -41,7 +56,7 @@ export const vkeys = repeatable(
   Flag.String("vkey").pipe(
     Flag.withMetavar("KEY"),
     Flag.withDescription(
-      "Use the newest stored checkpoint that KEY signed; repeatable [where the log's key is not here, the newest stored one, unverified]",
+      "The log's key, as you know it: use the newest stored checkpoint that it signed; repeatable [where the log's key is not here, the newest stored one, unverified]",
     ),
   ),
 );

@@ -1,15 +1,11 @@
 /** The `runproof` command before its subcommands: what each of them inherits. */
 import * as Command from "effect/cli/Command";
-import * as Flag from "effect/cli/Flag";
+import * as Options from "./Options.ts";
 
 /** Gives every command `--json`: `const { json } = yield* root`. */
 export const root = Command.make("runproof").pipe(
   Command.withSharedFlags({
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print JSON on stdout, and errors as JSON on stderr"),
-      Flag.withDefault(false),
-      Flag.withoutNegation,
-    ),
+    json: Options.toggle("json", "Print JSON on stdout, and errors as JSON on stderr"),
   }),
   Command.withDescription("Record, prove and verify what an AI agent did."),
   Command.withExamples([

@@ -27,6 +27,18 @@ export const withRunproof = Effect.fnUntraced(function* <A, E, R>(
   return yield* Effect.provideContext(work, context);
 }, Effect.scoped);
 
+/** The same for who looks at what is stored: a database that is not there is not made, and nothing in it is swept. */
+export const withStored = Effect.fnUntraced(function* <A, E, R>(
+  location: Location,
+  work: Effect.Effect<A, E, R>,
+) {
+  const { readingFromEnvironment } = yield* layers;
+  const context = yield* Progress.during("opening the database", null, () =>
+    Layer.build(readingFromEnvironment(location)),
+  );
+  return yield* Effect.provideContext(work, context);
+}, Effect.scoped);
+
 /** Gives `work` the coordinator of the schema, which needs no database that is at head, or even one that answers. */
 export const withSchema = Effect.fnUntraced(function* <A, E, R>(
   location: Location,

@@ -1,13 +1,22 @@
 #!/usr/bin/env node
-import { enableCompileCache } from "node:module";
+import module from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+
+// Before anything is loaded that an older one can't even parse.
+const NODE_MAJOR_MIN = 24;
+if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+  process.stderr.write(
+    `runproof needs Node ${NODE_MAJOR_MIN} or newer, and this is ${process.versions.node}.\n  try: install a newer Node (https://nodejs.org) and run the same command again\n`,
+  );
+  process.exit(1);
+}
 
 // Compiled code is kept between runs: it halves the time to start. It is kept in the user's own folder, not in the shared
 // temporary one that Node would take: who can write there could change what a verifier does.
 const { NODE_COMPILE_CACHE, XDG_CACHE_HOME = "" } = process.env;
 if (NODE_COMPILE_CACHE === undefined) {
-  enableCompileCache(join(XDG_CACHE_HOME || join(homedir(), ".cache"), "runproof"));
+  module.enableCompileCache(join(XDG_CACHE_HOME || join(homedir(), ".cache"), "runproof"));
 }
 const { main } = await import("./Cli.ts");
 main(process.argv.slice(2));

@@ -6,7 +6,7 @@ import type { AuditReport } from "@runproof/schemas/AuditReport";
 import { signCheckpoint } from "@runproof/proof/Checkpoint";
 import { generateSignerKey } from "@runproof/proof/NoteKey";
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { parseEvery, renderReport } from "../src/commands/Audit.ts";
@@ -134,15 +134,23 @@ describe("audit", () => {
     expect(ended.stderr).toContain("DatabaseUnreachable");
   });
 
-  it("makes no database where there is none: it ends with 5, and says what it looked for", async () => {
-    const empty = join(here.path, "empty");
-    mkdirSync(empty);
-    const ended = await runproof(["audit"], {}, empty);
-    expect(ended).toMatchObject({ code: 5, stdout: "" });
-    expect(ended.stderr).toContain(`no embedded database in ${join(empty, ".runproof")}`);
-    expect(ended.stderr).toContain("DATABASE_URL");
-    expect(readdirSync(empty)).toEqual([]);
-  });
+  it.each([
+    [["audit"]],
+    [["traces", "list", "--tenant-id", "t"]],
+    [["traces", "show", "r-1", "--tenant-id", "t"]],
+    [["proof", "r-1", "--tenant-id", "t"]],
+    [["sweep"]],
+  ])(
+    "%j makes no database where there is none: it ends with 5, and says what it looked for",
+    async (args) => {
+      const empty = mkdtempSync(join(here.path, "empty-"));
+      const ended = await runproof(args, {}, empty);
+      expect(ended).toMatchObject({ code: 5, stdout: "" });
+      expect(ended.stderr).toContain(`no embedded database in ${join(empty, ".runproof")}`);
+      expect(ended.stderr).toContain("DATABASE_URL");
+      expect(readdirSync(empty)).toEqual([]);
+    },
+  );
 
   it("takes a wiped schema for no new one where a checkpoint covers entries", async () => {
     const { env, url } = await prepared("w-1");

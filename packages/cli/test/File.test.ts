@@ -49,7 +49,7 @@ describe("File", () => {
 
 describe("Call", () => {
   it.each([
-    ["http_call", { method: "GET", url: "https://example.com/a/b?c=d" }, "GET /a/b?c=d"],
+    ["http_call", { method: "GET", url: "https://example.com/a/b?c=d" }, "GET /a/b?c=…"],
     ["http_call", { method: "GET", url: "no url" }, null],
     ["http_call", null, null],
     ["search", { method: "GET", url: "https://example.com/" }, null],

@@ -88,7 +88,7 @@ describe("run", () => {
     const ran = await run(plan, "r-failed");
     expect(ran).toMatchObject({ code: 8, stdout: expect.stringMatching(/^status +failed$/mu) });
     expect(ran.stderr).toMatch(/^step 0 {2}GET \/ok +success HTTP_200 /mu);
-    expect(ran.stderr).toMatch(/^step 1 {2}GET \/ok\?again +failure HTTP_404 /mu);
+    expect(ran.stderr).toMatch(/^step 1 {2}GET \/ok\?again=… +failure HTTP_404 /mu);
     const shown = await runproof(["traces", "show", "r-failed", "--tenant-id", "t"], env);
     expect(shown.stdout).toMatch(/^ ?0 {2}http_call .*✓ success HTTP_200/mu);
     expect(shown.stdout).toMatch(/^ ?1 {2}http_call .*✗ failure HTTP_404/mu);

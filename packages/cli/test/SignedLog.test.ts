@@ -183,7 +183,12 @@ describe("a bundle", () => {
     expect(made).toMatchObject({ code: 0 });
     expect(made.stderr).not.toContain("was not checked");
     expect(await runproof(["verify", file, "--vkey", vkey])).toMatchObject({ code: 0 });
-    expect(await runproof(proofArgs("r-1", "--vkey", vkey), keyless)).toMatchObject({ code: 2 });
+    // Who knows the key needs no file to see the run SIGNED.
+    const proved = await runproof(proofArgs("r-1", "--vkey", vkey, "--json"), keyless);
+    expect(json(proved)).toMatchObject({
+      assurance: "SIGNED",
+      integrity: { verification_status: "VERIFIED" },
+    });
     const to = join(here.path, "keyless");
     const exported = await runproof(["log", "export", to], keyless);
     expect(exported).toMatchObject({ code: 0 });
@@ -196,7 +201,9 @@ describe("a bundle", () => {
   it("shows one step alone, SIGNED", async () => {
     const file = join(here.path, "step.json");
     const args = proofArgs("r-1", "--bundle", file, "--step", "1");
-    expect(await runproof(args, env)).toMatchObject({ code: 0 });
+    const written = await runproof(args, env);
+    expect(written).toMatchObject({ code: 0 });
+    expect(written.stderr).toContain("without them it is UNSUPPORTED");
     expect(readFileSync(file, "utf8")).not.toContain("weather");
     const verified = await runproof(["verify", file, "--vkey", vkey, "--json"]);
     expect(verified.code).toBe(0);
@@ -215,6 +222,20 @@ describe("a bundle", () => {
     ] as const) {
       expect(await runproof(proofArgs("r-1", ...more), env)).toMatchObject({ code });
     }
+  });
+
+  it("takes the place of its own run's older one, and of nothing else", async () => {
+    const file = join(here.path, "mine.json");
+    for (const code of [0, 0])
+      expect(await runproof(proofArgs("r-1", "--bundle", file), env)).toMatchObject({ code });
+    const held = readFileSync(file, "utf8");
+    const other = await runproof(proofArgs("r-2", "--bundle", file), env);
+    expect(other).toMatchObject({ code: 2 });
+    expect(other.stderr).toContain("holds another run's bundle");
+    expect(readFileSync(file, "utf8")).toBe(held);
+    const notes = here.write("notes.txt", "do not lose me");
+    expect(await runproof(proofArgs("r-1", "--bundle", notes), env)).toMatchObject({ code: 2 });
+    expect(readFileSync(notes, "utf8")).toBe("do not lose me");
   });
 
   it("goes without the log where there is no key, and says so", async () => {

@@ -53,7 +53,8 @@ describe("traces show", () => {
         agent    support-agent
         started  2026-02-10 12:43:41.000 UTC, took 250 ms
         steps    2, of which 1 retried
-        seal     COMPLETE (completed)
+        seal     COMPLETE
+        checked  nothing: this is what is stored, and \`runproof proof\` checks it
         root     ${"ab".repeat(32)}
 
         #  skill      status                start  0                  200 ms    took
@@ -84,7 +85,7 @@ describe("traces show", () => {
   it("gives the reason of a run that was aborted", () => {
     const seal = { status: "aborted", reason: "lease expired", completed_at: null };
     expect(renderRun(screen(80), { ...shown, status: "aborted", seal })).toContain(
-      "seal     ABORTED (aborted): lease expired",
+      "seal     ABORTED: lease expired",
     );
   });
 
@@ -95,8 +96,9 @@ describe("traces show", () => {
     const show = (payload: ShownPayload) =>
       renderRun(screen(80), { ...failed, payloads: { ...shown.payloads, metadata: payload } });
     expect(show(metadata)).toContain(
-      "seal     COMPLETE (failed): step 1 failed: Declined\ndetail   Declined: no funds\n",
+      "seal     COMPLETE, and the run failed: step 1 failed: Declined\n",
     );
+    expect(show(metadata)).toContain("\ndetail   Declined: no funds\n");
     for (const value of ["detail", null, [], {}]) {
       expect(show({ state: "present", value })).not.toContain("detail ");
     }
@@ -133,6 +135,7 @@ describe("traces list", () => {
           step_count: 12,
           root_hash: null,
           is_synthetic: false,
+          matched: null,
         },
       ],
       next_cursor: null,

@@ -152,13 +152,25 @@ export class Database extends Context.Service<
   static readonly layer = (config: DatabaseConfig): Layer.Layer<Database, OpenError> =>
     Layer.effect(Database, openDatabase(config)).pipe(Layer.provide(Reactivity.layer));
 
-  /** Opens and checks a database that is there: none is made, and none is brought to its head. */
+  /** Opens and checks a database that is there, to read it: none is made, and none is brought to its head. */
   static readonly existing = (
     config: DatabaseConfig,
   ): Layer.Layer<Database, OpenError | DatabaseMissing> =>
     Layer.effect(
       Database,
-      Effect.andThen(requireExisting(config), openDatabase(config, { as_it_is: true })),
+      Effect.andThen(requireExisting(config), openDatabase(config, { makes: false })),
+    ).pipe(Layer.provide(Reactivity.layer));
+
+  /** The same, whatever rows it hides: for an audit, which says itself what it could not see. */
+  static readonly asItIs = (
+    config: DatabaseConfig,
+  ): Layer.Layer<Database, OpenError | DatabaseMissing> =>
+    Layer.effect(
+      Database,
+      Effect.andThen(
+        requireExisting(config),
+        openDatabase(config, { makes: false, may_hide: true }),
+      ),
     ).pipe(Layer.provide(Reactivity.layer));
 }
 
@@ -170,18 +182,20 @@ const requireExisting = (config: DatabaseConfig): Effect.Effect<void, DatabaseMi
   );
 
 interface Opening {
-  /** An embedded database is not brought to its head. */
-  readonly as_it_is: boolean;
+  /** An embedded database is made where it is not, and brought to its head. */
+  readonly makes: boolean;
+  /** Rows that row security hides from this login are no reason to refuse. */
+  readonly may_hide?: boolean;
 }
 
 const openDatabase = Effect.fnUntraced(function* (
   config: DatabaseConfig,
-  opening: Opening = { as_it_is: false },
+  opening: Opening = { makes: true },
 ) {
   const session = yield* openSession(config, opening);
   const description = describeDatabase(config);
-  // What was opened to be looked at as it is says itself what it could not see.
-  const ready = opening.as_it_is ? requireHead : Effect.andThen(requireHead, requireAllRows);
+  const ready =
+    opening.may_hide === true ? requireHead : Effect.andThen(requireHead, requireAllRows);
   yield* ready.pipe(
     Effect.provideService(SqlClient.SqlClient, session.sql),
     toDomain("requireHead", description),
@@ -312,7 +326,7 @@ const toDomain = (operation: string, description: string) => {
     Effect.mapError(effect, (error) => (isSqlError(error) ? map(error) : error));
 };
 
-const openEmbedded = (home: string, { as_it_is }: Opening) =>
+const openEmbedded = (home: string, { makes }: Opening) =>
   Effect.gen(function* () {
     const sql = yield* openEmbeddedClient(home);
     const asOwner: Owner = (effect) =>
@@ -326,7 +340,7 @@ const openEmbedded = (home: string, { as_it_is }: Opening) =>
           return result;
         }),
       );
-    const ready = as_it_is ? requireHead : migrate();
+    const ready = makes ? migrate() : requireHead;
     yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
     return { sql, write: sql, leases: sql, asOwner };

@@ -1,5 +1,4 @@
 /** A folder that a static host serves as a log, by C2SP tlog-tiles. */
-import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FileFailed, type LockHeld } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -7,6 +6,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type * as Scope from "effect/Scope";
 import { fileFailed } from "./internal/file/FileError.ts";
+import { makeFolder } from "./internal/file/makeFolder.ts";
 import { lockFile } from "./internal/file/LockFile.ts";
 import { readBytes, readText } from "./internal/file/readBytes.ts";
 import { writeDurably } from "./internal/file/writeDurably.ts";
@@ -53,7 +53,7 @@ export class TileFolder extends Context.Service<
   static readonly layer: Layer.Layer<TileFolder> = Layer.succeed(
     TileFolder,
     TileFolder.of({
-      open: (folder) => Effect.andThen(makeFolder(folder), lockFile(join(folder, LOCK))),
+      open: (folder) => Effect.andThen(madeFolder(folder), lockFile(join(folder, LOCK))),
       checkpoint: (folder) => readText(join(folder, CHECKPOINT), READ_REMEDY),
       write: writeOnce,
       restore: writeAgain,
@@ -62,13 +62,8 @@ export class TileFolder extends Context.Service<
   );
 }
 
-const makeFolder = (folder: string): Effect.Effect<void, FileFailed> =>
-  Effect.asVoid(
-    Effect.tryPromise({
-      try: () => mkdir(folder, { recursive: true }),
-      catch: fileFailed(folder, WRITE_REMEDY),
-    }),
-  );
+const madeFolder = (folder: string): Effect.Effect<void, FileFailed> =>
+  Effect.try({ try: () => makeFolder(folder), catch: fileFailed(folder, WRITE_REMEDY) });
 
 const writeFile = (path: string, content: string | Uint8Array) =>
   Effect.tryPromise({
@@ -82,7 +77,7 @@ const findFile = (path: string, bytes: Uint8Array): Effect.Effect<FoundFile, Fil
   );
 
 const writeTile = (path: string, bytes: Uint8Array) =>
-  Effect.andThen(makeFolder(dirname(path)), writeFile(path, bytes));
+  Effect.andThen(madeFolder(dirname(path)), writeFile(path, bytes));
 
 function writeOnce(
   folder: string,

@@ -105,10 +105,12 @@ export interface TraceSummary {
   readonly step_count: number;
   readonly root_hash: string | null;
   readonly is_synthetic: boolean;
+  /** Where the text that was looked for stands first: `trace`, `seal` or `step 3`; null where none was looked for. */
+  readonly matched: string | null;
 }
 
 /**
- * What a listing is narrowed to. Times are RFC 3339. `text` is looked for in records and payloads, without case as far as
+ * What a listing is narrowed to. Times are RFC 3339. `text` is looked for in payloads and in what records say in words, not in their hashes, without case as far as
  * the database's locale knows one.
  */
 export interface TraceFilter {

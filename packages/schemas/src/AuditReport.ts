@@ -47,7 +47,8 @@ export interface ComparedCheckpoint extends Schema.Schema.Type<typeof ComparedCh
 
 /** The result of one audit. */
 export const AuditReport = Schema.Struct({
-  verdict: Schema.Literals(["CLEAN", "FINDINGS"]),
+  /** `EMPTY` where nothing was found and nothing was there: no trace, no entry of the log. */
+  verdict: Schema.Literals(["CLEAN", "FINDINGS", "EMPTY"]),
   /** The database that was audited: its URL without the password, or the embedded database's folder. */
   database: Schema.String,
   started_at: Timestamp,

@@ -17,7 +17,7 @@ import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
 import { TileFolder } from "@runproof/drivers/TileFolder";
-import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
+import { ConfigurationInvalid, type DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -73,7 +73,16 @@ export type Coordinators =
 export const layer = (
   skills: ReadonlyArray<Skill> = [],
   signer: LogSignerConfig | ConfigurationInvalid = noKeyConfigured(),
-): Layer.Layer<Coordinators, ConfigurationInvalid, Database> => {
+): Layer.Layer<Coordinators, ConfigurationInvalid, Database> =>
+  Layer.mergeAll(Sweeper.layer, Sequencer.layer).pipe(
+    Layer.provideMerge(readingLayer(skills, signer)),
+  );
+
+/** The same for who reads: nothing is swept, and nothing numbered. */
+const readingLayer = (
+  skills: ReadonlyArray<Skill>,
+  signer: LogSignerConfig | ConfigurationInvalid,
+): Layer.Layer<Coordinators | LogBridge, ConfigurationInvalid, Database> => {
   const stores = Layer.mergeAll(
     PostgresTraceStore.layer,
     PostgresLogStore.layer,
@@ -103,8 +112,6 @@ export const layer = (
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
     Layer.provideMerge(LogCoordinator.layer),
-    Layer.provideMerge(Sweeper.layer),
-    Layer.provideMerge(Sequencer.layer),
     Layer.provideMerge(bridges),
   );
 };
@@ -121,6 +128,23 @@ export const fromEnvironment = (
       const config = yield* configFromEnvironment(settings);
       const signer = yield* signerConfig(config);
       return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+    }),
+  );
+
+/**
+ * Opens a database that is there, to look at it: none is made, none is brought to its head, and no run is swept. An
+ * embedded database that is missing is `DatabaseMissing`.
+ */
+export const readingFromEnvironment = (
+  settings: RunproofSettings = {},
+): Layer.Layer<Coordinators | Database, OpenError | ConfigurationInvalid | DatabaseMissing> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const config = yield* configFromEnvironment(settings);
+      const signer = yield* signerConfig(config);
+      return readingLayer(settings.skills ?? [], signer).pipe(
+        Layer.provideMerge(Database.existing(config)),
+      );
     }),
   );
 
@@ -157,6 +181,17 @@ export const configFromEnvironment = (
   settings: RunproofSettings = {},
 ): Effect.Effect<DatabaseConfig, ConfigurationInvalid> =>
   Effect.gen(function* () {
+    for (const [name, value] of [
+      ["database URL", settings.databaseUrl],
+      ["home folder", settings.home],
+    ] as const) {
+      if (value?.trim() !== "") continue;
+      return yield* new ConfigurationInvalid({
+        setting: name,
+        what: "it is given, and empty",
+        remedy: "Give it a value, or leave it out: the environment decides then.",
+      });
+    }
     const isHomeChosen = settings.home !== undefined && settings.databaseUrl === undefined;
     const url = isHomeChosen
       ? undefined

@@ -60,11 +60,16 @@ const field = (screen: Screen, label: string, value: string): string =>
 /** What was checked, and what it came to. */
 export const renderReport = (screen: Screen, report: AuditReport): string => {
   const { checked, findings, findings_omitted, verdict } = report;
-  const isClean = verdict === "CLEAN";
+  const isClean = verdict !== "FINDINGS";
   const took_ms =
     (Duration.epochMs(report.finished_at) ?? 0) - (Duration.epochMs(report.started_at) ?? 0);
   const total = findings.length + findings_omitted;
-  const title = isClean ? "CLEAN" : counted(total, "FINDING", "FINDINGS");
+  const title = {
+    CLEAN: "CLEAN",
+    EMPTY: "NOTHING TO AUDIT",
+    FINDINGS: counted(total, "FINDING", "FINDINGS"),
+  }[verdict];
+  const titleTone = { CLEAN: "good", EMPTY: "caution", FINDINGS: "bad" } as const;
   const scope = report.since === null ? "" : "what is new: ";
   const what = `${scope}${counted(checked.traces, "trace")}, ${counted(checked.steps, "step")} and ${counted(checked.entries, "log entry", "log entries")} in ${Duration.format(took_ms)}`;
   return [
@@ -72,7 +77,10 @@ export const renderReport = (screen: Screen, report: AuditReport): string => {
     ...(findings_omitted === 0
       ? []
       : [`${counted(findings_omitted, "more finding is", "more findings are")} not listed`]),
-    `${tone(screen, isClean ? "good" : "bad", tone(screen, "strong", title))}  ${what}`,
+    `${tone(screen, titleTone[verdict], tone(screen, "strong", title))}  ${what}`,
+    ...(verdict === "EMPTY"
+      ? [field(screen, "meaning", "no run is here: is this the database that you mean?")]
+      : []),
     ...(isClean ? [] : [field(screen, "by code", AuditFindings.totals(report))]),
     field(screen, "database", printable(report.database)),
     field(screen, "finished", `${Duration.clock(report.finished_at)} UTC`),
@@ -195,7 +203,7 @@ const saveCheckpoint = Effect.fnUntraced(function* (
 ) {
   if (path === undefined) return;
   const output = yield* Output;
-  if (report.verdict !== "CLEAN") {
+  if (report.verdict === "FINDINGS") {
     return yield* output.note(`${path} was not written: there are findings`);
   }
   if (resume_from === null) {
@@ -328,10 +336,13 @@ export const command = Command.make(
         ),
       ),
     ),
-    until_finding: Flag.Boolean("until-finding").pipe(
-      Flag.withDescription("With --every: end with 6 at the first pass with findings"),
-      Flag.withDefault(false),
-      Flag.withoutNegation,
+    until_finding: Options.toggle(
+      "until-finding",
+      "With --every: end with 6 at the first pass with findings",
+    ),
+    allow_empty: Options.toggle(
+      "allow-empty",
+      "End with 0, and not 7, where there is no run and no log entry yet",
     ),
     workers: Options.optional(
       Flag.Int("workers").pipe(
@@ -344,7 +355,14 @@ export const command = Command.make(
     ),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, every_ms, until_finding, ...flags }) {
+  Effect.fnUntraced(function* ({
+    databaseUrl,
+    home,
+    every_ms,
+    until_finding,
+    allow_empty,
+    ...flags
+  }) {
     const asked: Asked = { ...flags, location: { databaseUrl, home } };
     if (asked.save !== undefined) yield* CheckpointFile.readKept(asked.save);
     if (every_ms !== undefined) return yield* passes(asked, { every_ms, until_finding });
@@ -356,7 +374,9 @@ export const command = Command.make(
       });
     }
     const verdict = yield* pass(asked);
-    if (verdict !== "CLEAN") return yield* new ExitCode.Concluded({ code: 6 });
+    if (verdict === "FINDINGS") return yield* new ExitCode.Concluded({ code: 6 });
+    // A cron job must notice that it looks at another database than it was meant to.
+    if (verdict === "EMPTY" && !allow_empty) return yield* new ExitCode.Concluded({ code: 7 });
   }),
 ).pipe(
   Command.withDescription("Check everything in the database, its log and its defences"),

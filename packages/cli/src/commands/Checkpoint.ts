@@ -8,7 +8,7 @@ import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof } from "../Runproof.ts";
+import { load, withStored } from "../Runproof.ts";
 
 /** Who numbers the log's entries, or keeps others from it, in the words of the function that does. */
 const LOCK_HOLDER =
@@ -33,7 +33,7 @@ export const command = Command.make(
     );
     // Before the database is opened, which may make one.
     if (out !== undefined) yield* CheckpointFile.readKept(out);
-    const signed = yield* withRunproof(
+    const signed = yield* withStored(
       { databaseUrl, home },
       Effect.flatMap(LogCoordinator, (log) =>
         Progress.during("signing", null, () => log.checkpoint()),

@@ -158,11 +158,7 @@ const restoreState = Command.make(
         Flag.withDescription("Newest checkpoint that this key signed"),
       ),
     ),
-    never_signed: Flag.Boolean("never-signed").pipe(
-      Flag.withDescription("Say instead that this key never signed anything"),
-      Flag.withDefault(false),
-      Flag.withoutNegation,
-    ),
+    never_signed: Options.toggle("never-signed", "Say instead that this key never signed anything"),
     ...Options.database,
   },
   Effect.fnUntraced(function* ({ databaseUrl, home, checkpoint, never_signed }) {

@@ -15,7 +15,7 @@ import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof } from "../Runproof.ts";
+import { load, withStored } from "../Runproof.ts";
 import { printable } from "../Screen.ts";
 
 const logCoordinator = load(() => import("@runproof/spine-coordinators/ledger/LogCoordinator"));
@@ -36,12 +36,9 @@ const exportLog = Command.make(
     folder: Argument.Path("DIR").pipe(
       Argument.withDescription("Folder to write to, for any static host"),
     ),
-    checks: Flag.Boolean("check").pipe(
-      Flag.withDescription(
-        "Also compare every file of the published tree with the log, and write it again where it is missing or differs; without it, what was published before is not looked at",
-      ),
-      Flag.withDefault(false),
-      Flag.withoutNegation,
+    checks: Options.toggle(
+      "check",
+      "Also compare every file of the published tree with the log, and write it again where it is missing or differs; without it, what was published before is not looked at",
     ),
     vkeys: Options.vkeys,
     ...Options.database,
@@ -63,7 +60,7 @@ const exportLog = Command.make(
         log.unknownSigner,
       ]),
     );
-    const [exported, note] = yield* withRunproof(
+    const [exported, note] = yield* withStored(
       { databaseUrl, home },
       trusting(vkeys, "--vkey", exporting),
     );
@@ -96,12 +93,12 @@ const entryOf = (flags: {
   readonly entry: "opened" | "sealed";
 }): EntryReference | InvalidInput => {
   const { index, run_id, tenant_id, entry } = flags;
-  if (index !== undefined && run_id === undefined) return { index };
+  if (index !== undefined && run_id === undefined && tenant_id === undefined) return { index };
   if (index === undefined && run_id !== undefined && tenant_id !== undefined) {
     return { run_id, tenant_id, entry };
   }
   return new InvalidInput({
-    what: "which entry is not said",
+    what: "which entry is not said, or said twice",
     where: "log prove-inclusion",
     remedy: "Give --index N, or --run-id R with --tenant-id T.",
   });
@@ -129,7 +126,7 @@ const proveInclusion = Command.make(
     const entry = entryOf(flags);
     if (entry instanceof InvalidInput) return yield* entry;
     const { LogCoordinator } = yield* logCoordinator;
-    const proof = yield* withRunproof(
+    const proof = yield* withStored(
       { databaseUrl, home },
       Effect.flatMap(LogCoordinator, (log) => log.proveInclusion(entry)),
     );
@@ -170,7 +167,7 @@ const proveConsistency = Command.make(
     const from = yield* treeOf(flags.from);
     const to = flags.to === undefined ? undefined : yield* treeOf(flags.to);
     const { LogCoordinator } = yield* logCoordinator;
-    const proof = yield* withRunproof(
+    const proof = yield* withStored(
       { databaseUrl, home },
       Effect.flatMap(LogCoordinator, (log) => log.proveConsistency({ from, to })),
     );

@@ -1,19 +1,34 @@
 /** `runproof proof RUN_ID`: the verdict on one stored run. */
 import { InvalidInput } from "@runproof/schemas/RunProofError";
-import { REASON_NO_TRACE } from "@runproof/schemas/RunProofResult";
+import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import { Count } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import * as BundleFile from "../BundleFile.ts";
 import * as ExitCode from "../ExitCode.ts";
-import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof } from "../Runproof.ts";
+import { load, withStored } from "../Runproof.ts";
 import * as Verdict from "../Verdict.ts";
+
+/** A step shown alone is bound to its run by the log, or by a root that is known from elsewhere, and by nothing else. */
+const STEP_NOTE =
+  "A step alone is VERIFIED only under the log's key (`verify --vkey KEY`) or a root kept elsewhere (`verify --root-hash HEX`); without them it is UNSUPPORTED.";
+
+/** What the run comes to under the log's proofs and the keys given: SIGNED, or what speaks against it. */
+const signedResult = Effect.fnUntraced(function* (
+  proved: RunProofResult,
+  bundle: string,
+  trusted_keys: ReadonlyArray<string>,
+) {
+  const { verifyBundle } = yield* load(() => import("@runproof/proof/Verifier"));
+  const { integrity, assurance, findings, notes } = verifyBundle(bundle, { trusted_keys });
+  return { ...proved, integrity, assurance, findings, notes };
+});
 
 export const command = Command.make(
   "proof",
@@ -24,9 +39,9 @@ export const command = Command.make(
       Flag.withDescription("Which root to recompute"),
       Flag.withDefault("HASH_CHAIN" as const),
     ),
-    include_payloads: Flag.Boolean("include-payloads").pipe(
-      Flag.withDescription("Add the payloads' values to the JSON result"),
-      Flag.withDefault(false),
+    include_payloads: Options.toggle(
+      "include-payloads",
+      "Add the payloads' values to the JSON result",
     ),
     bundle: Options.optional(
       Flag.File("bundle").pipe(
@@ -56,11 +71,11 @@ export const command = Command.make(
         remedy: "Add --bundle FILE: a step is shown alone in a bundle of its own.",
       });
     }
-    if (vkeys.length > 0 && bundle === undefined) {
+    if (input.include_payloads && !json) {
       return yield* new InvalidInput({
-        what: "it is given without --bundle",
-        where: "--vkey",
-        remedy: "Add --bundle FILE: only a bundle holds proofs from the log.",
+        what: "it is given without --json",
+        where: "--include-payloads",
+        remedy: "Add --json: payloads are shown in the JSON result only.",
       });
     }
     const { trusting } = yield* load(
@@ -69,31 +84,37 @@ export const command = Command.make(
     const { RunProofCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/proof/RunProofCoordinator"),
     );
-    const { result, bundled } = yield* withRunproof(
+    const { result, bundled } = yield* withStored(
       { databaseUrl, home },
       Effect.gen(function* () {
         const coordinator = yield* RunProofCoordinator;
         const proved = yield* Progress.during("verifying", null, () =>
           coordinator.getRunProof(input),
         );
-        if (bundle === undefined || proved.integrity.verification_status !== "VERIFIED")
-          return { result: proved, bundled: Effect.void };
+        const isVerified = proved.integrity.verification_status === "VERIFIED";
+        const text = (proof: ReturnType<typeof coordinator.getBundle>) =>
+          trusting(vkeys, "--vkey", proof);
+        const result =
+          isVerified && vkeys.length > 0
+            ? yield* signedResult(proved, (yield* text(coordinator.getBundle(input))).text, vkeys)
+            : proved;
+        if (bundle === undefined || result.integrity.verification_status !== "VERIFIED")
+          return { result, bundled: Effect.void };
         const writing = Effect.gen(function* () {
-          const { text, notes } = yield* trusting(
-            vkeys,
-            "--vkey",
+          const made = yield* text(
             step === undefined
               ? coordinator.getBundle(input)
               : coordinator.getStepBundle({ ...input, step_index: step }),
           );
-          yield* File.write(bundle, text);
+          yield* BundleFile.write(bundle, made.text);
+          const notes = step === undefined ? made.notes : [...made.notes, STEP_NOTE];
           yield* output.note([`bundle written to ${bundle}`, ...notes].join("\n"));
         });
         // What is said of the run stands, whatever keeps it from being written to a file.
-        return { result: proved, bundled: yield* Effect.exit(writing) };
+        return { result, bundled: yield* Effect.exit(writing) };
       }),
     );
-    const { verification_status, failure_reason } = result.integrity;
+    const { verification_status } = result.integrity;
     if (json) yield* printJson(result);
     else
       yield* output.data(
@@ -105,7 +126,7 @@ export const command = Command.make(
       );
     }
     yield* bundled;
-    const absent = verification_status === "UNSUPPORTED" && failure_reason === REASON_NO_TRACE;
+    const absent = verification_status === "UNSUPPORTED" && result.aos_traces.length === 0;
     const code = absent ? 3 : Verdict.exitCode(verification_status);
     if (code !== 0) return yield* new ExitCode.Concluded({ code });
   }),
@@ -113,6 +134,10 @@ export const command = Command.make(
   Command.withDescription("Prove a run, or name what was changed in it"),
   Command.withExamples([
     { command: "runproof proof RUN_ID --tenant-id demo" },
+    {
+      command: "runproof proof RUN_ID --tenant-id demo --vkey example.com/log+…",
+      description: "SIGNED, where the log's key signed a checkpoint that covers the run",
+    },
     {
       command: "runproof proof RUN_ID --tenant-id demo --bundle run.runproof.json",
       description: "Hand the evidence to somebody who trusts nobody",

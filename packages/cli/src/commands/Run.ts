@@ -77,12 +77,17 @@ export const execute = Effect.fnUntraced(function* (input: {
   );
   const coordinator = yield* RunCoordinator;
   const line = stepLines(output.stderr, input.plan);
+  let sealed: string | null = null;
   return yield* coordinator
     .execute({
       ...input,
+      onSealed: ({ run_id, status }) =>
+        Effect.sync(() => {
+          sealed = `interrupted: the run ${printable(run_id)} is sealed as ${status}`;
+        }),
       onStep: (event) => (event.event === "recorded" ? output.note(line(event)) : Effect.void),
     })
-    .pipe(Effect.onInterrupt(() => output.note("interrupted: the run is sealed as aborted")));
+    .pipe(Effect.onInterrupt(() => (sealed === null ? Effect.void : output.note(sealed))));
 });
 
 export const command = Command.make(

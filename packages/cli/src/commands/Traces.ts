@@ -10,7 +10,7 @@ import * as Duration from "../Duration.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof } from "../Runproof.ts";
+import { load, withStored } from "../Runproof.ts";
 import { printable, type Screen, type Tone, tone, wrap } from "../Screen.ts";
 import * as Table from "../Table.ts";
 import * as Timeline from "../Timeline.ts";
@@ -30,6 +30,7 @@ const COLUMNS_FOR_SECONDS = 100;
 /** A page of traces, newest first. */
 export const renderPage = (screen: Screen, page: TracePage): string => {
   const time_cells = screen.live && screen.columns < COLUMNS_FOR_SECONDS ? 16 : 19;
+  const isSearch = page.traces.some(({ matched }) => matched !== null);
   return Table.render(
     screen,
     [
@@ -40,6 +41,7 @@ export const renderPage = (screen: Screen, page: TracePage): string => {
       { heading: "steps", align: "right" },
       { heading: "capture", optional: true },
       { heading: "agent", shrinks_to: 8, optional: true },
+      ...(isSearch ? [{ heading: "text in" }] : []),
     ],
     page.traces.map((trace) => {
       const from = Duration.epochMs(trace.started_at);
@@ -55,6 +57,7 @@ export const renderPage = (screen: Screen, page: TracePage): string => {
         { text: String(trace.step_count) },
         { text: printable(trace.capture) },
         { text: printable(trace.agent_id ?? "-") },
+        ...(isSearch ? [{ text: trace.matched ?? "-" }] : []),
       ];
     }),
   );
@@ -147,15 +150,15 @@ const captureOf = ({ trace }: ShownRun): string | null => {
 /** Nothing infers COMPLETE: a status that no seal may have is said to be none. */
 const lifecycles: Readonly<Record<string, string>> = {
   completed: "COMPLETE",
-  failed: "COMPLETE",
+  failed: "COMPLETE, and the run failed",
   aborted: "ABORTED",
 };
 
 const lifecycle = (run: ShownRun): string => {
   if (run.seal === null) return "OPEN: no seal yet, so no proof either";
   const reason = textOf(run.seal, "reason");
-  const state = lifecycles[run.status] ?? "UNKNOWN";
-  return `${state} (${run.status})${reason === null ? "" : `: ${reason}`}`;
+  const state = lifecycles[run.status] ?? `UNKNOWN (${run.status})`;
+  return `${state}${reason === null ? "" : `: ${reason}`}`;
 };
 
 /** What the seal's metadata says beside the reason, while it is there. */
@@ -191,7 +194,8 @@ export const renderRun = (screen: Screen, run: ShownRun): string => {
     ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
     ["steps", steps],
     ["capture", captureOf(run)],
-    ["seal", lifecycle(run), statusTone(run.status)],
+    ["seal", lifecycle(run)],
+    ["checked", "nothing: this is what is stored, and `runproof proof` checks it", "caution"],
     ["detail", detail(run)],
     ["root", run.root_hash],
   ];
@@ -231,7 +235,7 @@ const list = Command.make(
     skill_id: Options.id("skill", "S", "Only runs with a step of this skill"),
     text: Options.optional(
       Flag.String("text").pipe(
-        Flag.withDescription("Only runs whose records or payloads hold this text"),
+        Flag.withDescription("Only runs whose payloads, names or reasons hold this text"),
       ),
     ),
     limit: Options.optional(Flag.Int("limit").pipe(Flag.withDescription("Most runs to list"))),
@@ -246,7 +250,7 @@ const list = Command.make(
     const { TraceCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
-    const page = yield* withRunproof(
+    const page = yield* withStored(
       { databaseUrl, home },
       Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.list(filter)),
     );
@@ -272,7 +276,7 @@ const show = Command.make(
     const { TraceCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
-    const run = yield* withRunproof(
+    const run = yield* withStored(
       { databaseUrl, home },
       Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.show(input)),
     );

@@ -391,8 +391,10 @@ const reportOf = ({ scope, tally, walk, compared, database, ...times }: Conclude
     scope.since === null
       ? null
       : { tree_size: scope.since.tree_size, root_hash: scope.since.root_hash };
+  // What a checkpoint covers and is audited already is not nothing.
+  const isEmpty = since === null && tally.checked.traces + tally.checked.entries === 0;
   return {
-    verdict: tally.isClean ? "CLEAN" : "FINDINGS",
+    verdict: !tally.isClean ? "FINDINGS" : isEmpty ? "EMPTY" : "CLEAN",
     database,
     ...times,
     since,
@@ -415,7 +417,7 @@ const resumeFrom = (
   report: AuditReport,
   checkpoints: ReadonlyArray<ReadCheckpoint>,
 ): string | null => {
-  if (report.verdict !== "CLEAN") return null;
+  if (report.verdict === "FINDINGS") return null;
   const [largest] = checkpoints.toSorted((a, b) => b.tree_size - a.tree_size);
   return largest?.note ?? null;
 };

@@ -21,6 +21,6 @@ export const fromEnvironment = (
 ): Layer.Layer<AuditCoordinator, OpenError | ConfigurationInvalid | DatabaseMissing> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
-      Layer.provide(layer, Database.existing(config)),
+      Layer.provide(layer, Database.asItIs(config)),
     ),
   );

@@ -3,17 +3,16 @@ import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
+import { enduring } from "../internal/enduring.ts";
 import { LogBridge } from "./LogBridge.ts";
 
 /** How often: a new entry can be covered by a checkpoint within this time; an empty queue costs one small statement. */
 export const SEQUENCE_EVERY_MS = 1_000;
 
-const sequence = Effect.gen(function* () {
-  const log = yield* LogBridge;
-  yield* log.sequence;
-}).pipe(
-  // An entry is durable in its queue: a failure here costs nothing but time, and never a run.
-  Effect.catch((error) => Effect.logWarning(`can't number the log's entries: ${error.message}`)),
+// An entry is durable in its queue: a failure here costs nothing but time, and never a run.
+const sequence = enduring(
+  "can't number the log's entries",
+  LogBridge.use((log) => log.sequence),
 );
 
 /** A short-lived process, such as one that records a run and ends, numbers what it queued as it ends. */

@@ -129,6 +129,7 @@ export const recordRun = <A, E, R>(
   run: TraceToWrite,
   use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
+  onSealed: (outcome: RunOutcome) => Effect.Effect<void> = () => Effect.void,
 ): Effect.Effect<Recorded<A, E>, InvalidInput | RunExists | StopReason, R | LogsBridge> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -146,6 +147,7 @@ export const recordRun = <A, E, R>(
       const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
         Effect.onExit(() => Fiber.interrupt(keeper)),
       );
+      yield* onSealed(outcome);
       return { exit, outcome };
     }),
   );

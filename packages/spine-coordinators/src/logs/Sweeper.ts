@@ -3,23 +3,22 @@ import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
+import { enduring } from "../internal/enduring.ts";
 import { LogsBridge } from "./LogsBridge.ts";
 import { DEFAULT_LEASE_MS } from "./RecordedRun.ts";
 
 /** How often leases are looked through: a dead run then looks alive for two leases' time at most. */
 export const SWEEP_EVERY_MS = DEFAULT_LEASE_MS;
 
-const sweep = Effect.gen(function* () {
-  const logs = yield* LogsBridge;
-  const aborted = yield* logs.sweep();
-  yield* Effect.forEach(aborted, ({ run_id, tenant_id }) =>
-    Effect.logInfo(`run ${run_id} of tenant ${tenant_id} was aborted: its lease is over`),
-  );
-}).pipe(
-  // A database that fails here fails the caller's own work too, with an error that reaches someone.
-  Effect.catch((error) =>
-    Effect.logWarning(`can't look for runs whose lease is over: ${error.message}`),
-  ),
+const sweep = enduring(
+  "can't look for runs whose lease is over",
+  Effect.gen(function* () {
+    const logs = yield* LogsBridge;
+    const aborted = yield* logs.sweep();
+    yield* Effect.forEach(aborted, ({ run_id, tenant_id }) =>
+      Effect.logInfo(`run ${run_id} of tenant ${tenant_id} was aborted: its lease is over`),
+    );
+  }),
 );
 
 /** Sweeps once before it is built, so that what is read next shows dead runs as ABORTED, and then again and again. */

@@ -59,6 +59,8 @@ export interface ExecuteRun {
   readonly lease_ms?: number | undefined;
   /** Told of each attempt as it begins and once it is durable, in order. The run waits for it. */
   readonly onStep?: ((event: StepEvent) => Effect.Effect<void>) | undefined;
+  /** Told once the seal is written, of a run that was interrupted too. */
+  readonly onSealed?: ((outcome: RunOutcome) => Effect.Effect<void>) | undefined;
 }
 
 /** What `onStep` is told. `plan_step` is the index in the plan, `attempt` 0 for the first try. */
@@ -157,6 +159,7 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
         onStep: run.onStep ?? (() => Effect.void),
       }),
     endingOf,
+    run.onSealed,
   );
   return outcome;
 });

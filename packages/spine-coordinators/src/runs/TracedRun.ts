@@ -53,7 +53,7 @@ export interface RunInput {
   /** Id of the redaction rules applied to the payloads before they come here. */
   readonly redaction?: string | undefined;
   readonly lease_ms?: number | undefined;
-  /** Told once, when the seal is written. */
+  /** Told once the seal is written, of a run that was interrupted too. */
   readonly onSealed?: ((outcome: RunOutcome) => Effect.Effect<void>) | undefined;
 }
 
@@ -137,7 +137,7 @@ export const run = <A, E, R>(
       input.lease_ms,
     );
     const failed_steps = new Map<object, number>();
-    const { exit, outcome } = yield* recordRun(
+    const { exit } = yield* recordRun(
       prepared,
       (trace) =>
         effect.pipe(
@@ -145,8 +145,8 @@ export const run = <A, E, R>(
           Effect.provideService(CurrentSpan, null),
         ),
       endingOf(failed_steps),
+      input.onSealed,
     );
-    yield* input.onSealed?.(outcome) ?? Effect.void;
     return yield* exit;
   });
 

@@ -1,9 +1,9 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { EmbeddedLocked, type FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type * as Scope from "effect/Scope";
 import { fileFailed } from "../file/FileError.ts";
+import { makeFolder } from "../file/makeFolder.ts";
 import { tryLock, unlock } from "../file/LockFile.ts";
 
 const LOCK_FILE = "lock";
@@ -19,7 +19,7 @@ export const lockFolder = (
   const path = join(folder, LOCK_FILE);
   const attempt = Effect.try({
     try: () => {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       return tryLock(path);
     },
     catch: fileFailed(folder, FOLDER_REMEDY),

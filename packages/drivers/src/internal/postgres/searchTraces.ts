@@ -78,6 +78,10 @@ const invalidLimit = (limit: number) =>
         remedy: "Ask for fewer; follow next_cursor.",
       });
 
+/** SQL of what a record's text says under a key, as it is escaped there: a row that was edited may hold no JSON at all. */
+const wordsOf = (column: string, key: string) =>
+  `substring(${column} from '"${key}":"((?:[^"\\\\]|\\\\.)*)"')`;
+
 /** Lists a tenant's traces, newest first. */
 export const searchTraces =
   ({ sql, description }: Database["Service"]) =>
@@ -108,8 +112,25 @@ export const searchTraces =
                ${sql.literal(timeText("t.started_at"))} as started_at,
                ${sql.literal(timeText("t.completed_at"))} as completed_at,
                (select count(*) from aos_trace_steps s where s.trace_id = t.trace_id) as step_count,
-               t.root_hash, t.is_synthetic
+               t.root_hash, t.is_synthetic, m.place as matched
         from aos_traces t
+        left join lateral (
+          select place from (
+            select 'trace' as place, -1 as position,
+                   concat_ws(' ', t.run_id, t.agent_id, ${sql.literal(wordsOf("t.record", "correlation_id"))}, ${sql.literal(wordsOf("t.record", "origin_system_id"))},
+                             ${sql.literal(wordsOf("t.record", "incident_id"))}, ${sql.literal(wordsOf("t.record", "replay_of"))}, t.plan, t.attributes) as content
+            union all
+            select 'step ' || s.step_index, s.step_index,
+                   concat_ws(' ', s.skill_id, s.skill_name, s.status, s.outcome_category, s.outcome_code, s.idempotency_key,
+                             s.params, s.outcome_data, s.attributes)
+            from aos_trace_steps s where s.trace_id = t.trace_id
+            union all
+            select 'seal', 9007199254740991, concat_ws(' ', ${sql.literal(wordsOf("t.seal_record", "reason"))}, t.metadata)
+          ) as searched
+          where position(lower(${text}) in lower(content)) > 0
+             or position(lower(${escaped}) in lower(content)) > 0
+          order by position limit 1
+        ) m on ${text}::text is not null
         where t.tenant_id = ${filter.tenant_id}
           and (${run_id}::text is null or t.run_id = ${run_id})
           and (${status}::text is null or t.status = ${status})
@@ -121,15 +142,7 @@ export const searchTraces =
           and (${skill_id}::text is null or exists (
                select from aos_trace_steps s
                where s.trace_id = t.trace_id and ${skill_id} in (s.skill_id, s.skill_name)))
-          and (${text}::text is null or exists (
-               select from (
-                 select concat_ws(' ', t.record, t.seal_record, t.plan, t.attributes, t.metadata) as content
-                 union all
-                 select concat_ws(' ', s.record, s.params, s.outcome_data, s.attributes)
-                 from aos_trace_steps s where s.trace_id = t.trace_id
-               ) as searched
-               where position(lower(${text}) in lower(content)) > 0
-                  or position(lower(${escaped}) in lower(content)) > 0))
+          and (${text}::text is null or m.place is not null)
         order by t.started_at desc, t.trace_id desc
         limit ${BigInt(limit + 1)}`.pipe(
         Effect.mapError((error) =>

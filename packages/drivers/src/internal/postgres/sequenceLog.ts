@@ -16,13 +16,16 @@ const sequenceBatch = ({
     Effect.mapError(databaseError("sequenceLog", description)),
   );
 
-/** Numbers batches until nothing is queued; answers how many entries got an index. */
+/**
+ * Numbers what was queued; answers how many entries got an index. A batch that is not full took all there was: what others
+ * queue meanwhile is left, or this would not end while they go on.
+ */
 export const sequenceLog = (database: Database["Service"]): Effect.Effect<number, DatabaseError> =>
   Effect.gen(function* () {
     let total = 0;
     for (;;) {
       const numbered = yield* sequenceBatch(database);
       total += numbered;
-      if (numbered === 0) return total;
+      if (numbered < SEQUENCE_BATCH) return total;
     }
   });

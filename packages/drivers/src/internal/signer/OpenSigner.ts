@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { generateSignerKey } from "@runproof/proof/NoteKey";
 import { ConfigurationInvalid, type FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { SignerError } from "../../LogSigner.ts";
 import { fileFailed } from "../file/FileError.ts";
+import { makeFolder } from "../file/makeFolder.ts";
 import { lockFile } from "../file/LockFile.ts";
 import { readText } from "../file/readBytes.ts";
 import { readKeys, writeKeys } from "./KeyFile.ts";
@@ -71,9 +71,9 @@ const makeFirstKey = Effect.fnUntraced(function* (config: LogSignerConfig & { ki
   yield* writeKeys(key_path, [key], { replaces: false });
 });
 
-const makeFolder = (path: string) =>
-  Effect.tryPromise({
-    try: () => mkdir(dirname(path), { recursive: true }),
+const makeFolderOf = (path: string) =>
+  Effect.try({
+    try: () => makeFolder(dirname(path)),
     catch: fileFailed(dirname(path), "Name a folder that this process may make."),
   });
 
@@ -84,7 +84,7 @@ export const openSigner = <A, E, R>(
 ): Effect.Effect<A, E | SignerError, R> =>
   Effect.gen(function* () {
     const isMadeHere = config.kind === "file" && config.is_made_on_first_use;
-    if (isMadeHere) yield* makeFolder(config.state_path);
+    if (isMadeHere) yield* makeFolderOf(config.state_path);
     return yield* withSignerLock(
       config,
       Effect.gen(function* () {
