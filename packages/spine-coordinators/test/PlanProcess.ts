@@ -7,14 +7,8 @@ import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 
-const [databaseUrl, tenant_id, run_id, origin, steps, lease_ms] = process.argv.slice(2) as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-];
+const [database, tenant_id, run_id, origin, steps, lease_ms, capture = "inline"] =
+  process.argv.slice(2) as [string, string, string, string, string, string, ("gated" | "inline")?];
 
 const program = Effect.flatMap(RunCoordinator, (runs) =>
   runs.execute({
@@ -27,6 +21,7 @@ const program = Effect.flatMap(RunCoordinator, (runs) =>
     tenant_id,
     run_id,
     lease_ms: Number(lease_ms),
+    capture,
     onStep: (event) =>
       Effect.sync(() => {
         if (event.event === "recorded") process.stdout.write(`${event.step_index}\n`);
@@ -34,4 +29,6 @@ const program = Effect.flatMap(RunCoordinator, (runs) =>
   }),
 );
 
-NodeRuntime.runMain(Effect.provide(program, RunproofLayer.fromEnvironment({ databaseUrl })));
+// A server by its URL, or the folder of an embedded database.
+const settings = database.includes("://") ? { databaseUrl: database } : { home: database };
+NodeRuntime.runMain(Effect.provide(program, RunproofLayer.fromEnvironment(settings)));

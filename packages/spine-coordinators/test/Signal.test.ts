@@ -8,12 +8,12 @@ import * as Http from "node:http";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { assert, layer } from "@effect/vitest";
+import { assert, describe, it, layer } from "@effect/vitest";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as Effect from "effect/Effect";
 import { inject } from "vitest";
 import { rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
-import { runproof, serverConfig } from "./TestDatabase.ts";
+import { embeddedConfig, runproof, serverConfig } from "./TestDatabase.ts";
 
 const STEPS = 3;
 
@@ -45,24 +45,32 @@ interface Killed {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Runs the plan in a process and ends it at a stage: while request `in` is held, or once step `after` is recorded. */
-const kill = (
-  signal: NodeJS.Signals,
-  run_id: string,
-  stage: { readonly in?: number; readonly after?: number },
-  lease_ms: number,
-) =>
+/** Where the plan runs, and where it is ended: while request `in` is held, or once step `after` is recorded. */
+interface Stage {
+  readonly database: string;
+  readonly in?: number;
+  readonly after?: number;
+  readonly capture?: "gated" | "inline";
+}
+
+/** The URL of the test's own database. */
+const ownUrl = Effect.map(rows<{ name: string }>("select current_database() as name"), ([here]) => {
+  const url = new URL(inject("postgresUrl"));
+  url.pathname = `/${here?.name}`;
+  return url.href;
+});
+
+/** Runs the plan in a process and ends it at a stage. */
+const kill = (signal: NodeJS.Signals, run_id: string, stage: Stage, lease_ms: number) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const [here] = yield* rows<{ name: string }>("select current_database() as name");
-      const url = new URL(inject("postgresUrl"));
-      url.pathname = `/${here?.name}`;
       let end = () => {};
       const { origin } = yield* openServer(stage.in ?? null, () => end());
       return yield* Effect.callback<Killed>((resume) => {
         const script = fileURLToPath(new URL("PlanProcess.ts", import.meta.url));
-        const argv = [url.href, tenant_id, run_id, origin, String(STEPS), String(lease_ms)];
-        const child = spawn(process.execPath, [script, ...argv], {
+        const plan = [tenant_id, run_id, origin, String(STEPS), String(lease_ms)];
+        const argv = [script, stage.database, ...plan, stage.capture ?? "inline"];
+        const child = spawn(process.execPath, argv, {
           stdio: ["ignore", "pipe", "inherit"],
         });
         end = () => child.kill(signal);
@@ -87,7 +95,12 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
       it.effect(`that gets ${signal} seals its run aborted before it ends`, () =>
         Effect.gen(function* () {
           const run_id = runId();
-          const { acknowledged, said } = yield* kill(signal, run_id, { in: 1 }, 30_000);
+          const { acknowledged, said } = yield* kill(
+            signal,
+            run_id,
+            { database: yield* ownUrl, in: 1 },
+            30_000,
+          );
           assert.lengthOf(said, 0, said.join("\n"));
           assert.deepStrictEqual(acknowledged, [0]);
           const { status, seal, steps } = yield* show(run_id);
@@ -108,7 +121,12 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
       it.effect(`that is killed ${where} step ${index} leaves a run that its lease ends`, () =>
         Effect.gen(function* () {
           const run_id = runId();
-          const { acknowledged, said, signal } = yield* kill("SIGKILL", run_id, stage, 1_000);
+          const { acknowledged, said, signal } = yield* kill(
+            "SIGKILL",
+            run_id,
+            { database: yield* ownUrl, ...stage },
+            1_000,
+          );
           assert.lengthOf(said, 0, said.join("\n"));
           assert.strictEqual(signal, "SIGKILL");
           // Killed after its last step, it may have sealed before the signal came.
@@ -131,3 +149,57 @@ layer(runproof(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
     }
   },
 );
+
+/** What stands of a gated run whose process was killed in its second act, once its lease is over. */
+const expectUnknownOutcome = Effect.fnUntraced(function* (run_id: string) {
+  const { sweep } = yield* LogsBridge;
+  while ((yield* show(run_id)).status === "running") yield* sweep();
+  const { steps } = yield* show(run_id);
+  assert.deepStrictEqual(
+    steps.map(({ record }) => record["status"]),
+    ["intended", "success", "intended"],
+  );
+  const { integrity, lifecycle, capture, findings } = yield* verdict(run_id);
+  assert.deepStrictEqual(
+    { status: integrity.verification_status, lifecycle, capture },
+    { status: "VERIFIED", lifecycle: "ABORTED", capture: "gated" },
+  );
+  assert.deepStrictEqual(
+    findings.map(({ code, step_index }) => ({ code, step_index })),
+    [{ code: "OUTCOME_UNKNOWN", step_index: 2 }],
+  );
+});
+
+describe("a process that is killed in the middle of a gated act", () => {
+  const killed = (database: string, run_id: string) =>
+    Effect.map(
+      kill("SIGKILL", run_id, { database, in: 1, capture: "gated" }, 1_000),
+      ({ said, signal }) => {
+        assert.lengthOf(said, 0, said.join("\n"));
+        assert.strictEqual(signal, "SIGKILL");
+      },
+    );
+
+  it.live(
+    "leaves on a server a run that is ABORTED by its lease and names the act",
+    () =>
+      Effect.gen(function* () {
+        const run_id = runId();
+        yield* killed(yield* ownUrl, run_id);
+        yield* expectUnknownOutcome(run_id);
+      }).pipe(Effect.provide(runproof(serverConfig))),
+    60_000,
+  );
+
+  it.live(
+    "leaves the same in an embedded database, which the next process opens",
+    () =>
+      Effect.gen(function* () {
+        const run_id = runId();
+        const config = yield* embeddedConfig;
+        yield* killed(config.kind === "embedded" ? config.home : "", run_id);
+        yield* Effect.provide(expectUnknownOutcome(run_id), runproof(Effect.succeed(config)));
+      }),
+    60_000,
+  );
+});
