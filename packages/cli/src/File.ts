@@ -35,8 +35,12 @@ export const bytesOf = (path: string) =>
     ),
   );
 
-/** Reads UTF-8 text from a file. */
-export const read = Effect.fnUntraced(function* (path: string) {
+/** What to read a file by that the user names: `-` is the standard input. */
+const source = (path: string): string => (path === "-" ? "/dev/stdin" : path);
+
+/** Reads UTF-8 text from a file, or from the standard input where the path is `-`. */
+export const read = Effect.fnUntraced(function* (named: string) {
+  const path = source(named);
   const refuse = failed(path, "check the path and that you may read it");
   const { size } = yield* Effect.tryPromise({ try: () => stat(path), catch: refuse });
   if (size > INPUT_BYTES_MAX) {

@@ -70,6 +70,16 @@ export const id = (name: string, metavar: string, description: string) =>
     optional,
   );
 
+/** A file to read, as an argument. It is not made absolute, as other paths are: `-` is the standard input. */
+export const input = (name: string, description: string) =>
+  Argument.String(name).pipe(
+    Argument.withDescription(`${description}; - for the standard input`),
+    Argument.filter(
+      (path) => path !== "",
+      () => "expected a file, or - for the standard input",
+    ),
+  );
+
 /** The run that a command is about. */
 export const runId = Argument.String("RUN_ID").pipe(
   Argument.withDescription("Run, as `traces list` shows it"),

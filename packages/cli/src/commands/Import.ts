@@ -1,6 +1,5 @@
 /** `runproof import FILE`: brings in runs that were recorded elsewhere. */
 import type { ImportedRun } from "@runproof/spine-coordinators/import/ImportCoordinator";
-import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -37,9 +36,7 @@ export const renderRuns = (screen: Screen, runs: ReadonlyArray<ImportedRun>): st
 export const command = Command.make(
   "import",
   {
-    path: Argument.Path("FILE").pipe(
-      Argument.withDescription("File of recorded runs; - for the standard input"),
-    ),
+    path: Options.input("FILE", "File of recorded runs"),
     format: Flag.Literals("format", ["ndjson", "openai-messages"]).pipe(
       Flag.withDescription("How the file says what happened"),
     ),

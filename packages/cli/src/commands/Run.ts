@@ -93,9 +93,11 @@ export const execute = Effect.fnUntraced(function* (input: {
 export const command = Command.make(
   "run",
   {
-    plan: Flag.Path("plan").pipe(
+    plan: Flag.String("plan").pipe(
       Flag.withMetavar("FILE"),
-      Flag.withDescription('Plan, JSON: {"steps": [{"skill": "http_call", "params": {…}}]}'),
+      Flag.withDescription(
+        'Plan, JSON: {"steps": [{"skill": "http_call", "params": {…}}]}; - for the standard input',
+      ),
     ),
     tenant_id: Options.tenantId,
     run_id: Options.id("run-id", "R", "Id of the run; one is made where it is left out"),

@@ -1,7 +1,6 @@
 /** `runproof verify BUNDLE`: offline, with no database and no configuration. */
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import { HashHex } from "@runproof/schemas/Text";
-import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -24,9 +23,7 @@ const shownOf = ({ run_id, integrity, aos_trace_steps }: RunProofResult): string
 export const command = Command.make(
   "verify",
   {
-    path: Argument.Path("BUNDLE").pipe(
-      Argument.withDescription("File that `proof --bundle` wrote"),
-    ),
+    path: Options.input("BUNDLE", "File that `proof --bundle` wrote"),
     root_hash: Options.optional(
       Flag.String("root-hash").pipe(
         Flag.withMetavar("HEX"),
