@@ -8,12 +8,14 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,6 +31,7 @@ import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { writeDurably } from "../src/internal/file/writeDurably.ts";
 import { leavesOf, propose, sign } from "./Trees.ts";
 
 const ORIGIN = "example.com/log";
@@ -68,6 +71,18 @@ beforeEach(() => {
   config = fileConfig();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe("a file that is written durably", () => {
+  it("keeps a symbolic link, and replaces what it leads to", async () => {
+    const link = join(folder, "mounted.key");
+    writeFileSync(key, "old");
+    symlinkSync("log.key", link);
+    await writeDurably(link, "new", { mode: 0o600, replaces: true });
+    expect(readFileSync(key, "utf8")).toBe("new");
+    expect(lstatSync(link).isSymbolicLink()).toBe(true);
+    expect(readdirSync(folder).toSorted()).toEqual(["log.key", "mounted.key"]);
+  });
+});
 
 describe("the signer", () => {
   it("signs trees that grow, and answers the same tree with the same note", async () => {

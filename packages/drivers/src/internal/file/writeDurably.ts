@@ -1,4 +1,4 @@
-import { link, open, rename, rm } from "node:fs/promises";
+import { link, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** How a file is written. */
@@ -25,10 +25,12 @@ export const syncFolder = async (folder: string): Promise<void> => {
  * of a file at a time. Rejects with the system's error.
  */
 export const writeDurably = async (
-  path: string,
+  named: string,
   content: string | Uint8Array,
   { mode, replaces }: WriteOptions,
 ): Promise<void> => {
+  // A secret is often mounted as a symbolic link: what it leads to is replaced, and the link stays.
+  const path = replaces ? await realpath(named).catch(() => named) : named;
   // Writers of one file hold a lock over it, so that one name will do: what a killed one left is not left for ever.
   const beside = `${path}.part`;
   try {
