@@ -56,7 +56,7 @@ export interface LogKey {
   /** The verifier key, `name+hash+base64`. */
   readonly vkey: string;
   /** `next` is the new key of a rotation under way; both sign until it is finished. */
-  readonly role: "active" | "next";
+  readonly role: "active" | "next" | "retired";
 }
 
 /** Who signs, and what was signed last. */

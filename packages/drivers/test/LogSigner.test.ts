@@ -255,6 +255,7 @@ describe("a key's file", () => {
       vkey,
       note: null,
       rotation: null,
+      retired: [],
     });
     expect(readdirSync(folder).toSorted()).toEqual(["log.key", "log.key.state"]);
   });

@@ -112,6 +112,16 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's rota
         const again = yield* inProcess(place, rotate);
         expect(again.old_vkey).toBe(rotated.new_vkey);
         yield* expectRotated(place, again.old_vkey, again.new_vkey);
+        // What the old keys signed still needs them.
+        const config = logSignerConfig({ RUNPROOF_LOG_KEY_FILE: place.key }, configOf(place.url));
+        const { keys } = yield* Effect.flatMap(LogSigner, (signer) => signer.status).pipe(
+          Effect.provide(LogSigner.layer(config)),
+        );
+        expect(keys).toEqual([
+          { vkey: again.new_vkey, role: "active" },
+          { vkey: rotated.old_vkey, role: "retired" },
+          { vkey: again.old_vkey, role: "retired" },
+        ]);
       }),
   );
 

@@ -27,7 +27,12 @@ export interface OpenSigner {
 }
 
 /** The state of a key that signed nothing yet. */
-export const freshState = (vkey: string): SignerState => ({ vkey, last: null, rotation: null });
+export const freshState = (vkey: string): SignerState => ({
+  vkey,
+  last: null,
+  rotation: null,
+  retired: [],
+});
 
 /** Holds the lock over the signer's files for as long as `use` runs. */
 export const withSignerLock = <A, E, R>(

@@ -27,6 +27,7 @@ const StateFile = Schema.Struct({
   vkey: Schema.String,
   note: Schema.NullOr(Schema.String),
   rotation: Schema.NullOr(Rotation),
+  retired: Schema.Array(Schema.String),
 });
 
 /** What a signer knows that the database can't change. */
@@ -36,6 +37,8 @@ export interface SignerState {
   /** Null before the first. */
   readonly last: SignedCheckpoint | null;
   readonly rotation: typeof Rotation.Type | null;
+  /** Verifier keys that were rotated away, oldest first: what they signed still needs them. */
+  readonly retired: ReadonlyArray<string>;
 }
 
 /** The keys of a signer: the second one while a rotation is under way. */
@@ -79,7 +82,7 @@ export const ownCheckpoint = (note: string, keys: SignerKeys): SignedCheckpoint 
 const parseState = (text: string, keys: SignerKeys): SignerState | string => {
   const file = parseFile(text);
   if (file === null) return "it can't be read";
-  const { vkey, note, rotation } = file;
+  const { vkey, note, rotation, retired } = file;
   const [active, next] = keys;
   // The last thing a rotation does but one is to drop the old key.
   const isRotated = next === undefined && rotation?.new_vkey === active.verifier.text;
@@ -87,7 +90,7 @@ const parseState = (text: string, keys: SignerKeys): SignerState | string => {
   const last = note === null ? null : ownCheckpoint(note, keys);
   return typeof last === "string"
     ? `its last checkpoint is no evidence: ${last}`
-    : { vkey, last, rotation };
+    : { vkey, last, rotation, retired };
 };
 
 /** Reads a state's file; null where there is none. */
@@ -115,13 +118,14 @@ export const lostState = (path: string): SignerStateInvalid =>
 /** Writes a state's file: on the disk when this returns. */
 export const writeState = (
   path: string,
-  { vkey, last, rotation }: SignerState,
+  { vkey, last, rotation, retired }: SignerState,
 ): Effect.Effect<void, FileFailed> => {
   const file: typeof StateFile.Type = {
     format: STATE_FORMAT,
     vkey,
     note: last?.note ?? null,
     rotation,
+    retired,
   };
   return Effect.tryPromise({
     try: () =>

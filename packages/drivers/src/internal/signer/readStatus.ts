@@ -8,10 +8,13 @@ const keyPath = (config: LogSignerConfig) => (config.kind === "file" ? config.ke
 
 /** An open signer as everyone may see it. */
 export const statusOf = ({ config, keys, state }: OpenSigner): SignerStatus => ({
-  keys: keys.map(({ verifier }, index) => ({
-    vkey: verifier.text,
-    role: index === 0 ? "active" : "next",
-  })),
+  keys: [
+    ...keys.map(({ verifier }, index) => ({
+      vkey: verifier.text,
+      role: index === 0 ? ("active" as const) : ("next" as const),
+    })),
+    ...state.retired.map((vkey) => ({ vkey, role: "retired" as const })),
+  ],
   last: state.last,
   key_path: keyPath(config),
   state_path: config.state_path,

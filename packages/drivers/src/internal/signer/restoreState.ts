@@ -53,7 +53,7 @@ export const restoreState = <E, R>(
           "Give that one with --checkpoint FILE: its note is in the table aos_checkpoints.",
         );
       }
-      const state = { vkey: keys[0].verifier.text, last, rotation: null };
+      const state = { vkey: keys[0].verifier.text, last, rotation: null, retired: [] };
       yield* writeState(config.state_path, state);
       return statusOf({ config, keys, state });
     }),

@@ -41,6 +41,7 @@ const begin = (config: FileConfig) => {
           ...state,
           vkey: active.verifier.text,
           rotation: null,
+          retired: [...state.retired, vkey],
         });
         return { old_vkey: vkey, ...rotation, is_finished: true };
       }
@@ -71,7 +72,12 @@ const finish = (config: FileConfig, above_index: number): Effect.Effect<void, Si
         });
       }
       yield* writeKeys(config.key_path, [next], { replaces: true });
-      yield* writeState(config.state_path, { vkey: next.verifier.text, last, rotation: null });
+      yield* writeState(config.state_path, {
+        vkey: next.verifier.text,
+        last,
+        rotation: null,
+        retired: [...state.retired, keys[0].verifier.text],
+      });
     }),
   );
 
