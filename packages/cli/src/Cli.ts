@@ -5,6 +5,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices";
 import * as CliConfig from "effect/cli/CliConfig";
 import * as Command from "effect/cli/Command";
 import * as GlobalFlag from "effect/cli/GlobalFlag";
+import * as ConfigProvider from "effect/ConfigProvider";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
@@ -29,7 +30,7 @@ import * as ExitCode from "./ExitCode.ts";
 import * as Help from "./Help.ts";
 import * as CommandLog from "./Log.ts";
 import * as Options from "./Options.ts";
-import { Output } from "./Output.ts";
+import { Output, type Terminal } from "./Output.ts";
 import { root } from "./Root.ts";
 
 /** The version in this package's `package.json`. */
@@ -54,13 +55,47 @@ export const command = root.pipe(
   ]),
 );
 
-const environment = Layer.mergeAll(
-  Help.presenter,
-  CliConfig.layer({
-    builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions],
-  }),
-  NodeServices.layer,
-).pipe(Layer.provideMerge(Output.layer));
+/** A command line that is ready to run. */
+export interface Program {
+  readonly effect: Effect.Effect<void, unknown>;
+  /** What is left to say on stderr once it has ended so, and its exit code. */
+  readonly conclude: (
+    exit: Exit.Exit<void, unknown>,
+    isSignalled: boolean,
+  ) => { readonly code: number; readonly lines: ReadonlyArray<string> };
+}
+
+/** The program of a command line on a terminal. */
+export const program = (args: ReadonlyArray<string>, terminal: Terminal): Program => {
+  const json = args.includes("--json");
+  const log = CommandLog.make(json, (line) => void terminal.stderr.write(`${line}\n`));
+  const environment = Layer.mergeAll(
+    Help.presenter,
+    CliConfig.layer({
+      builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions],
+    }),
+    NodeServices.layer,
+    ConfigProvider.layer(ConfigProvider.fromEnv({ env: definedOf(terminal.env) })),
+    log.layer,
+  ).pipe(Layer.provideMerge(Output.layer(terminal)));
+  return {
+    effect: Command.runWith(command, { version })(tieValues(args, Options.isToggle)).pipe(
+      Effect.provide(environment),
+    ),
+    conclude: (exit, isSignalled) => {
+      const failure = Exit.isSuccess(exit) ? null : ExitCode.ofCause(exit.cause, isSignalled);
+      const rest = log.rest(failure);
+      if (failure === null) return { code: 0, lines: rest };
+      const text = ExitCode.render(failure, json);
+      return { code: failure.code, lines: text === null ? rest : [...rest, text] };
+    },
+  };
+};
+
+const definedOf = (env: Terminal["env"]): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 
 /** Leaves with a code once everything written before has been taken by the system. */
 const leave = (code: number): void => {
@@ -72,8 +107,7 @@ const leave = (code: number): void => {
  * SIGTERM interrupt it, and it ends when what was begun is closed (a run is sealed as aborted); a second one ends it at once.
  */
 export const main = (args: ReadonlyArray<string>): void => {
-  const json = args.includes("--json");
-  const log = CommandLog.make(json, (line) => void process.stderr.write(`${line}\n`));
+  const { effect, conclude } = program(args, process);
   let signals = 0;
   const count = () => {
     signals += 1;
@@ -81,20 +115,12 @@ export const main = (args: ReadonlyArray<string>): void => {
   };
   process.on("SIGINT", count);
   process.on("SIGTERM", count);
-  NodeRuntime.runMain(
-    Command.runWith(command, { version })(tieValues(args, Options.isToggle)).pipe(
-      Effect.provide(Layer.provideMerge(environment, log.layer)),
-    ),
-    {
-      disableErrorReporting: true,
-      teardown: (exit) => {
-        const failure = Exit.isSuccess(exit) ? null : ExitCode.ofCause(exit.cause, signals > 0);
-        for (const line of log.rest(failure)) process.stderr.write(`${line}\n`);
-        if (failure === null) return leave(0);
-        const text = ExitCode.render(failure, json);
-        if (text !== null) process.stderr.write(`${text}\n`);
-        leave(failure.code);
-      },
+  NodeRuntime.runMain(effect, {
+    disableErrorReporting: true,
+    teardown: (exit) => {
+      const { code, lines } = conclude(exit, signals > 0);
+      for (const line of lines) process.stderr.write(`${line}\n`);
+      leave(code);
     },
-  );
+  });
 };

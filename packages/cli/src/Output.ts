@@ -3,7 +3,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { Writable } from "node:stream";
-import { detect, type Screen } from "./Screen.ts";
+import { detect, type Screen, type Stream } from "./Screen.ts";
 
 /**
  * Where a command writes. `data` is what was asked for and goes to stdout; `note` is everything said about it and goes to
@@ -20,17 +20,25 @@ export class Output extends Context.Service<
     readonly redraw: (text: string) => Effect.Effect<void>;
   }
 >()("@runproof/cli/Output") {
-  static readonly layer = Layer.sync(Output, () => {
-    leaveErrorsToWrites(process.stdout);
-    leaveErrorsToWrites(process.stderr);
-    return {
-      stdout: detect(process.stdout, process.env),
-      stderr: detect(process.stderr, process.env),
-      data: (text) => write(process.stdout, `${text}\n`),
-      note: (text) => write(process.stderr, `${text}\n`),
-      redraw: (text) => write(process.stderr, text),
-    };
-  });
+  static readonly layer = ({ stdout, stderr, env }: Terminal) =>
+    Layer.sync(Output, () => {
+      leaveErrorsToWrites(stdout);
+      leaveErrorsToWrites(stderr);
+      return {
+        stdout: detect(stdout, env),
+        stderr: detect(stderr, env),
+        data: (text) => write(stdout, `${text}\n`),
+        note: (text) => write(stderr, `${text}\n`),
+        redraw: (text) => write(stderr, text),
+      };
+    });
+}
+
+/** The streams that a command writes to, and the environment that it runs in. */
+export interface Terminal {
+  readonly stdout: Writable & Stream;
+  readonly stderr: Writable & Stream;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /** A reader such as `head` that has read enough is no error: the rest is thrown away and the command goes on to its end. */

@@ -4,10 +4,11 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 // Before anything is loaded that an older one can't even parse.
-const NODE_MAJOR_MIN = 24;
-if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
+const NODE_MIN = [22, 19] as const;
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
   process.stderr.write(
-    `runproof needs Node ${NODE_MAJOR_MIN} or newer, and this is ${process.versions.node}.\n  try: install a newer Node (https://nodejs.org) and run the same command again\n`,
+    `runproof needs Node ${NODE_MIN.join(".")} or newer, and this is ${process.versions.node}.\n  try: install a newer Node (https://nodejs.org) and run the same command again\n`,
   );
   process.exit(1);
 }

@@ -8,17 +8,27 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ended, folder, planOf, proofOf, runproof, site, start } from "./runproof.ts";
 
 const here = folder();
-const home = join(here.path, "home");
-const env = { RUNPROOF_HOME: home };
+/** The demonstration's own, made by it. */
+let home: string;
+let env: { readonly RUNPROOF_HOME: string };
 let web: Awaited<ReturnType<typeof site>>;
 let demo: Ended;
 
 beforeAll(async () => {
   web = await site();
-  demo = await runproof(["demo", "--home", home]);
+  const elsewhere = join(here.path, "elsewhere");
+  demo = await runproof(["demo"], {
+    RUNPROOF_HOME: elsewhere,
+    DATABASE_URL: "postgresql://h/none",
+  });
+  home = /^export RUNPROOF_HOME=(\S+)$/mu.exec(demo.stdout.replaceAll(/^ +/gmu, ""))?.[1] ?? "";
+  env = { RUNPROOF_HOME: home };
+  // It tampers with what it recorded, and with nobody's evidence.
+  expect(existsSync(elsewhere)).toBe(false);
 });
 afterAll(async () => {
   here.remove();
+  rmSync(home, { recursive: true, force: true });
   await web.close();
 });
 

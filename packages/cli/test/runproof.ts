@@ -1,11 +1,14 @@
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
+import * as Effect from "effect/Effect";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Writable } from "node:stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { program } from "../src/Cli.ts";
 
 const MAIN = fileURLToPath(new URL("../src/main.ts", import.meta.url));
 
@@ -75,13 +78,43 @@ export const start = (
   };
 };
 
-/** Runs `runproof` to its end. */
+/** A stream that keeps what is written to it; no terminal. */
+const sink = () => {
+  let text = "";
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      text += chunk.toString();
+      done();
+    },
+  });
+  return { stream, text: () => text };
+};
+
+const WORKER_ENVIRONMENT = { LANG: "C.UTF-8", TERM: "xterm-256color" };
+
+/** Runs a command line to its end in this process: all but what only a process of its own can show. */
+const here = async (args: ReadonlyArray<string>, env: Environment): Promise<Ended> => {
+  const [stdout, stderr] = [sink(), sink()];
+  const { effect, conclude } = program(args, {
+    stdout: stdout.stream,
+    stderr: stderr.stream,
+    env: { ...WORKER_ENVIRONMENT, ...env },
+  });
+  const { code, lines } = conclude(await Effect.runPromiseExit(effect), false);
+  for (const line of lines) stderr.stream.write(`${line}\n`);
+  return { code, stdout: stdout.text(), stderr: stderr.text() };
+};
+
+/** Runs `runproof` to its end: in a folder or with a file for its stdout as a process of its own. */
 export const runproof = (
   args: ReadonlyArray<string>,
   env: Environment = {},
   folder?: string,
   stdout_fd?: number,
-): Promise<Ended> => start(args, env, folder, stdout_fd).ended;
+): Promise<Ended> =>
+  folder === undefined && stdout_fd === undefined
+    ? here(args, env)
+    : start(args, env, folder, stdout_fd).ended;
 
 /** A folder of its own, to write files in and to remove. */
 export const folder = () => {

@@ -25,7 +25,10 @@ type ExpectedFunction = Omit<CatalogFunction, "owner" | "config"> & {
   readonly config: ReadonlyArray<string>;
 };
 
-type ExpectedTable = Pick<CatalogTable, "name" | "kind" | "columns" | "constraints" | "grants">;
+type ExpectedTable = Pick<
+  CatalogTable,
+  "name" | "kind" | "columns" | "constraints" | "grants" | "row_security" | "policies"
+>;
 
 /** What the migrations make, as the catalog of a database that was just migrated shows it; whatever its schema is called. */
 export interface CatalogSnapshot {
@@ -39,13 +42,17 @@ const byName = <Named extends { readonly name: string }>(some: ReadonlyArray<Nam
 
 /** The snapshot of a catalog: taken of a database that was just migrated, it is what every other is compared with. */
 export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
-  tables: byName(catalog.tables).map(({ name, kind, columns, constraints, grants }) => ({
-    name,
-    kind,
-    columns,
-    constraints,
-    grants,
-  })),
+  tables: byName(catalog.tables).map(
+    ({ name, kind, columns, constraints, grants, row_security, policies }) => ({
+      name,
+      kind,
+      columns,
+      constraints,
+      grants,
+      row_security,
+      policies,
+    }),
+  ),
   triggers: catalog.triggers.toSorted((a, b) =>
     `${a.table}.${a.name}` < `${b.table}.${b.name}` ? -1 : 1,
   ),
@@ -55,7 +62,7 @@ export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
   })),
 });
 
-const expected: CatalogSnapshot = snapshot;
+const expected = snapshot as CatalogSnapshot;
 
 /** What the bodies of the functions call, and the operators that they use; comparing goes without a sign in some places. */
 const used = (() => {
@@ -125,6 +132,9 @@ const LEASES = "aos_trace_leases";
 /** `pg_class.relkind` of what numbers the rows of the log's queue. */
 const SEQUENCE = "S";
 
+/** The name that a policy's text begins with. */
+const nameOf = (policy: string): string => policy.split(" ", 1)[0]!;
+
 const tableDrift = (
   owner: string,
   table: CatalogTable | undefined,
@@ -150,16 +160,27 @@ const tableDrift = (
     ...(table.owner === owner
       ? []
       : [`it is owned by ${table.owner}, the other tables by ${owner}`]),
-    ...(table.row_security ? ["row-level security is on, which can hide rows"] : []),
+    ...(table.row_security === wanted.row_security
+      ? []
+      : [
+          table.row_security === "off"
+            ? "row-level security is off: who serves one tenant sees all"
+            : `row-level security is ${table.row_security}, which can hide rows`,
+        ]),
     ...table.rules.map((rule) => `the rule ${rule} rewrites statements on it`),
-    ...table.policies.map((policy) => `the policy ${policy} can hide rows`),
+    ...without(wanted.policies, table.policies).map(
+      (policy) => `its policy ${nameOf(policy)} is gone, or says something else`,
+    ),
+    ...without(table.policies, wanted.policies).map(
+      (policy) => `the policy ${nameOf(policy)} can hide rows`,
+    ),
     ...table.children.map((child) => `the table ${child} inherits from it`),
     ...without(wanted.constraints, table.constraints).map(
       (constraint) => `its constraint ${constraint} is gone, or its index is off`,
     ),
-    ...(grants.every((grant) => table.grants.includes(grant))
-      ? []
-      : [`${APPLICATION_ROLE} may not read it`]),
+    ...new Set(
+      without(grants, table.grants).map((grant) => `${grant.split(":")[0]} may not read it`),
+    ),
     ...wrongGrants.map((grant) => `a right that was not given: ${grant}`),
   ];
 };
@@ -219,10 +240,14 @@ const functionDrift = (
   ];
 };
 
-const roleDrift = ({ attributes, memberships }: CatalogRole): ReadonlyArray<string> => [
-  ...attributes.map((attribute) => `the application's role has ${attribute}`),
-  ...memberships.map((role) => `the application's role has the rights of ${role}`),
-];
+const roleDrift = ({ name, attributes, memberships }: CatalogRole): ReadonlyArray<string> => {
+  const whose =
+    name === APPLICATION_ROLE ? "the application's role" : "the role that serves tenants";
+  return [
+    ...attributes.map((attribute) => `${whose} has ${attribute}`),
+    ...memberships.map((role) => `${whose} has the rights of ${role}`),
+  ];
+};
 
 /** Rights of a schema's owner, and of who may create in it, that are those of the tables' owner in all but name. */
 const schemaDrift = ({ owners }: Catalog, owner: string): ReadonlyArray<string> => [
@@ -250,7 +275,7 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   const report = (object: string, wrong: ReadonlyArray<string>) => {
     for (const what of wrong) drift.push({ object, what });
   };
-  report(APPLICATION_ROLE, roleDrift(catalog.application));
+  for (const role of catalog.roles) report(role.name, roleDrift(role));
   report(`schema ${catalog.schema}`, schemaDrift(catalog, owner));
   report("the database", databaseDrift(catalog));
   for (const wanted of expected.tables) {

@@ -237,7 +237,11 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
     /the policy hide can hide rows/u,
     "create policy hide on aos_trace_steps using (false)",
   ],
-  ["aos_traces", /row-level security/u, "alter table aos_traces enable row level security"],
+  ["aos_traces", /who serves one tenant/u, "alter table aos_traces disable row level security"],
+  ["aos_log_entries", /can hide rows/u, "alter table aos_log_entries enable row level security"],
+  ["aos_traces", /its policy tenants is gone/u, "drop policy tenants on aos_traces"],
+  ["runs", /its policy tenants is gone/u, "alter policy tenants on runs using (true)"],
+  ["runproof_tenant", /serves tenants has BYPASSRLS/u, "alter role runproof_tenant bypassrls"],
   ["aos_traces", /row-level security/u, "alter table aos_traces force row level security"],
   [
     "aos_trace_steps.s6_insert",

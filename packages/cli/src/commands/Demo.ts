@@ -43,12 +43,8 @@ interface Story {
   readonly bundle_status_after: string;
 }
 
-const chooseHome = (home: string | undefined) => {
-  const chosen = home ?? process.env["RUNPROOF_HOME"] ?? "";
-  return chosen === ""
-    ? Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-demo-")))
-    : Effect.succeed(chosen);
-};
+/** It tampers with evidence: never in a database that is anybody's, whatever the environment says. */
+const throwawayHome = Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-demo-")));
 
 /** Tells the story as it happens; with `--json` only its steps on stderr. */
 const narrator = Effect.gen(function* () {
@@ -180,12 +176,12 @@ const nextCommands = (story: Story): string => {
 
 export const command = Command.make(
   "demo",
-  { home: Options.database.home },
-  Effect.fnUntraced(function* (input) {
+  {},
+  Effect.fnUntraced(function* () {
     const { json } = yield* root;
     const { stdout } = yield* Output;
     const { say } = yield* narrator;
-    const home = yield* chooseHome(input.home);
+    const home = yield* throwawayHome;
     const opening = `An embedded PostgreSQL in ${home}: no server needed, and all of this demonstration is there.`;
     yield* say(wrap(opening, stdout.columns));
     const story = yield* withRunproof({ home }, Effect.scoped(tell(home)));

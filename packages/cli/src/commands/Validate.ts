@@ -6,7 +6,9 @@ import type {
 } from "@runproof/spine-coordinators/validation/ValidationReport";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
+import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
+import * as Option from "effect/Option";
 import * as ExitCode from "../ExitCode.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
@@ -52,16 +54,17 @@ export const exitCode = (report: ValidationReport): ExitCode.ExitCode => {
 const TRUE_VALUES = ["1", "true", "yes", "on"];
 
 /** The plan is for the production path: what is validated must not be able to fall back to an embedded database. */
-const requireProductionPath = Effect.suspend(() => {
-  const setting = process.env["USE_POSTGRES_TRACES"]?.trim().toLowerCase() ?? "";
-  if (TRUE_VALUES.includes(setting)) return Effect.void;
-  return Effect.fail(
-    new ConfigurationInvalid({
-      setting: "USE_POSTGRES_TRACES",
-      what: "a validation is of the production path, and this is not true",
-      remedy: "Set USE_POSTGRES_TRACES=true and DATABASE_URL, then run it again.",
-    }),
-  );
+const requireProductionPath = Effect.gen(function* () {
+  const setting = yield* Effect.option(Config.String("USE_POSTGRES_TRACES"));
+  const value = Option.getOrElse(setting, () => "")
+    .trim()
+    .toLowerCase();
+  if (TRUE_VALUES.includes(value)) return;
+  return yield* new ConfigurationInvalid({
+    setting: "USE_POSTGRES_TRACES",
+    what: "a validation is of the production path, and this is not true",
+    remedy: "Set USE_POSTGRES_TRACES=true and DATABASE_URL, then run it again.",
+  });
 });
 
 export const command = Command.make(

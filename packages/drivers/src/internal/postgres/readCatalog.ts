@@ -14,10 +14,11 @@ export interface CatalogTable {
   readonly owner: string;
   /** `name type`, with ` collate …` where it is not the type's own, ` not null`, ` default …` and its identity where it is so. */
   readonly columns: ReadonlyArray<string>;
-  readonly row_security: boolean;
+  readonly row_security: "off" | "on" | "forced";
   /** Whether the server looks for triggers on it at all. */
   readonly has_triggers: boolean;
   readonly rules: ReadonlyArray<string>;
+  /** Each with its name first, then what it is for, whom, and its conditions. */
   readonly policies: ReadonlyArray<string>;
   readonly children: ReadonlyArray<string>;
   /** The definitions of keys whose index is in force, and of what is checked with its name. */
@@ -57,8 +58,9 @@ export interface CatalogFunction {
   readonly executors: ReadonlyArray<string>;
 }
 
-/** What the application's role may do beside what it was granted. */
+/** What a role of the product may do beside what it was granted. */
 export interface CatalogRole {
+  readonly name: string;
   /** Attributes such as `SUPERUSER`. */
   readonly attributes: ReadonlyArray<string>;
   /** Roles whose rights it has. */
@@ -69,21 +71,21 @@ export interface CatalogRole {
 export interface Catalog {
   readonly schema: string;
   readonly owners: CatalogOwners;
-  readonly application: CatalogRole;
+  readonly roles: ReadonlyArray<CatalogRole>;
   readonly tables: ReadonlyArray<CatalogTable>;
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<CatalogFunction>;
   readonly shadows: ReadonlyArray<CatalogShadow>;
 }
 
-const readApplication = (sql: SqlClient) =>
+const readRoles = (sql: SqlClient) =>
   sql<CatalogRole>`
-    select array_remove(array[
+    select r.rolname::text as name, array_remove(array[
              case when r.rolsuper then 'SUPERUSER' end, case when r.rolbypassrls then 'BYPASSRLS' end,
              case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
              case when r.rolreplication then 'REPLICATION' end], null) as attributes,
            array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid order by 1) as memberships
-    from pg_roles r where r.rolname = 'runproof_app'`;
+    from pg_roles r where r.rolname in ('runproof_app', 'runproof_tenant') order by 1`;
 
 const readTables = (sql: SqlClient, schema: string) =>
   sql<CatalogTable>`
@@ -96,10 +98,13 @@ const readTables = (sql: SqlClient, schema: string) =>
                         || case a.attidentity when '' then '' when 'a' then ' generated always as identity' else ' generated as identity' end
                  from pg_attribute a join pg_type y on y.oid = a.atttypid
                  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns,
-           c.relrowsecurity or c.relforcerowsecurity as row_security,
+           case when c.relforcerowsecurity then 'forced' when c.relrowsecurity then 'on' else 'off' end as row_security,
            c.relhastriggers as has_triggers,
            array(select r.rulename::text from pg_rewrite r where r.ev_class = c.oid) as rules,
-           array(select p.polname::text from pg_policy p where p.polrelid = c.oid) as policies,
+           array(select concat_ws(' ', p.polname, case when p.polpermissive then 'permissive' else 'restrictive' end, 'for', p.polcmd,
+                                  'to', array(select case r when 0 then 'public' else r::regrole::text end from unnest(p.polroles) r order by 1)::text,
+                                  'using ' || pg_get_expr(p.polqual, p.polrelid), 'with check ' || pg_get_expr(p.polwithcheck, p.polrelid))
+                 from pg_policy p where p.polrelid = c.oid order by 1) as policies,
            array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid) as children,
            -- A superuser may switch a key's index off, or the checks, and leave the constraint as it reads.
            array(select case k.contype when 'c' then k.conname || ' ' else '' end || pg_get_constraintdef(k.oid)
@@ -156,11 +161,10 @@ export const readCatalog = (sql: SqlClient): Effect.Effect<Catalog, SqlError> =>
     sql,
     Effect.fnUntraced(function* (path) {
       const { schema } = path;
-      const [application] = yield* readApplication(sql);
       return {
         schema,
         owners: yield* readOwners(sql, schema),
-        application: application!,
+        roles: yield* readRoles(sql),
         tables: yield* readTables(sql, schema),
         triggers: yield* readTriggers(sql, schema),
         functions: yield* readFunctions(sql, schema),
