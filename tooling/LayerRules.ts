@@ -38,15 +38,22 @@ const layers: ReadonlyArray<Layer> = [
     uses: ["schemas", "proof", "drivers"],
     driversThrough: /(?:Bridge|Layer)\.ts$/u,
   },
-  { folder: "packages/cli", uses: ["schemas", "proof", "spine-coordinators"] },
+  {
+    folder: "packages/attack-test",
+    uses: ["schemas", "proof", "drivers", "spine-coordinators"],
+  },
+  { folder: "packages/cli", uses: ["schemas", "proof", "spine-coordinators", "attack-test"] },
   { folder: "apps/api", uses: ["schemas", "proof", "spine-coordinators"] },
 ];
 
-/** Modules that only one layer may use: the database is the drivers'. */
-const reserved: ReadonlyArray<{ readonly module: RegExp; readonly folder: string }> = [
+/** Modules that few layers may use: the database is the drivers', and what attacks it goes past them. */
+const reserved: ReadonlyArray<{
+  readonly module: RegExp;
+  readonly folders: ReadonlyArray<string>;
+}> = [
   {
     module: /^(?:effect\/sql|@effect\/sql-pg|@electric-sql\/pglite)(?:\/|$)/u,
-    folder: "packages/drivers",
+    folders: ["packages/drivers", "packages/attack-test"],
   },
 ];
 
@@ -181,8 +188,8 @@ function useViolations(
       ? [`may not import ${specifier}: its layer is pure`]
       : []),
     ...reserved
-      .filter(({ module, folder }) => module.test(specifier) && folder !== layer.folder)
-      .map(({ folder }) => `may not import ${specifier}: only ${folder} does`),
+      .filter(({ module, folders }) => module.test(specifier) && !folders.includes(layer.folder))
+      .map(({ folders }) => `may not import ${specifier}: only ${folders.join(" and ")} does`),
     ...(specifier.startsWith("node:") || manifest.dependencies.includes(packageName(specifier))
       ? []
       : [`imports ${specifier}, which its package.json does not declare`]),

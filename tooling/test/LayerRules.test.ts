@@ -14,6 +14,12 @@ const dependencies: Readonly<Record<string, ReadonlyArray<string>>> = {
     "@runproof/proof",
     "@runproof/drivers",
   ],
+  "packages/attack-test": [
+    "effect",
+    "@effect/sql-pg",
+    "@runproof/drivers",
+    "@runproof/spine-coordinators",
+  ],
   "packages/cli": [
     "effect",
     "@runproof/schemas",
@@ -44,6 +50,8 @@ const sources: Readonly<Record<string, string>> = {
     export { store };`,
   "packages/spine-coordinators/src/Run.ts":
     'import type { Store } from "@runproof/drivers/Store"; export type Run = Store;',
+  "packages/attack-test/src/Lab.ts":
+    'import * as PgClient from "@effect/sql-pg/PgClient"; import { store } from "@runproof/drivers/Store"; export { PgClient, store };',
   "packages/cli/src/main.ts":
     'const { run } = await import("@runproof/spine-coordinators/Run"); run();',
   "apps/api/src/main.ts": 'export * from "@runproof/spine-coordinators/Run";',

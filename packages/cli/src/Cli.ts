@@ -118,7 +118,7 @@ export const main = (args: ReadonlyArray<string>): void => {
   NodeRuntime.runMain(effect, {
     disableErrorReporting: true,
     teardown: (exit) => {
-      const { code, lines } = conclude(exit, signals > 0);
+      const { code, lines } = conclude(Exit.asVoid(exit), signals > 0);
       for (const line of lines) process.stderr.write(`${line}\n`);
       leave(code);
     },

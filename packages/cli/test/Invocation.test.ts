@@ -3,6 +3,7 @@
  * Method: the real process, with no database anywhere.
  */
 import { existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import * as ExitCode from "../src/ExitCode.ts";
@@ -76,7 +77,7 @@ describe("runproof", () => {
   });
 
   it.each(["bash", "zsh", "fish"])("completes in %s", async (shell) => {
-    const { code, stdout } = await runproof(["--completions", shell]);
+    const { code, stdout } = await runproof(["--completions", shell], {}, tmpdir());
     expect(code).toBe(0);
     for (const word of ["traces", "tenant-id", "include-payloads", "openai-messages"])
       expect(stdout).toContain(word);

@@ -2,12 +2,16 @@
  * What differs between the defences that the migrations made and those that a database has.
  * What is expected is a snapshot taken of a database that was just migrated: nothing in the database looked at is trusted.
  */
-import type {
-  Catalog,
-  CatalogFunction,
-  CatalogRole,
-  CatalogTable,
-  CatalogTrigger,
+import * as Effect from "effect/Effect";
+import type { SqlClient } from "effect/sql/SqlClient";
+import type { SqlError } from "effect/sql/SqlError";
+import {
+  type Catalog,
+  type CatalogFunction,
+  type CatalogRole,
+  type CatalogTable,
+  type CatalogTrigger,
+  readCatalog,
 } from "./internal/postgres/readCatalog.ts";
 import type { CatalogShadow } from "./internal/postgres/readShadows.ts";
 import snapshot from "./internal/catalog.json" with { type: "json" };
@@ -307,3 +311,7 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
   drift.push(...shadowDrift(catalog.shadows));
   return drift;
 };
+
+/** Reads a database's catalog, and lists what differs in it. */
+export const readDrift = (sql: SqlClient): Effect.Effect<ReadonlyArray<Drift>, SqlError> =>
+  Effect.map(readCatalog(sql), catalogDrift);

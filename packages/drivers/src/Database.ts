@@ -26,6 +26,8 @@ import { inTransaction } from "./internal/postgres/inTransaction.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { migrate, requireAllRows, requireHead } from "./Migrations.ts";
 
+export { databaseError };
+
 /** The role that the application's sessions take on; it owns nothing and writes through functions. */
 export const APPLICATION_ROLE = "runproof_app";
 

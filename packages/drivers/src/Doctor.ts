@@ -3,9 +3,8 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
-import { catalogDrift } from "./CatalogDrift.ts";
+import { readDrift } from "./CatalogDrift.ts";
 import { Database, describeDatabase, type DatabaseConfig, type OpenError } from "./Database.ts";
-import { readCatalog } from "./internal/postgres/readCatalog.ts";
 import { readServer } from "./internal/postgres/readServer.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 
@@ -105,7 +104,7 @@ export const checkOpenDatabase: Effect.Effect<
 > = Effect.gen(function* () {
   const database = yield* Database;
   const server = yield* readServer(database.sql);
-  const drift = catalogDrift(yield* readCatalog(database.sql));
+  const drift = yield* readDrift(database.sql);
   const [first] = drift;
   const defences: Check =
     first === undefined

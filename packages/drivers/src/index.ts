@@ -1,5 +1,4 @@
 /** Every module of the package, each as a namespace; import one alone by its file: `@runproof/drivers/TraceStore`. */
-export * as AttackLab from "./AttackLab.ts";
 export * as AuditStore from "./AuditStore.ts";
 export * as CatalogDrift from "./CatalogDrift.ts";
 export * as Database from "./Database.ts";

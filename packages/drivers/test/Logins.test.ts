@@ -106,10 +106,10 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         _tag: "SchemaMismatch",
       });
 
-      yield* asRoot("create role runproof_app nologin");
+      yield* asRoot("create role runproof_app nologin", "create role runproof_tenant nologin");
       expect(yield* migrateDatabase(serverConfig(url))).toEqual(labels);
       yield* asRoot(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
-      yield* asRoot("drop role runproof_app");
+      yield* asRoot("drop role runproof_app", "drop role runproof_tenant");
     }),
   );
 
@@ -128,7 +128,7 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         expect(yield* works(urlWith(urls[0]!, { username, password }))).toBe("VERIFIED");
         for (const url of urls)
           yield* asRoot(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
-        yield* asRoot("drop role runproof_app");
+        yield* asRoot("drop role runproof_app", "drop role runproof_tenant");
       }
     }),
   );

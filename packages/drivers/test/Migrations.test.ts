@@ -241,7 +241,7 @@ describe("migrating a server", () => {
       expect(yield* opening(empty.url)).toMatchObject({
         _tag: "SchemaMismatch",
         migration: "0003_immutability",
-        what: "2 migrations not applied yet",
+        what: "3 migrations not applied yet",
       });
       yield* sessionOn(empty.url)(migrate([...migrations, toy(101, "of_tomorrow")]));
       expect(yield* opening(empty.url)).toMatchObject({

@@ -1,8 +1,4 @@
 /** Every module of the package, each as a namespace; import one alone by its file: `@runproof/spine-coordinators/runs/TracedRun`. */
-export * as AttackBridge from "./attack/AttackBridge.ts";
-export * as AttackTestCoordinator from "./attack/AttackTestCoordinator.ts";
-export * as AttackTestLayer from "./attack/AttackTestLayer.ts";
-export * as AttackTestTable from "./attack/AttackTestTable.ts";
 export * as AuditBridge from "./audit/AuditBridge.ts";
 export * as AuditCoordinator from "./audit/AuditCoordinator.ts";
 export * as AuditLayer from "./audit/AuditLayer.ts";

@@ -1,5 +1,5 @@
 /** `runproof attack-test`: a database of its own, attacked in every known way. */
-import type { AttackTestReport } from "@runproof/spine-coordinators/attack/AttackTestCoordinator";
+import type { AttackTestReport } from "@runproof/attack-test/AttackTestCoordinator";
 import { FileFailed, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
@@ -20,7 +20,7 @@ import * as Table from "../Table.ts";
 /** Beyond this, one way alone would take hours. */
 const INSTANCES_MAX = 10_000;
 
-type OutcomeOf = typeof import("@runproof/spine-coordinators/attack/AttackTestTable").outcomeOf;
+type OutcomeOf = typeof import("@runproof/attack-test/AttackTestTable").outcomeOf;
 
 /** The rows of the table, with how many instances were made of each and what they were caught as. */
 export const renderRows = (
@@ -96,9 +96,7 @@ const isNotRun = ({ instances, control }: AttackTestReport): boolean =>
 
 /** Refuses rows that the table does not have. */
 const requireRows = Effect.fnUntraced(function* (rows: ReadonlyArray<number>) {
-  const { attackTable } = yield* load(
-    () => import("@runproof/spine-coordinators/attack/AttackTestTable"),
-  );
+  const { attackTable } = yield* load(() => import("@runproof/attack-test/AttackTestTable"));
   const unknown = rows.filter((each) => !attackTable.some(({ row }) => row === each));
   if (unknown.length === 0) return;
   return yield* new InvalidInput({
@@ -170,13 +168,11 @@ export const command = Command.make(
     yield* requireRows(rows);
     if (table !== undefined) yield* requireFolder(table);
     const { AttackTestCoordinator } = yield* load(
-      () => import("@runproof/spine-coordinators/attack/AttackTestCoordinator"),
+      () => import("@runproof/attack-test/AttackTestCoordinator"),
     );
-    const { layer } = yield* load(
-      () => import("@runproof/spine-coordinators/attack/AttackTestLayer"),
-    );
+    const { layer } = yield* load(() => import("@runproof/attack-test/AttackTestLayer"));
     const { outcomeOf, toMarkdown } = yield* load(
-      () => import("@runproof/spine-coordinators/attack/AttackTestTable"),
+      () => import("@runproof/attack-test/AttackTestTable"),
     );
     const report = yield* Progress.during("attacking", null, (tell) =>
       Effect.flatMap(AttackTestCoordinator, (coordinator) =>

@@ -13,7 +13,6 @@ import { verifyFile } from "../BundleFile.ts";
 import * as DemoShop from "../DemoShop.ts";
 import * as File from "../File.ts";
 import * as Invocation from "../Invocation.ts";
-import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";

@@ -31,6 +31,7 @@ import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
 
 export type { AuditFinding, AuditReport, CheckpointNote };
+export { STORED_SOURCE };
 
 /** Fibers that read traces. One checks while the other waits for the database; more of them only hold more pages. */
 export const WORKERS_DEFAULT = 2;

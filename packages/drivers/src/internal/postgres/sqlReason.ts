@@ -74,7 +74,7 @@ const UNFIT: Readonly<Record<string, readonly [what: string, remedy: string]>> =
 const APPLICATION_REMEDY =
   "Let the application's login be a member of its role: GRANT runproof_app TO <login>.";
 const MIGRATION_REMEDY =
-  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; GRANT runproof_app TO <the application's login>.";
+  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; GRANT runproof_app TO <the application's login>.";
 
 interface ServerFields {
   readonly code?: string;

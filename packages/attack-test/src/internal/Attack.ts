@@ -1,7 +1,7 @@
 /** What an attack is: what it changes, and what must be found of it, both known before it is made. */
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import type { AuditCode, AuditFinding } from "@runproof/schemas/AuditReport";
-import type { AttackBridge, Change, EvidenceRows } from "../AttackBridge.ts";
+import type { AttackLab, Change, EvidenceRows } from "../AttackLab.ts";
 import type { RunRows } from "./Forgery.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
 
@@ -113,7 +113,7 @@ export interface HonestDatabase {
   readonly vkey: string;
 }
 
-export type Lab = AttackBridge["Service"];
+export type Lab = AttackLab["Service"];
 
 /** Whether a finding is one that was expected. */
 export const matches = (finding: AuditFinding, expected: Expected): boolean =>

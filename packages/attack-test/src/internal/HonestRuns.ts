@@ -2,15 +2,15 @@
 import { randomUUID } from "node:crypto";
 import { canonicalize, type JsonObject } from "@runproof/proof/CanonicalJson";
 import { prepareSeal } from "@runproof/proof/SealRecord";
+import { timestampNow } from "@runproof/proof/Timestamp";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import * as Effect from "effect/Effect";
-import { AttackBridge } from "../AttackBridge.ts";
-import { LogBridge } from "../../ledger/LogBridge.ts";
-import { LogCoordinator } from "../../ledger/LogCoordinator.ts";
-import { LogsBridge } from "../../logs/LogsBridge.ts";
-import { SignerBridge } from "../../ledger/SignerBridge.ts";
-import { now } from "../../internal/now.ts";
+import { AttackLab } from "../AttackLab.ts";
+import { LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
+import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import { SignerBridge } from "@runproof/spine-coordinators/ledger/SignerBridge";
 import type { HonestDatabase } from "./Attack.ts";
 import { runsOf, type RunRows, text } from "./Forgery.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
@@ -67,7 +67,7 @@ export const openRun = Effect.fnUntraced(function* (
   options: { readonly steps?: number; readonly lease_ms?: number } = {},
 ) {
   const { sink } = yield* LogsBridge;
-  const created_at = yield* now;
+  const created_at = timestampNow();
   const trace_id = randomUUID();
   const trace = prepareTrace({
     trace_id,
@@ -102,7 +102,7 @@ export const appendSteps = Effect.fnUntraced(function* (
 ) {
   const { sink } = yield* LogsBridge;
   if (count === 0) return;
-  const timestamp = yield* now;
+  const timestamp = timestampNow();
   const first_index = at ?? (yield* sink.head(trace_id)).next_index;
   const steps = Array.from({ length: count }, (_, place) =>
     stepOf(trace_id, first_index + place, timestamp, random),
@@ -113,7 +113,7 @@ export const appendSteps = Effect.fnUntraced(function* (
 /** Seals a run as completed. */
 export const sealRun = Effect.fnUntraced(function* (trace_id: string) {
   const { sink } = yield* LogsBridge;
-  const sealed_at = yield* now;
+  const sealed_at = timestampNow();
   const seal = prepareSeal({
     trace_id,
     status: "completed",
@@ -127,7 +127,7 @@ export const sealRun = Effect.fnUntraced(function* (trace_id: string) {
 
 /** An open run whose last step but one is in the log: as if a minute had gone by before it. */
 const headedRun = Effect.fnUntraced(function* (random: SeededRandom) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   const trace_id = yield* openRun(random);
   yield* lab.change([
     {
@@ -144,7 +144,7 @@ const headedRun = Effect.fnUntraced(function* (random: SeededRandom) {
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
 const eventOf = Effect.fnUntraced(function* (event: string, trace_id: string, detail: JsonObject) {
-  const occurred_at = yield* now;
+  const occurred_at = timestampNow();
   return literal(
     canonicalize({
       type: "runproof/event@v1",
@@ -160,7 +160,7 @@ const eventOf = Effect.fnUntraced(function* (event: string, trace_id: string, de
 
 /** What an owner may do to evidence, each with its event: erase, archive, delete. */
 const ownersRuns = Effect.fnUntraced(function* (random: SeededRandom) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   const sealedRun = Effect.tap(openRun(random), sealRun);
   const erased = yield* sealedRun;
   const erasure = yield* eventOf("erasure", erased, { payloads: "step 1:params" });
@@ -194,7 +194,7 @@ export const makeHonestDatabase = Effect.fnUntraced(function* (
   counts: HonestCounts,
   random: SeededRandom,
 ) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   const log = yield* LogCoordinator;
   const { atomically } = (yield* LogsBridge).transactions;
   // One commit instead of hundreds: where each waits for the disk, that is most of the time.

@@ -1,5 +1,4 @@
 /** What an attack test needs, composed over a database of its own: no sweeper and no sequencer runs beside the attacks. */
-import { AttackLab } from "@runproof/drivers/AttackLab";
 import type { OpenError } from "@runproof/drivers/Database";
 import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
@@ -7,15 +6,15 @@ import { TileFolder } from "@runproof/drivers/TileFolder";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
-import { AttackBridge } from "./AttackBridge.ts";
+import { AttackLab } from "./AttackLab.ts";
 import { AttackTestCoordinator } from "./AttackTestCoordinator.ts";
-import * as AuditLayer from "../audit/AuditLayer.ts";
-import { CheckpointsBridge } from "../ledger/CheckpointsBridge.ts";
-import { LogBridge } from "../ledger/LogBridge.ts";
-import { LogCoordinator } from "../ledger/LogCoordinator.ts";
-import { LogsBridge } from "../logs/LogsBridge.ts";
-import { SignerBridge } from "../ledger/SignerBridge.ts";
-import { TilesBridge } from "../ledger/TilesBridge.ts";
+import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
+import { CheckpointsBridge } from "@runproof/spine-coordinators/ledger/CheckpointsBridge";
+import { LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
+import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import { SignerBridge } from "@runproof/spine-coordinators/ledger/SignerBridge";
+import { TilesBridge } from "@runproof/spine-coordinators/ledger/TilesBridge";
 
 /** Makes the database, on the server of a superuser's URL or embedded, and provides the coordinator over it. */
 export const layer = (
@@ -24,7 +23,6 @@ export const layer = (
   const lab = AttackLab.layer(databaseUrl === undefined ? null : Redacted.make(databaseUrl));
   const stores = Layer.mergeAll(PostgresTraceStore.layer, PostgresLogStore.layer, TileFolder.layer);
   const bridges = Layer.mergeAll(
-    AttackBridge.layer,
     CheckpointsBridge.layer,
     LogBridge.layer,
     LogsBridge.layer,

@@ -5,14 +5,14 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, inject, it } from "vitest";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
-import { AttackTestCoordinator } from "@runproof/spine-coordinators/attack/AttackTestCoordinator";
-import * as AttackTestLayer from "@runproof/spine-coordinators/attack/AttackTestLayer";
-import { outcomeOf, toMarkdown } from "@runproof/spine-coordinators/attack/AttackTestTable";
+import { AttackTestCoordinator } from "@runproof/attack-test/AttackTestCoordinator";
+import * as AttackTestLayer from "@runproof/attack-test/AttackTestLayer";
+import { outcomeOf, toMarkdown } from "@runproof/attack-test/AttackTestTable";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
-import type { Expected } from "../src/attack/internal/Attack.ts";
-import { judge, shareFindings } from "../src/attack/internal/AttackJudge.ts";
-import { SeededRandom } from "../src/attack/internal/SeededRandom.ts";
+import type { Expected } from "../src/internal/Attack.ts";
+import { judge, shareFindings } from "../src/internal/AttackJudge.ts";
+import { SeededRandom } from "../src/internal/SeededRandom.ts";
 
 const attack = (url: string | undefined, seed: number, rows?: ReadonlyArray<number>) =>
   Effect.runPromise(

@@ -11,8 +11,12 @@ import * as Redacted from "effect/Redacted";
 import type * as Scope from "effect/Scope";
 import type { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
-import { type DatabaseConfig, databaseConfig, hidePassword } from "../../Database.ts";
-import { databaseError } from "../postgres/sqlReason.ts";
+import {
+  type DatabaseConfig,
+  databaseConfig,
+  databaseError,
+  hidePassword,
+} from "@runproof/drivers/Database";
 
 /** What every database that is made to be attacked begins with: no other is ever dropped. */
 const NAME_PREFIX = "runproof_attack_";

@@ -11,8 +11,8 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Result from "effect/Result";
-import { AttackBridge, type Drift } from "./AttackBridge.ts";
-import { AuditCoordinator } from "../audit/AuditCoordinator.ts";
+import { AttackLab, type Drift } from "./AttackLab.ts";
+import { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import type {
   Attack,
   DatabaseAttack,
@@ -35,10 +35,13 @@ import { proofAttacks } from "./internal/proofAttacks.ts";
 import { refusedAttacks } from "./internal/refusedAttacks.ts";
 import { runAttacks } from "./internal/runAttacks.ts";
 import { SeededRandom } from "./internal/SeededRandom.ts";
-import { type LogBridge } from "../ledger/LogBridge.ts";
-import { LogCoordinator } from "../ledger/LogCoordinator.ts";
-import { LogsBridge } from "../logs/LogsBridge.ts";
-import { type SignError, type SignerBridge } from "../ledger/SignerBridge.ts";
+import { type LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
+import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import {
+  type SignError,
+  type SignerBridge,
+} from "@runproof/spine-coordinators/ledger/SignerBridge";
 
 /** Instances of each way of each attack, where the caller names none: a quick look. */
 export const INSTANCES_DEFAULT = 3;
@@ -120,7 +123,7 @@ export class AttackTestCoordinator extends Context.Service<
       options?: AttackTestOptions,
     ) => Effect.Effect<AttackTestReport, AttackTestError>;
   }
->()("@runproof/spine-coordinators/attack/AttackTestCoordinator") {
+>()("@runproof/attack-test/AttackTestCoordinator") {
   static readonly layer: Layer.Layer<AttackTestCoordinator, never, Doors> = Layer.effect(
     AttackTestCoordinator,
     Effect.map(Effect.context<Doors>(), (context) =>
@@ -131,13 +134,7 @@ export class AttackTestCoordinator extends Context.Service<
   );
 }
 
-type Doors =
-  | AttackBridge
-  | AuditCoordinator
-  | LogBridge
-  | LogCoordinator
-  | LogsBridge
-  | SignerBridge;
+type Doors = AttackLab | AuditCoordinator | LogBridge | LogCoordinator | LogsBridge | SignerBridge;
 
 const allAttacks: ReadonlyArray<Attack> = [
   ...runAttacks,
@@ -294,7 +291,7 @@ const planRound = (test: Test, waiting: Array<RunAttack>): ReadonlyArray<Planned
 
 /** Many attacks at once, each on runs of its own, and one audit that must tell them apart. */
 const attackRuns = Effect.fnUntraced(function* (test: Test, attacks: ReadonlyArray<RunAttack>) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   // The ways take turns, so that each round has some of each.
   const waiting = Array.from({ length: test.instances }, () => attacks).flat();
   while (waiting.length > 0) {
@@ -322,7 +319,7 @@ const attackRuns = Effect.fnUntraced(function* (test: Test, attacks: ReadonlyArr
 });
 
 const attackDatabase = Effect.fnUntraced(function* (test: Test, attack: DatabaseAttack) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   for (let instance = 0; instance < test.instances; instance += 1) {
     const plan = attack.plan(test.target, test.random);
     if (plan.changes.length > 0) yield* lab.change(plan.changes);
@@ -358,7 +355,7 @@ const asFinding = ({ object, what }: Drift): AuditFinding => ({
 });
 
 const attackInPassing = Effect.fnUntraced(function* (test: Test, attack: PassingAttack) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   for (let instance = 0; instance < test.instances; instance += 1) {
     const { statements, object } = attack.plan(test.random);
     const { refusal, drift } = yield* lab.attempt("superuser", statements);
@@ -407,13 +404,13 @@ const attempt = Effect.fnUntraced(function* (
   { attempt: how }: RefusedAttack,
 ) {
   if (typeof how === "string") return yield* attempts[how](random);
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   const { refusal } = yield* lab.attempt(how.login, [how.statement(target, random)]);
   return refusal?.code ?? null;
 });
 
 const tryRefused = Effect.fnUntraced(function* (test: Test, attack: RefusedAttack) {
-  const lab = yield* AttackBridge;
+  const lab = yield* AttackLab;
   for (let instance = 0; instance < test.instances; instance += 1) {
     const refused = yield* attempt(test, attack);
     const what = refused === attack.expected ? null : `answered with ${refused ?? "success"}`;

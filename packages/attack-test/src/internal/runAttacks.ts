@@ -4,7 +4,7 @@ import { merkleRoot } from "@runproof/proof/MerkleTree";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { leafHash, nextLink } from "@runproof/proof/Chain";
 import { sha256 } from "@runproof/proof/Hash";
-import type { Change } from "../AttackBridge.ts";
+import type { Change } from "../AttackLab.ts";
 import type { Expected, RunAttack } from "./Attack.ts";
 import { changesBetween, editRecord, relink, reseal, type RunRows, text } from "./Forgery.ts";
 import type { SeededRandom } from "./SeededRandom.ts";

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect";
 import { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { SchemaDamaged, SchemaMismatch } from "@runproof/schemas/RunProofError";
-import { migrate } from "../../Migrations.ts";
+import { migrate } from "@runproof/drivers/Migrations";
 import { evidenceTables } from "./EvidenceTable.ts";
 import { pastTriggers } from "./pastTriggers.ts";
 

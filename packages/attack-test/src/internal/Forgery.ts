@@ -3,7 +3,7 @@ import { parseJson } from "@runproof/proof/JsonText";
 import { canonicalize, type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
 import { firstLink, leafHash, nextLink, rootHash } from "@runproof/proof/Chain";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
-import type { Change, EvidenceRows } from "../AttackBridge.ts";
+import type { Change, EvidenceRows } from "../AttackLab.ts";
 
 /** The rows of one run. */
 export interface RunRows {

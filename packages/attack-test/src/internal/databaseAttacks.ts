@@ -4,8 +4,8 @@ import { signCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { generateSignerKey } from "@runproof/proof/NoteKey";
-import type { Change, EvidenceRows } from "../AttackBridge.ts";
-import { STORED_SOURCE } from "../../audit/internal/CheckpointCheck.ts";
+import type { Change, EvidenceRows } from "../AttackLab.ts";
+import { STORED_SOURCE } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import type {
   DatabaseAttack,
   DatabasePlan,

@@ -13,16 +13,20 @@ import * as Layer from "effect/Layer";
 import type * as Redacted from "effect/Redacted";
 import { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError, type SqlError } from "effect/sql/SqlError";
-import { catalogDrift, type Drift } from "./CatalogDrift.ts";
-import { Database, type DatabaseConfig, migrateDatabase, type OpenError } from "./Database.ts";
-import { type Change, changeRow } from "./internal/attacks/changeRow.ts";
-import { type EvidenceTable, evidenceTables } from "./internal/attacks/EvidenceTable.ts";
-import { keepRows, restoreRows, restoreSchema } from "./internal/attacks/keptState.ts";
-import { pastTriggers } from "./internal/attacks/pastTriggers.ts";
-import { readRows } from "./internal/attacks/readRows.ts";
-import { readCatalog } from "./internal/postgres/readCatalog.ts";
-import { throwawayDatabase } from "./internal/attacks/throwawayDatabase.ts";
-import * as LogSigner from "./LogSigner.ts";
+import { type Drift, readDrift } from "@runproof/drivers/CatalogDrift";
+import {
+  Database,
+  type DatabaseConfig,
+  migrateDatabase,
+  type OpenError,
+} from "@runproof/drivers/Database";
+import { type Change, changeRow } from "./internal/changeRow.ts";
+import { type EvidenceTable, evidenceTables } from "./internal/EvidenceTable.ts";
+import { keepRows, restoreRows, restoreSchema } from "./internal/keptState.ts";
+import { pastTriggers } from "./internal/pastTriggers.ts";
+import { readRows } from "./internal/readRows.ts";
+import { throwawayDatabase } from "./internal/throwawayDatabase.ts";
+import * as LogSigner from "@runproof/drivers/LogSigner";
 
 export type { Change, Drift, EvidenceTable };
 
@@ -60,7 +64,7 @@ export class AttackLab extends Context.Service<
     /** Comes back to what was kept: the rows alone, or the whole schema where that was changed too. */
     readonly restore: (what: "rows" | "schema") => Effect.Effect<void, DatabaseFailed>;
   }
->()("@runproof/drivers/AttackLab") {
+>()("./AttackLab.ts") {
   /** Makes a database on the server of a superuser's URL, or an embedded one; gone with the scope. */
   static readonly layer = (
     url: Redacted.Redacted | null,
@@ -116,7 +120,7 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
     Effect.gen(function* () {
       const client = yield* SqlClient;
       for (const statement of statements) yield* client.unsafe(statement);
-      return yield* Effect.fail(new NotRefused(catalogDrift(yield* readCatalog(client))));
+      return yield* Effect.fail(new NotRefused(yield* readDrift(client)));
     });
   const asApplication = <A, E>(effect: Effect.Effect<A, E, SqlClient>) =>
     sql.withTransaction(Effect.provideService(effect, SqlClient, sql));
