@@ -143,7 +143,7 @@ const headedRun = Effect.fnUntraced(function* (random: SeededRandom) {
 
 const literal = (value: string): string => `'${value.replaceAll("'", "''")}'`;
 
-const eventOf = Effect.fnUntraced(function* (event: string, trace_id: string, detail: JsonObject) {
+const eventOf = (event: string, trace_id: string, detail: JsonObject) => {
   const occurred_at = timestampNow();
   return literal(
     canonicalize({
@@ -156,26 +156,26 @@ const eventOf = Effect.fnUntraced(function* (event: string, trace_id: string, de
       detail,
     }),
   );
-});
+};
 
 /** What an owner may do to evidence, each with its event: erase, archive, delete. */
 const ownersRuns = Effect.fnUntraced(function* (random: SeededRandom) {
   const lab = yield* AttackLab;
   const sealedRun = Effect.tap(openRun(random), sealRun);
   const erased = yield* sealedRun;
-  const erasure = yield* eventOf("erasure", erased, { payloads: "step 1:params" });
+  const erasure = eventOf("erasure", erased, { payloads: "step 1:params" });
   yield* lab.execute([
     `select runproof_queue_event(${erasure})`,
     `update aos_trace_steps set params = null, params_salt = null where trace_id = ${literal(erased)} and step_index = 1`,
   ]);
   const archived = yield* sealedRun;
-  const archival = yield* eventOf("archival", archived, {});
+  const archival = eventOf("archival", archived, {});
   yield* lab.execute([`select runproof_archive_trace(${literal(archived)}, ${archival})`]);
   const deleted = yield* openRun(random);
   const { root_hash } = yield* sealRun(deleted);
   const [first, second] = [
-    yield* eventOf("archival", deleted, {}),
-    yield* eventOf("deletion", deleted, { root_hash }),
+    eventOf("archival", deleted, {}),
+    eventOf("deletion", deleted, { root_hash }),
   ];
   yield* lab.execute([
     `select runproof_archive_trace(${literal(deleted)}, ${first})`,
