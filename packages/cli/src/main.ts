@@ -19,5 +19,14 @@ const { NODE_COMPILE_CACHE, XDG_CACHE_HOME = "" } = process.env;
 if (NODE_COMPILE_CACHE === undefined) {
   module.enableCompileCache(join(XDG_CACHE_HOME || join(homedir(), ".cache"), "runproof"));
 }
-const { main } = await import("./Cli.ts");
-main(process.argv.slice(2));
+const args = process.argv.slice(2);
+if (args.length === 1 && ["--version", "-v"].includes(args[0] ?? "")) {
+  // Asked by scripts, and answered without loading what commands need.
+  const { version } = module.createRequire(import.meta.url)("../package.json") as {
+    readonly version: string;
+  };
+  process.stdout.write(`runproof ${version}\n`);
+} else {
+  const { main } = await import("./Cli.ts");
+  main(args);
+}
