@@ -1,6 +1,6 @@
 /** The layer order of `docs/design.md`, checked over what the packages declare and what their sources import. */
 import { parseSync, Visitor } from "oxc-parser";
-import type { Class, Program, TSType } from "oxc-parser";
+import type { Program } from "oxc-parser";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -56,9 +56,6 @@ const reserved: ReadonlyArray<{
     folders: ["packages/drivers", "packages/attack-test"],
   },
 ];
-
-/** A bridge is the one door to a domain; a wide door is no door. */
-const bridgeMethodsMax = 5;
 
 const scope = "@runproof/";
 
@@ -128,11 +125,9 @@ function fileViolations(
   const [error] = errors;
   if (error !== undefined) return [`${name}: can't be parsed: ${error.message}`];
   const { uses, problems } = usesOf(program, file);
-  return [
-    ...problems,
-    ...uses.flatMap((use) => useViolations(root, layer, manifest, use)),
-    ...bridgeViolations(program),
-  ].map((problem) => `${name}: ${problem}`);
+  return [...problems, ...uses.flatMap((use) => useViolations(root, layer, manifest, use))].map(
+    (problem) => `${name}: ${problem}`,
+  );
 }
 
 /** Every module that a file names, whether it imports values or types, at its top or when it runs. */
@@ -215,55 +210,4 @@ function workspaceViolations(
 
 function packageName(specifier: string): string {
   return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
-}
-
-/** A bridge's shape is the second type argument of the service that its class extends. */
-function bridgeViolations(program: Program): ReadonlyArray<string> {
-  const problems: Array<string> = [];
-  const interfaces = new Map<string, number>();
-  const bridges: Array<Class> = [];
-  const visitClass = (node: Class) => {
-    if (node.id?.name.endsWith("Bridge") === true) bridges.push(node);
-  };
-  new Visitor({
-    TSInterfaceDeclaration: (node) => {
-      // What an interface inherits is not seen here: such a shape can't be counted.
-      if (node.extends.length === 0) interfaces.set(node.id.name, node.body.body.length);
-    },
-    ClassDeclaration: visitClass,
-    ClassExpression: visitClass,
-  }).visit(program);
-  for (const bridge of bridges) {
-    const name = bridge.id?.name ?? "";
-    const methods = countMembers(serviceShape(bridge), interfaces);
-    if (methods === undefined)
-      problems.push(
-        `the methods of ${name} can't be counted: give its shape as a type literal, an interface of this file, or a Pick of names`,
-      );
-    else if (methods > bridgeMethodsMax)
-      problems.push(`${name} has ${methods} methods; a bridge has at most ${bridgeMethodsMax}`);
-  }
-  return problems;
-}
-
-function serviceShape(node: Class): TSType | undefined {
-  const outer = node.superClass;
-  const call = outer?.type === "CallExpression" ? outer.callee : undefined;
-  return call?.type === "CallExpression" ? call.typeArguments?.params[1] : undefined;
-}
-
-/** The members of a type literal, of an interface of the same file, or those that a `Pick` names. */
-function countMembers(
-  shape: TSType | undefined,
-  interfaces: ReadonlyMap<string, number>,
-): number | undefined {
-  if (shape?.type === "TSTypeLiteral") return shape.members.length;
-  if (shape?.type !== "TSTypeReference" || shape.typeName.type !== "Identifier") return undefined;
-  const picked = shape.typeName.name === "Pick" ? shape.typeArguments?.params[1] : undefined;
-  if (picked?.type === "TSLiteralType") return 1;
-  if (picked?.type === "TSUnionType")
-    return picked.types.every(({ type }) => type === "TSLiteralType")
-      ? picked.types.length
-      : undefined;
-  return interfaces.get(shape.typeName.name);
 }

@@ -26,7 +26,8 @@ import { keepRows, restoreRows, restoreSchema } from "./internal/keptState.ts";
 import { pastTriggers } from "./internal/pastTriggers.ts";
 import { readRows } from "./internal/readRows.ts";
 import { throwawayDatabase } from "./internal/throwawayDatabase.ts";
-import * as LogSigner from "@runproof/drivers/LogSigner";
+import { logSignerConfig } from "@runproof/drivers/LogSigner";
+import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 
 export type { Change, Drift, EvidenceTable };
 
@@ -68,7 +69,7 @@ export class AttackLab extends Context.Service<
   /** Makes a database on the server of a superuser's URL, or an embedded one; gone with the scope. */
   static readonly layer = (
     url: Redacted.Redacted | null,
-  ): Layer.Layer<AttackLab | Database | LogSigner.LogSigner, OpenError> =>
+  ): Layer.Layer<AttackLab | Database | LedgerBridge, OpenError> =>
     Layer.unwrap(
       Effect.gen(function* () {
         const folder = yield* temporaryFolder;
@@ -77,10 +78,10 @@ export class AttackLab extends Context.Service<
             ? { kind: "embedded", home: folder }
             : yield* Effect.tap(throwawayDatabase(url), migrateDatabase);
         // The log's key is a file of the lab's own, whatever the environment says.
-        const signer = LogSigner.logSignerConfig({}, { kind: "embedded", home: folder });
+        const signer = logSignerConfig({}, { kind: "embedded", home: folder });
         return Layer.effect(AttackLab, Effect.map(Database, openLab)).pipe(
+          Layer.merge(LedgerBridge.layer(signer)),
           Layer.provideMerge(Database.layer(config)),
-          Layer.merge(LogSigner.LogSigner.layer(signer)),
         );
       }),
     );

@@ -35,13 +35,9 @@ import { proofAttacks } from "./internal/proofAttacks.ts";
 import { refusedAttacks } from "./internal/refusedAttacks.ts";
 import { runAttacks } from "./internal/runAttacks.ts";
 import { SeededRandom } from "./internal/SeededRandom.ts";
-import { type LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
+import type { LedgerBridge, SignError } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
-import {
-  type SignError,
-  type SignerBridge,
-} from "@runproof/spine-coordinators/ledger/SignerBridge";
 
 /** Instances of each way of each attack, where the caller names none: a quick look. */
 export const INSTANCES_DEFAULT = 3;
@@ -134,7 +130,7 @@ export class AttackTestCoordinator extends Context.Service<
   );
 }
 
-type Doors = AttackLab | AuditCoordinator | LogBridge | LogCoordinator | LogsBridge | SignerBridge;
+type Doors = AttackLab | AuditCoordinator | LedgerBridge | LogCoordinator | LogsBridge;
 
 const allAttacks: ReadonlyArray<Attack> = [
   ...runAttacks,

@@ -1,37 +1,24 @@
 /** What an attack test needs, composed over a database of its own: no sweeper and no sequencer runs beside the attacks. */
 import type { OpenError } from "@runproof/drivers/Database";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import { TileFolder } from "@runproof/drivers/TileFolder";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
 import { AttackLab } from "./AttackLab.ts";
 import { AttackTestCoordinator } from "./AttackTestCoordinator.ts";
 import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
-import { CheckpointsBridge } from "@runproof/spine-coordinators/ledger/CheckpointsBridge";
-import { LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
-import { SignerBridge } from "@runproof/spine-coordinators/ledger/SignerBridge";
-import { TilesBridge } from "@runproof/spine-coordinators/ledger/TilesBridge";
 
 /** Makes the database, on the server of a superuser's URL or embedded, and provides the coordinator over it. */
 export const layer = (
   databaseUrl: string | undefined,
 ): Layer.Layer<AttackTestCoordinator, OpenError> => {
   const lab = AttackLab.layer(databaseUrl === undefined ? null : Redacted.make(databaseUrl));
-  const stores = Layer.mergeAll(PostgresTraceStore.layer, PostgresLogStore.layer, TileFolder.layer);
-  const bridges = Layer.mergeAll(
-    CheckpointsBridge.layer,
-    LogBridge.layer,
-    LogsBridge.layer,
-    SignerBridge.layer,
-    TilesBridge.layer,
-  ).pipe(Layer.provide(stores));
+  const logs = LogsBridge.layer.pipe(Layer.provide(PostgresTraceStore.layer));
   return AttackTestCoordinator.layer.pipe(
     Layer.provide(LogCoordinator.layer),
-    Layer.provide(bridges),
+    Layer.provide(logs),
     Layer.provide(AuditLayer.layer),
     Layer.provide(lab),
     // The signer refuses loudly, and here it is meant to.

@@ -1,4 +1,5 @@
 /** The coordinators, for the commands that need a database. Loaded when such a command runs, so that the others start fast. */
+import type { LogSigner } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Progress from "./Progress.ts";
@@ -51,8 +52,8 @@ export const withSchema = Effect.fnUntraced(function* <A, E, R>(
 /** Gives `work` the log's signer, which needs no database. */
 export const withSigner = Effect.fnUntraced(function* <A, E, R>(
   location: Location,
-  work: Effect.Effect<A, E, R>,
+  work: (signer: LogSigner) => Effect.Effect<A, E, R>,
 ) {
   const { signerFromEnvironment } = yield* layers;
-  return yield* Effect.provide(work, signerFromEnvironment(location));
+  return yield* work(yield* signerFromEnvironment(location));
 });

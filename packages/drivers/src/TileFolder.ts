@@ -1,9 +1,7 @@
 /** A folder that a static host serves as a log, by C2SP tlog-tiles. */
 import { dirname, join } from "node:path";
 import { FileFailed, type LockHeld } from "@runproof/schemas/RunProofError";
-import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import type * as Scope from "effect/Scope";
 import { fileFailed } from "./internal/file/FileError.ts";
 import { makeFolder } from "./internal/file/makeFolder.ts";
@@ -23,44 +21,19 @@ const WRITE_REMEDY = "Name a folder that this process may write to.";
 /** How a published file was found. */
 export type FoundFile = "whole" | "missing" | "different";
 
-/** Reads and writes such folders. */
-export class TileFolder extends Context.Service<
-  TileFolder,
-  {
-    /** Makes the folder and holds it for this process until the scope closes. */
-    readonly open: (folder: string) => Effect.Effect<void, FileFailed | LockHeld, Scope.Scope>;
-    /** The checkpoint that the folder publishes; null where it publishes none. */
-    readonly checkpoint: (folder: string) => Effect.Effect<string | null, FileFailed>;
-    /**
-     * Writes a tile or bundle of entries, whole and on the disk; answers whether it was missing. One that is there with
-     * other bytes is refused: published resources never change.
-     */
-    readonly write: (
-      folder: string,
-      path: string,
-      bytes: Uint8Array,
-    ) => Effect.Effect<boolean, FileFailed>;
-    /** Writes such a file again where it is missing or holds other bytes; answers which it was, `whole` where neither. */
-    readonly restore: (
-      folder: string,
-      path: string,
-      bytes: Uint8Array,
-    ) => Effect.Effect<FoundFile, FileFailed>;
-    /** Replaces the checkpoint: the last thing to write. */
-    readonly publish: (folder: string, note: string) => Effect.Effect<void, FileFailed>;
-  }
->()("@runproof/drivers/TileFolder") {
-  static readonly layer: Layer.Layer<TileFolder> = Layer.succeed(
-    TileFolder,
-    TileFolder.of({
-      open: (folder) => Effect.andThen(madeFolder(folder), lockFile(join(folder, LOCK))),
-      checkpoint: (folder) => readText(join(folder, CHECKPOINT), READ_REMEDY),
-      write: writeOnce,
-      restore: writeAgain,
-      publish: (folder, note) => writeFile(join(folder, CHECKPOINT), note),
-    }),
-  );
-}
+/** Makes the folder and holds it for this process until the scope closes. */
+export const openTiles = (
+  folder: string,
+): Effect.Effect<void, FileFailed | LockHeld, Scope.Scope> =>
+  Effect.andThen(madeFolder(folder), lockFile(join(folder, LOCK)));
+
+/** Reads the checkpoint that the folder publishes; null where it publishes none. */
+export const readPublished = (folder: string): Effect.Effect<string | null, FileFailed> =>
+  readText(join(folder, CHECKPOINT), READ_REMEDY);
+
+/** Replaces the checkpoint: the last thing to write. */
+export const publishCheckpoint = (folder: string, note: string): Effect.Effect<void, FileFailed> =>
+  writeFile(join(folder, CHECKPOINT), note);
 
 const madeFolder = (folder: string): Effect.Effect<void, FileFailed> =>
   Effect.try({ try: () => makeFolder(folder), catch: fileFailed(folder, WRITE_REMEDY) });
@@ -79,7 +52,11 @@ const findFile = (path: string, bytes: Uint8Array): Effect.Effect<FoundFile, Fil
 const writeTile = (path: string, bytes: Uint8Array) =>
   Effect.andThen(madeFolder(dirname(path)), writeFile(path, bytes));
 
-function writeOnce(
+/**
+ * Writes a tile or bundle of entries, whole and on the disk; answers whether it was missing. One that is there with
+ * other bytes is refused: published resources never change.
+ */
+export function writeTileOnce(
   folder: string,
   path: string,
   bytes: Uint8Array,
@@ -101,7 +78,8 @@ function writeOnce(
   });
 }
 
-function writeAgain(
+/** Writes such a file again where it is missing or holds other bytes; answers which it was, `whole` where neither. */
+export function restoreTile(
   folder: string,
   path: string,
   bytes: Uint8Array,

@@ -21,7 +21,12 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DatabaseConfig } from "@runproof/drivers/Database";
-import { LogSigner, type LogSignerConfig, logSignerConfig } from "@runproof/drivers/LogSigner";
+import {
+  type LogSigner,
+  logSigner,
+  type LogSignerConfig,
+  logSignerConfig,
+} from "@runproof/drivers/LogSigner";
 import { parseCheckpoint } from "@runproof/proof/Checkpoint";
 import { parseVerifierKey } from "@runproof/proof/NoteKey";
 import { parseNote, verifyNote } from "@runproof/proof/SignedNote";
@@ -46,21 +51,19 @@ let config: LogSignerConfig | ConfigurationInvalid;
 const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
 const run = <A, E>(
-  effect: Effect.Effect<A, E, LogSigner>,
+  use: (signer: LogSigner) => Effect.Effect<A, E>,
   over: LogSignerConfig | ConfigurationInvalid = config,
-) => Effect.runPromise(Effect.provide(effect, Layer.merge(LogSigner.layer(over), quiet)));
+) => Effect.runPromise(Effect.provide(use(logSigner(over)), quiet));
 
 const refused = <A, E>(
-  effect: Effect.Effect<A, E, LogSigner>,
+  use: (signer: LogSigner) => Effect.Effect<A, E>,
   over: LogSignerConfig | ConfigurationInvalid = config,
-) => run(Effect.flip(effect), over);
+) => run((signer) => Effect.flip(use(signer)), over);
 
-const generate = Effect.flatMap(LogSigner, (signer) =>
-  signer.generate({ origin: ORIGIN, path: key }),
-);
-const status = Effect.flatMap(LogSigner, (signer) => signer.status);
-const restore = (note: string | null) =>
-  Effect.flatMap(LogSigner, (signer) => signer.restoreState(note, () => Effect.succeed(null)));
+const generate = (signer: LogSigner) => signer.generate({ origin: ORIGIN, path: key });
+const status = (signer: LogSigner) => signer.status;
+const restore = (note: string | null) => (signer: LogSigner) =>
+  signer.restoreState(note, () => Effect.succeed(null));
 
 const fileConfig = () => logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, server);
 
@@ -140,20 +143,18 @@ describe("the signer", () => {
   it("believes the proof and not the caller's word for the old root", async () => {
     await run(generate);
     const { root_hash } = await run(sign(leavesOf(8)));
-    const lie = Effect.flatMap(LogSigner, (signer) =>
+    const lie = (signer: LogSigner) =>
       signer.sign((last) =>
         Effect.map(propose(leavesOf(20, { branch: " forged" }))(last), (proposal) => ({
           ...proposal,
           signed_root: root_hash,
         })),
-      ),
-    );
+      );
     expect(await refused(lie)).toMatchObject({ _tag: "StoredDataUnreadable" });
-    const empty = Effect.flatMap(LogSigner, (signer) =>
+    const empty = (signer: LogSigner) =>
       signer.sign((last) =>
         Effect.map(propose(leavesOf(20))(last), (proposal) => ({ ...proposal, consistency: [] })),
-      ),
-    );
+      );
     expect(await refused(empty)).toMatchObject({ _tag: "StoredDataUnreadable" });
   });
 
@@ -276,9 +277,7 @@ describe("a key's file", () => {
 
   it("needs a name that a key can have", async () => {
     for (const origin of ["", "two words", "a+b"]) {
-      const error = await refused(
-        Effect.flatMap(LogSigner, (signer) => signer.generate({ origin, path: key })),
-      );
+      const error = await refused((signer) => signer.generate({ origin, path: key }));
       expect(error).toMatchObject({ _tag: "InvalidInput", where: "--origin" });
     }
     expect(readdirSync(folder)).toEqual([]);
@@ -313,9 +312,7 @@ describe("a key's file", () => {
     await run(generate);
     const own = readFileSync(key, "utf8");
     const other = join(folder, "other.key");
-    await run(
-      Effect.flatMap(LogSigner, (signer) => signer.generate({ origin: "other", path: other })),
-    );
+    await run((signer) => signer.generate({ origin: "other", path: other }));
     for (const text of ["", "nothing", own + own + own, own + readFileSync(other, "utf8")]) {
       writeFileSync(key, text);
       expect(await refused(status)).toMatchObject({ _tag: "ConfigurationInvalid" });
@@ -345,9 +342,7 @@ describe("the signer's state", () => {
     const good = readFileSync(state, "utf8");
     const fields = JSON.parse(good) as Record<string, unknown>;
     const other = join(folder, "other.key");
-    const made = await run(
-      Effect.flatMap(LogSigner, (signer) => signer.generate({ origin: ORIGIN, path: other })),
-    );
+    const made = await run((signer) => signer.generate({ origin: ORIGIN, path: other }));
     const otherConfig = logSignerConfig({ RUNPROOF_LOG_KEY_FILE: other }, server);
     const foreign = await run(sign(leavesOf(2)), otherConfig);
     const cases: ReadonlyArray<string> = [
@@ -389,7 +384,7 @@ describe("the signer's state", () => {
     await run(sign(leavesOf(8)));
     const before = readFileSync(state, "utf8");
     // The state's place is taken by a folder while the tree is proposed, so that it can't be replaced.
-    const blocked = Effect.flatMap(LogSigner, (signer) =>
+    const blocked = (signer: LogSigner) =>
       signer.sign((last) =>
         Effect.tap(propose(leavesOf(9))(last), () =>
           Effect.sync(() => {
@@ -397,8 +392,7 @@ describe("the signer's state", () => {
             mkdirSync(join(state, "in the way"), { recursive: true });
           }),
         ),
-      ),
-    );
+      );
     expect(await refused(blocked)).toMatchObject({ _tag: "FileFailed" });
     rmSync(state, { recursive: true });
     writeFileSync(state, before);

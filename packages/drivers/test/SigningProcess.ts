@@ -1,5 +1,5 @@
 /** A process that signs a log as it grows leaf by leaf, until it is killed. Arguments: the key's file, the size it begins above. */
-import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
+import { logSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
 import { leavesOf, sign } from "./Trees.ts";
@@ -11,11 +11,13 @@ const config = logSignerConfig(
   { kind: "server", url: Redacted.make("postgresql://h/d") },
 );
 
+const signer = logSigner(config);
+
 const program = Effect.gen(function* () {
   for (let size = Number(above) + 1; ; size += 1) {
-    const { tree_size } = yield* sign(leavesOf(size));
+    const { tree_size } = yield* sign(leavesOf(size))(signer);
     process.stdout.write(`${tree_size}\n`);
   }
 });
 
-await Effect.runPromise(Effect.provide(program, LogSigner.layer(config)));
+await Effect.runPromise(program);

@@ -1,5 +1,5 @@
 /** Trees to sign, in memory, with the evidence that a signer demands. */
-import { LogSigner, type SignedCheckpoint, type TreeProposal } from "@runproof/drivers/LogSigner";
+import type { LogSigner, SignedCheckpoint, TreeProposal } from "@runproof/drivers/LogSigner";
 import { sha256 } from "@runproof/proof/Hash";
 import { consistencyPath, merkleRoot } from "@runproof/proof/MerkleTree";
 import * as Effect from "effect/Effect";
@@ -26,5 +26,5 @@ export const propose =
   };
 
 /** Has a log signed. */
-export const sign = (leaves: ReadonlyArray<string>) =>
-  Effect.flatMap(LogSigner, (signer) => signer.sign(propose(leaves)));
+export const sign = (leaves: ReadonlyArray<string>) => (signer: LogSigner) =>
+  signer.sign(propose(leaves));

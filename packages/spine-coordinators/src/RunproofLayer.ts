@@ -7,27 +7,25 @@ import {
 } from "@runproof/drivers/Database";
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem";
 import {
-  LogSigner,
+  type LogSigner,
+  logSigner,
   type LogSignerConfig,
   logSignerConfig,
   noKeyConfigured,
 } from "@runproof/drivers/LogSigner";
 import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
-import { TileFolder } from "@runproof/drivers/TileFolder";
 import { ConfigurationInvalid, type DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { CheckpointsBridge } from "./ledger/CheckpointsBridge.ts";
 import { DemoBridge } from "./demo/DemoBridge.ts";
 import { DemoCoordinator } from "./demo/DemoCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
-import { LogBridge } from "./ledger/LogBridge.ts";
+import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
 import { ProbesBridge } from "./validation/ProbesBridge.ts";
@@ -35,10 +33,8 @@ import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
 import * as Sequencer from "./ledger/Sequencer.ts";
-import { SignerBridge } from "./ledger/SignerBridge.ts";
 import { SkillsBridge } from "./skills/SkillsBridge.ts";
 import * as Sweeper from "./logs/Sweeper.ts";
-import { TilesBridge } from "./ledger/TilesBridge.ts";
 import { TraceCoordinator } from "./logs/TraceCoordinator.ts";
 import { ValidationCoordinator } from "./validation/ValidationCoordinator.ts";
 
@@ -82,21 +78,12 @@ export const layer = (
 const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
-): Layer.Layer<Coordinators | LogBridge, ConfigurationInvalid, Database> => {
-  const stores = Layer.mergeAll(
-    PostgresTraceStore.layer,
-    PostgresLogStore.layer,
-    LogSigner.layer(signer),
-    TileFolder.layer,
-  );
+): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
   const bridges = Layer.mergeAll(
     LogsBridge.layer,
     ProbesBridge.layer,
-    LogBridge.layer,
-    CheckpointsBridge.layer,
-    SignerBridge.layer,
-    TilesBridge.layer,
-  ).pipe(Layer.provide(stores));
+    LedgerBridge.layer(signer),
+  ).pipe(Layer.provide(PostgresTraceStore.layer));
   const registry = SkillRegistry.layer(
     Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
   ).pipe(Layer.provide(HttpCallSkill.clientLayer));
@@ -159,16 +146,11 @@ const signerConfig = Effect.fnUntraced(function* (database: DatabaseConfig) {
   );
 });
 
-/** Provides the signer alone, without opening a database: enough to make keys and to look at them. */
+/** The signer alone, without a database: enough to make keys and to look at them. */
 export const signerFromEnvironment = (
   settings: RunproofSettings = {},
-): Layer.Layer<SignerBridge, ConfigurationInvalid> =>
-  Layer.unwrap(
-    Effect.gen(function* () {
-      const signer = yield* signerConfig(yield* configFromEnvironment(settings));
-      return SignerBridge.layer.pipe(Layer.provide(LogSigner.layer(signer)));
-    }),
-  );
+): Effect.Effect<LogSigner, ConfigurationInvalid> =>
+  Effect.map(Effect.flatMap(configFromEnvironment(settings), signerConfig), logSigner);
 
 /** Provides `SchemaCoordinator` for the same database, which it opens itself: for a schema that is not at head yet. */
 export const schemaFromEnvironment = (

@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assert, layer } from "@effect/vitest";
-import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
+import { logSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import { generateSignerKey, parseSignerKey } from "@runproof/proof/NoteKey";
 import { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
@@ -117,12 +117,9 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's chan
       yield* addKey(place, place.vkey, generateSignerKey(ORIGIN).verifier.text);
       assert.deepStrictEqual(yield* findings(place), []);
       const key = join(place.folder, "restored.key");
-      yield* Effect.provide(
-        Effect.flatMap(LogSigner, (signer) =>
-          signer.generate({ origin: "example.com/restored", path: key }),
-        ),
-        LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, configOf(place.url))),
-      );
+      yield* logSigner(
+        logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, configOf(place.url)),
+      ).generate({ origin: "example.com/restored", path: key });
       const restored = { ...place, key };
       yield* inProcess(restored, Effect.andThen(recordRuns(1), checkpoint));
       assert.deepStrictEqual(yield* findings(place), []);

@@ -3,7 +3,7 @@
  * suspected. Method: runs of every length around a HEAD; and one row edited past its trigger.
  */
 import { assert, layer } from "@effect/vitest";
-import { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "@runproof/drivers/AuditStore";
+import { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
 import * as Effect from "effect/Effect";
 import {
   append,

@@ -7,8 +7,7 @@ import { prepareSeal } from "@runproof/proof/SealRecord";
 import { type StepInput, prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
-import { LogStore } from "@runproof/drivers/LogStore";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
+import { noKeyConfigured } from "@runproof/drivers/LogSigner";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import {
@@ -16,6 +15,7 @@ import {
   type AuditOptions,
 } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
+import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
@@ -28,9 +28,11 @@ const HOLDER = "test";
 export const audited = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
   Layer.unwrap(
     Effect.map(config, (opened) =>
-      Layer.mergeAll(PostgresTraceStore.layer, PostgresLogStore.layer, AuditLayer.layer).pipe(
-        Layer.provideMerge(Database.layer(opened)),
-      ),
+      Layer.mergeAll(
+        PostgresTraceStore.layer,
+        LedgerBridge.layer(noKeyConfigured()),
+        AuditLayer.layer,
+      ).pipe(Layer.provideMerge(Database.layer(opened))),
     ),
   );
 
@@ -176,7 +178,7 @@ export const sealedRuns = (count: number) =>
   );
 
 /** Numbers what waits in the log's queue. */
-export const number = Effect.flatMap(LogStore, (log) => log.sequence);
+export const number = Effect.flatMap(LedgerBridge, ({ log }) => log.sequence);
 
 /** A key to sign the log with. */
 export const logKey = (): SignerKey => generateSignerKey("example.com/log");
@@ -184,7 +186,7 @@ export const logKey = (): SignerKey => generateSignerKey("example.com/log");
 /** Numbers the log, signs it as it is, and keeps the checkpoint in the database; answers its note. */
 export const sign = (key: SignerKey) =>
   Effect.gen(function* () {
-    const log = yield* LogStore;
+    const { log, checkpoints } = yield* LedgerBridge;
     yield* log.sequence;
     const { size } = yield* log.size;
     const { nodes, build } = planRoot(size);
@@ -194,7 +196,7 @@ export const sign = (key: SignerKey) =>
       root_hash: build(yield* log.nodes(nodes)),
     };
     const note = signCheckpoint(head, [key]);
-    yield* log.storeCheckpoint({ ...head, note });
+    yield* checkpoints.store({ ...head, note });
     return note;
   });
 

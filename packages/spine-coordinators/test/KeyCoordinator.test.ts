@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layer } from "@effect/vitest";
-import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
+import { logSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import { readEventRecord } from "@runproof/proof/EventRecord";
 import { parseSignerKey, parseVerifierKey } from "@runproof/proof/NoteKey";
 import { parseNote, verifyNote } from "@runproof/proof/SignedNote";
@@ -114,9 +114,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's rota
         yield* expectRotated(place, again.old_vkey, again.new_vkey);
         // What the old keys signed still needs them.
         const config = logSignerConfig({ RUNPROOF_LOG_KEY_FILE: place.key }, configOf(place.url));
-        const { keys } = yield* Effect.flatMap(LogSigner, (signer) => signer.status).pipe(
-          Effect.provide(LogSigner.layer(config)),
-        );
+        const { keys } = yield* logSigner(config).status;
         expect(keys).toEqual([
           { vkey: again.new_vkey, role: "active" },
           { vkey: rotated.old_vkey, role: "retired" },
@@ -223,9 +221,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's rota
       const place = yield* logPlace;
       yield* inProcess(place, Effect.andThen(recordRuns(3), checkpoint));
       const config = logSignerConfig({ RUNPROOF_LOG_KEY_FILE: place.key }, configOf(place.url));
-      yield* Effect.flatMap(LogSigner, (signer) => signer.rotate((steps) => steps.begin)).pipe(
-        Effect.provide(LogSigner.layer(config)),
-      );
+      yield* logSigner(config).rotate((steps) => steps.begin);
       const state = JSON.parse(readFileSync(`${place.key}.state`, "utf8"));
       state.rotation.from_index = 1_200;
       writeFileSync(`${place.key}.state`, JSON.stringify(state));
@@ -264,9 +260,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's rota
       yield* inProcess(place, Effect.andThen(recordRuns(4), checkpoint));
       const config = logSignerConfig({ RUNPROOF_LOG_KEY_FILE: place.key }, configOf(place.url));
       const finishAt = (above_index: number) =>
-        Effect.flatMap(LogSigner, (signer) =>
-          signer.rotate((steps) => Effect.andThen(steps.begin, steps.finish(above_index))),
-        ).pipe(Effect.provide(LogSigner.layer(config)));
+        logSigner(config).rotate((steps) => Effect.andThen(steps.begin, steps.finish(above_index)));
       // The tree of 8 entries is signed by the old key only; and no tree over entry 8 is signed at all.
       for (const above_index of [3, 8]) {
         expect(yield* Effect.flip(finishAt(above_index))).toMatchObject({
@@ -286,9 +280,7 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's rota
         { RUNPROOF_LOG_KEY: readFileSync(key, "utf8"), RUNPROOF_LOG_STATE_FILE: `${key}.state` },
         configOf(url),
       );
-      const error = yield* Effect.flatMap(LogSigner, (signer) =>
-        signer.rotate((steps) => steps.begin),
-      ).pipe(Effect.provide(LogSigner.layer(config)), Effect.flip);
+      const error = yield* Effect.flip(logSigner(config).rotate((steps) => steps.begin));
       expect(error).toMatchObject({ _tag: "ConfigurationInvalid", setting: "RUNPROOF_LOG_KEY" });
     }),
   );

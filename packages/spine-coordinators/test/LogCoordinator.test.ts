@@ -7,14 +7,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
+import { logSigner, logSignerConfig, noKeyConfigured } from "@runproof/drivers/LogSigner";
 import { openCheckpoint, signCheckpoint } from "@runproof/proof/Checkpoint";
 import { entryLeafHash, LogEntryKind } from "@runproof/proof/LogEntry";
 import { verifyConsistency } from "@runproof/proof/MerkleTree";
 import { generateSignerKey, parseVerifierKey } from "@runproof/proof/NoteKey";
 import { verifyTlogProof } from "@runproof/proof/TlogProof";
 import { verifyBundle } from "@runproof/proof/Verifier";
-import { CheckpointsBridge } from "@runproof/spine-coordinators/ledger/CheckpointsBridge";
+import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
@@ -348,10 +348,9 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
       const keyOf = (origin: string) =>
         Effect.gen(function* () {
           const path = join(place.folder, `${crypto.randomUUID()}.key`);
-          yield* Effect.provide(
-            Effect.flatMap(LogSigner, (signer) => signer.generate({ origin, path })),
-            LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: path }, configOf(place.url))),
-          );
+          yield* logSigner(
+            logSignerConfig({ RUNPROOF_LOG_KEY_FILE: path }, configOf(place.url)),
+          ).generate({ origin, path });
           return { url: place.url, key: path };
         });
       // Another key under the log's name: nobody could tell which of the two to believe.
@@ -454,9 +453,9 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("the signed l
       // As the application's role may: the tree is right, and the key is another.
       yield* inProcess(
         place,
-        Effect.flatMap(CheckpointsBridge, (checkpoints) =>
+        Effect.flatMap(LedgerBridge, ({ checkpoints }) =>
           checkpoints.store({ origin: ORIGIN, tree_size, root_hash, note }),
-        ).pipe(Effect.provide(CheckpointsBridge.layer)),
+        ).pipe(Effect.provide(LedgerBridge.layer(noKeyConfigured()))),
       );
       const proof = inProcess(
         place,

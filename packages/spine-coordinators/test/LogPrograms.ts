@@ -1,7 +1,6 @@
 /** What a process does with a recorded and signed log, whether it is a test's own or a child of it. */
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
 import { logSignerConfig } from "@runproof/drivers/LogSigner";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { prepareSeal } from "@runproof/proof/SealRecord";
@@ -32,7 +31,7 @@ export type LogServices = RunproofLayer.Coordinators | Database | TraceStore;
 export const open = (url: string, key: string | undefined) => {
   const config = configOf(url);
   return RunproofLayer.layer([], logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config)).pipe(
-    Layer.provideMerge(Layer.merge(PostgresTraceStore.layer, PostgresLogStore.layer)),
+    Layer.provideMerge(PostgresTraceStore.layer),
     Layer.provideMerge(Database.layer(config)),
     Layer.provideMerge(quiet),
   );

@@ -22,13 +22,9 @@ syncBuiltinESMExports();
 
 // Loaded after the file system was prepared: whoever loads before keeps the one that does not count.
 const { Database } = await import("@runproof/drivers/Database");
-const { LogSigner, logSignerConfig } = await import("@runproof/drivers/LogSigner");
-const { LogStore } = await import("@runproof/drivers/LogStore");
-const PostgresLogStore = await import("@runproof/drivers/PostgresLogStore");
-const { CheckpointsBridge } = await import("@runproof/spine-coordinators/ledger/CheckpointsBridge");
+const { logSignerConfig } = await import("@runproof/drivers/LogSigner");
 const { KeyCoordinator } = await import("@runproof/spine-coordinators/ledger/KeyCoordinator");
-const { LogBridge } = await import("@runproof/spine-coordinators/ledger/LogBridge");
-const { SignerBridge } = await import("@runproof/spine-coordinators/ledger/SignerBridge");
+const { LedgerBridge } = await import("@runproof/spine-coordinators/ledger/LedgerBridge");
 const Effect = await import("effect/Effect");
 const Layer = await import("effect/Layer");
 const Redacted = await import("effect/Redacted");
@@ -36,31 +32,34 @@ const Redacted = await import("effect/Redacted");
 const counted = <A, E, R>(effect: import("effect/Effect").Effect<A, E, R>) =>
   Effect.tap(effect, () => Effect.sync(act));
 
-const store = Layer.effect(
-  LogStore,
-  Effect.map(LogStore, (log) =>
-    LogStore.of({
-      ...log,
-      // One that numbered nothing changed nothing.
-      sequence: Effect.tap(log.sequence, (numbered) =>
-        Effect.sync(() => (numbered > 0 ? act() : undefined)),
-      ),
-      recordEvent: (record) => counted(log.recordEvent(record)),
-      storeCheckpoint: (checkpoint) => counted(log.storeCheckpoint(checkpoint)),
+const config = { kind: "server", url: Redacted.make(url) } as const;
+const bridge = Layer.effect(
+  LedgerBridge,
+  Effect.map(LedgerBridge, ({ log, checkpoints, ...ledger }) =>
+    LedgerBridge.of({
+      ...ledger,
+      log: {
+        ...log,
+        // One that numbered nothing changed nothing.
+        sequence: Effect.tap(log.sequence, (numbered) =>
+          Effect.sync(() => (numbered > 0 ? act() : undefined)),
+        ),
+        recordEvent: (record) => counted(log.recordEvent(record)),
+      },
+      checkpoints: {
+        ...checkpoints,
+        store: (checkpoint) => counted(checkpoints.store(checkpoint)),
+      },
     }),
   ),
-).pipe(Layer.provide(PostgresLogStore.layer));
-
-const config = { kind: "server", url: Redacted.make(url) } as const;
-const signer = LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config));
-const bridges = Layer.mergeAll(LogBridge.layer, CheckpointsBridge.layer, SignerBridge.layer).pipe(
-  Layer.provide(Layer.merge(store, signer)),
+).pipe(
+  Layer.provide(LedgerBridge.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config))),
   Layer.provide(Database.layer(config)),
 );
 
 const rotated = await Effect.runPromise(
   Effect.flatMap(KeyCoordinator, (keys) => keys.rotate({ actor: "test", reason: "test" })).pipe(
-    Effect.provide(KeyCoordinator.layer.pipe(Layer.provide(bridges))),
+    Effect.provide(KeyCoordinator.layer.pipe(Layer.provide(bridge))),
   ),
 );
 process.stdout.write(`${JSON.stringify({ ...rotated, acts })}\n`);

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrateDatabase } from "@runproof/drivers/Database";
-import { LogSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
+import { logSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
 import { inject } from "vitest";
@@ -34,9 +34,7 @@ export const logPlace = Effect.gen(function* () {
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),
   );
   const key = join(folder, "log.key");
-  const { vkey } = yield* Effect.provide(
-    Effect.flatMap(LogSigner, (signer) => signer.generate({ origin: ORIGIN, path: key })),
-    LogSigner.layer(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, configOf(url))),
-  );
+  const signer = logSigner(logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, configOf(url)));
+  const { vkey } = yield* signer.generate({ origin: ORIGIN, path: key });
   return { url, folder, key, vkey } satisfies LogPlace;
 });

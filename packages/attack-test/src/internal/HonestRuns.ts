@@ -7,10 +7,9 @@ import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import * as Effect from "effect/Effect";
 import { AttackLab } from "../AttackLab.ts";
-import { LogBridge } from "@runproof/spine-coordinators/ledger/LogBridge";
+import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
-import { SignerBridge } from "@runproof/spine-coordinators/ledger/SignerBridge";
 import type { HonestDatabase } from "./Attack.ts";
 import { runsOf, type RunRows, text } from "./Forgery.ts";
 import type { SeededRandom } from "./SeededRandom.ts";
@@ -204,11 +203,11 @@ export const makeHonestDatabase = Effect.fnUntraced(function* (
       open: repeat(counts.open, openRun(random)),
     }),
   );
-  yield* (yield* LogBridge).sequence;
+  yield* (yield* LedgerBridge).log.sequence;
   const headed = yield* repeat(counts.headed, headedRun(random));
   const { erased } = yield* ownersRuns(random);
   const checkpoint = yield* log.checkpoint();
-  const { keys } = yield* (yield* SignerBridge).status;
+  const { keys } = yield* (yield* LedgerBridge).signer.status;
   const rows = yield* lab.keep;
   const runs = runsOf(rows);
   const pick = (ids: ReadonlyArray<string>): ReadonlyArray<RunRows> =>

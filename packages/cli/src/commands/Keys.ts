@@ -40,7 +40,6 @@ const showStatus = Effect.fnUntraced(function* (status: SignerStatus) {
 });
 
 const keyCoordinator = load(() => import("@runproof/spine-coordinators/ledger/KeyCoordinator"));
-const signerBridge = load(() => import("@runproof/spine-coordinators/ledger/SignerBridge"));
 
 const generate = Command.make(
   "generate",
@@ -57,11 +56,7 @@ const generate = Command.make(
   Effect.fnUntraced(function* ({ origin, path }) {
     const { json } = yield* root;
     const output = yield* Output;
-    const { SignerBridge } = yield* signerBridge;
-    const { vkey } = yield* withSigner(
-      {},
-      Effect.flatMap(SignerBridge, (signer) => signer.generate({ origin, path })),
-    );
+    const { vkey } = yield* withSigner({}, (signer) => signer.generate({ origin, path }));
     if (json) yield* printJson({ vkey, path });
     else yield* output.data(vkey);
     yield* output.note(
@@ -79,11 +74,7 @@ const list = Command.make(
   "list",
   Options.database,
   Effect.fnUntraced(function* (location) {
-    const { SignerBridge } = yield* signerBridge;
-    const status = yield* withSigner(
-      location,
-      Effect.flatMap(SignerBridge, (signer) => signer.status),
-    );
+    const status = yield* withSigner(location, (signer) => signer.status);
     yield* showStatus(status);
   }),
 ).pipe(
@@ -138,10 +129,8 @@ const rotate = Command.make(
 /** Where the database does not answer, what it keeps can't be compared with. */
 const restoreUncompared = Effect.fnUntraced(function* (location: Location, note: string) {
   const output = yield* Output;
-  const { SignerBridge } = yield* signerBridge;
-  const status = yield* withSigner(
-    location,
-    Effect.flatMap(SignerBridge, (signer) => signer.restoreState(note, () => Effect.succeed(null))),
+  const status = yield* withSigner(location, (signer) =>
+    signer.restoreState(note, () => Effect.succeed(null)),
   );
   yield* output.note(
     "the database can't be reached, so the checkpoint was not compared with those that it keeps: be sure that this key signed no newer one",

@@ -322,7 +322,7 @@ const IDS_PAGE = 1000;
 /** Ids that the new entries may not name: open traces may have grown without an entry, and a forged one may have none. */
 const readTraceIds = Effect.fnUntraced(function* (
   run: AuditRun,
-  readsOf: (reads: AuditReads) => AuditReads["openTraceIds" | "unloggedTraceIds"],
+  readsOf: (reads: AuditReads) => AuditReads["openTraceIds"],
   onTraceIds: (trace_ids: ReadonlyArray<string>) => void,
 ) {
   let above: string | null = null;

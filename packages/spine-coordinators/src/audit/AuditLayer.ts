@@ -1,7 +1,5 @@
 /** What an audit needs, composed: no sweeper, for an audit changes nothing. */
 import { Database, type OpenError } from "@runproof/drivers/Database";
-import * as PostgresAuditStore from "@runproof/drivers/PostgresAuditStore";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
 import type { ConfigurationInvalid, DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -12,7 +10,6 @@ import { configFromEnvironment, type RunproofSettings } from "../RunproofLayer.t
 /** The coordinator over an open database. */
 export const layer: Layer.Layer<AuditCoordinator, never, Database> = AuditCoordinator.layer.pipe(
   Layer.provide(AuditBridge.layer),
-  Layer.provide(Layer.merge(PostgresAuditStore.layer, PostgresLogStore.layer)),
 );
 
 /** Opens the database, which must be there, that settings and the environment name, and provides the coordinator over it. */

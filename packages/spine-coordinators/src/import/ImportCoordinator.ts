@@ -1,68 +1,24 @@
 /** Brings in runs that were recorded elsewhere. */
 import { basename } from "node:path";
-import {
-  type ChainMismatch,
-  type FileFailed,
-  InvalidInput,
-  type RunExists,
-  type TraceWriteError,
-} from "@runproof/schemas/RunProofError";
+import { type FileFailed, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as FileSystem from "effect/FileSystem";
 import * as Layer from "effect/Layer";
 import * as Stream from "effect/Stream";
 import { LogsBridge } from "../logs/LogsBridge.ts";
-import { makeImportWriter } from "./internal/ImportWriter.ts";
+import type { ImportFormat, ImportProgress, ImportSettings } from "./ImportSettings.ts";
+import { type ImportedRun, type ImportError, makeImportWriter } from "./internal/ImportWriter.ts";
 import { forEachPart } from "./internal/JsonSource.ts";
 import { openSource } from "./internal/SourceFile.ts";
 import { fingerprinted, type Source, survey } from "./internal/Survey.ts";
 
-/** `ndjson`: runs, steps and ends, one JSON object a line. `openai-messages`: transcripts of chat messages with tool calls. */
-export type ImportFormat = "ndjson" | "openai-messages";
-
-/** How the runs of a source are taken in. */
-export interface ImportSettings {
-  readonly format: ImportFormat;
-  readonly tenant_id: string;
-  /** For runs whose source names none. */
-  readonly agent_id?: string | undefined;
-  readonly origin_system_id?: string | undefined;
-  /**
-   * The id of a run whose source names none: `content` (the default) derives it from the run's content, so that the
-   * same run is refused a second time; `random` makes one.
-   */
-  readonly run_ids?: "content" | "random" | undefined;
-  /** Told after each run. */
-  readonly onProgress?: ((progress: ImportProgress) => Effect.Effect<void>) | undefined;
-}
-
-/** How far an import is. `runs_total` is null where the source is streamed and its length not known. */
-export interface ImportProgress {
-  readonly runs_done: number;
-  readonly runs_total: number | null;
-  readonly steps_done: number;
-  readonly bytes_done: number;
-  readonly bytes_total: number;
-}
-
-/** One run that was brought in. */
-export interface ImportedRun {
-  readonly run_id: string;
-  readonly trace_id: string;
-  readonly tenant_id: string;
-  readonly step_count: number;
-  readonly root_hash: string;
-  readonly status: "completed" | "failed" | "aborted";
-}
+export type { ImportedRun, ImportError, ImportFormat, ImportProgress, ImportSettings };
 
 /** What an import wrote. */
 export interface ImportResult {
   readonly runs: ReadonlyArray<ImportedRun>;
 }
-
-/** What stops an import. Nothing of the source was written then. */
-export type ImportError = InvalidInput | RunExists | TraceWriteError | ChainMismatch;
 
 /** Imports files and texts, each in one transaction: all of its runs or none. */
 export class ImportCoordinator extends Context.Service<

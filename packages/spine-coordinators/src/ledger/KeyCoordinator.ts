@@ -1,4 +1,4 @@
-/** Changes of the log's keys, which the log holds itself. Making and listing keys needs no log: `SignerBridge` does it. */
+/** Changes of the log's keys, which the log holds itself. Making and listing keys needs no log: the signer does it. */
 import { eventRecordText, readEventRecord } from "@runproof/proof/EventRecord";
 import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import type { EventKind } from "@runproof/schemas/EventRecord";
@@ -11,23 +11,21 @@ import {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import {
+  type KeyRotation,
+  LedgerBridge,
+  SIGNED_LAST,
+  type SignerError,
+  type SignError,
+  type SignerStatus,
+} from "./LedgerBridge.ts";
 import { checkpointLog, settleLog } from "./internal/checkpointLog.ts";
 import { requireTree } from "./internal/LoggedTree.ts";
 import { newestKept } from "./internal/newestKept.ts";
 import { now } from "../internal/now.ts";
 import { invalidInput, refusable } from "../internal/refused.ts";
-import { LogBridge } from "./LogBridge.ts";
-import {
-  type KeyRotation,
-  SIGNED_LAST,
-  SignerBridge,
-  type SignerError,
-  type SignerStatus,
-  type SignError,
-} from "./SignerBridge.ts";
 
-export type { LogKey, SignerStatus } from "./SignerBridge.ts";
+export type { LogKey, SignerStatus } from "./LedgerBridge.ts";
 
 /** A rotation that is done. */
 export interface RotatedKeys {
@@ -62,14 +60,10 @@ export class KeyCoordinator extends Context.Service<
     ) => Effect.Effect<SignerStatus, SignerError | InvalidInput | DatabaseError>;
   }
 >()("@runproof/spine-coordinators/ledger/KeyCoordinator") {
-  static readonly layer: Layer.Layer<
-    KeyCoordinator,
-    never,
-    LogBridge | SignerBridge | CheckpointsBridge
-  > = Layer.effect(
+  static readonly layer: Layer.Layer<KeyCoordinator, never, LedgerBridge> = Layer.effect(
     KeyCoordinator,
     Effect.gen(function* () {
-      const context = yield* Effect.context<LogBridge | SignerBridge | CheckpointsBridge>();
+      const context = yield* Effect.context<LedgerBridge>();
       return KeyCoordinator.of({
         rotate: (input) => Effect.provideContext(rotate(input), context),
         restoreState: (note) => Effect.provideContext(restoreState(note), context),
@@ -84,7 +78,7 @@ interface Authority {
 }
 
 const rotate = Effect.fn("KeyCoordinator.rotate")(function* (authority: Authority) {
-  const signer = yield* SignerBridge;
+  const { signer } = yield* LedgerBridge;
   return yield* signer.rotate((steps) =>
     Effect.gen(function* () {
       const { last } = yield* signer.status;
@@ -109,7 +103,7 @@ const announce = Effect.fnUntraced(function* (
   { old_vkey, new_vkey, from_index }: KeyRotation,
   { actor, reason }: Authority,
 ) {
-  const log = yield* LogBridge;
+  const { log } = yield* LedgerBridge;
   const detail = { old_vkey, new_vkey };
   yield* settleLog;
   const earlier = yield* findEvent(event, detail, from_index);
@@ -137,7 +131,7 @@ const findEvent = Effect.fnUntraced(function* (
   detail: { readonly old_vkey: string; readonly new_vkey: string },
   from_index: number,
 ) {
-  const log = yield* LogBridge;
+  const { log } = yield* LedgerBridge;
   for (let from = from_index; ;) {
     const entries = yield* log.entries({ from });
     for (const { kind, event_record, digest, log_index } of entries) {
@@ -157,6 +151,6 @@ const findEvent = Effect.fnUntraced(function* (
 });
 
 const restoreState = Effect.fn("KeyCoordinator.restoreState")(function* (note: string | null) {
-  const signer = yield* SignerBridge;
+  const { signer } = yield* LedgerBridge;
   return yield* signer.restoreState(note, newestKept);
 });

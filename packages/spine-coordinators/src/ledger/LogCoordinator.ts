@@ -15,7 +15,7 @@ import {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import type { CheckpointsBridge } from "./CheckpointsBridge.ts";
+import { LedgerBridge, type SignError } from "./LedgerBridge.ts";
 import { checkpointLog, type LogCheckpoint, settleLog } from "./internal/checkpointLog.ts";
 import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/exportTiles.ts";
 import { unknownSigner } from "./internal/latestHead.ts";
@@ -25,10 +25,7 @@ import {
   proveExtension,
   type TreeReference,
 } from "./internal/proveExtension.ts";
-import { LogBridge } from "./LogBridge.ts";
 import { LogsBridge } from "../logs/LogsBridge.ts";
-import type { SignerBridge, SignError } from "./SignerBridge.ts";
-import type { TilesBridge } from "./TilesBridge.ts";
 
 export type { EntryProof, ExportedLog, ExportTiles, ExtensionProof, LogCheckpoint, TreeReference };
 
@@ -107,35 +104,30 @@ export class LogCoordinator extends Context.Service<
     >;
   }
 >()("@runproof/spine-coordinators/ledger/LogCoordinator") {
-  static readonly layer: Layer.Layer<
-    LogCoordinator,
-    never,
-    LogBridge | LogsBridge | SignerBridge | CheckpointsBridge | TilesBridge
-  > = Layer.effect(
-    LogCoordinator,
-    Effect.gen(function* () {
-      const context = yield* Effect.context<
-        LogBridge | LogsBridge | SignerBridge | CheckpointsBridge | TilesBridge
-      >();
-      return LogCoordinator.of({
-        checkpoint: () => Effect.provideContext(checkpointLog, context),
-        proveInclusion: (entry) =>
-          Effect.provideContext(Effect.flatMap(findEntry(entry), proveEntry), context),
-        proveConsistency: ({ from, to }) =>
-          Effect.provideContext(proveExtension(from, to ?? null), context),
-        unknownSigner: Effect.provideContext(unknownSigner, context),
-        proveTrace: (trace) => Effect.provideContext(proveTrace(trace), context),
-        exportTiles: (input) => Effect.provideContext(exportTiles(input), context),
-      });
-    }),
-  );
+  static readonly layer: Layer.Layer<LogCoordinator, never, LedgerBridge | LogsBridge> =
+    Layer.effect(
+      LogCoordinator,
+      Effect.gen(function* () {
+        const context = yield* Effect.context<LedgerBridge | LogsBridge>();
+        return LogCoordinator.of({
+          checkpoint: () => Effect.provideContext(checkpointLog, context),
+          proveInclusion: (entry) =>
+            Effect.provideContext(Effect.flatMap(findEntry(entry), proveEntry), context),
+          proveConsistency: ({ from, to }) =>
+            Effect.provideContext(proveExtension(from, to ?? null), context),
+          unknownSigner: Effect.provideContext(unknownSigner, context),
+          proveTrace: (trace) => Effect.provideContext(proveTrace(trace), context),
+          exportTiles: (input) => Effect.provideContext(exportTiles(input), context),
+        });
+      }),
+    );
 }
 
 const findEntry = (entry: EntryReference) =>
   "index" in entry ? findByIndex(entry.index) : findByRun(entry);
 
 const findByIndex = Effect.fnUntraced(function* (index: number) {
-  const log = yield* LogBridge;
+  const { log } = yield* LedgerBridge;
   const [found] = yield* log.entries({ from: index, limit: 1 });
   if (found !== undefined) return found;
   const { size } = yield* log.size;
@@ -155,7 +147,7 @@ const findByRun = Effect.fnUntraced(function* ({ tenant_id, run_id, entry }: Run
   if (trace === undefined) return yield* new RunNotFound({ run_id, tenant_id });
   const kind = entry === "opened" ? LogEntryKind.OPENED : LogEntryKind.SEALED;
   yield* settleLog;
-  const log = yield* LogBridge;
+  const { log } = yield* LedgerBridge;
   const found = (yield* log.entries(trace)).find((logged) => logged.kind === kind);
   if (found !== undefined) return found;
   return yield* new LogEntryNotFound({
@@ -169,7 +161,7 @@ const findByRun = Effect.fnUntraced(function* ({ tenant_id, run_id, entry }: Run
 
 const proveTrace = Effect.fnUntraced(function* ({ trace_id, opened, sealed }: LoggedTrace) {
   yield* settleLog;
-  const log = yield* LogBridge;
+  const { log } = yield* LedgerBridge;
   const entries = yield* log.entries({ trace_id });
   const prove = Effect.fnUntraced(function* (name: string, kind: number, digest: string) {
     const found = entries.find((entry) => entry.kind === kind && entry.digest === digest);

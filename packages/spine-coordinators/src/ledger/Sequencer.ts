@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
 import { enduring } from "../internal/enduring.ts";
-import { LogBridge } from "./LogBridge.ts";
+import { LedgerBridge } from "./LedgerBridge.ts";
 
 /** How often: a new entry can be covered by a checkpoint within this time; an empty queue costs one small statement. */
 export const SEQUENCE_EVERY_MS = 1_000;
@@ -12,13 +12,13 @@ export const SEQUENCE_EVERY_MS = 1_000;
 // An entry is durable in its queue: a failure here costs nothing but time, and never a run.
 const sequence = enduring(
   "can't number the log's entries",
-  LogBridge.use((log) => log.sequence),
+  LedgerBridge.use(({ log }) => log.sequence),
 );
 
 /** A short-lived process, such as one that records a run and ends, numbers what it queued as it ends. */
-export const layer: Layer.Layer<never, never, LogBridge> = Layer.effectDiscard(
+export const layer: Layer.Layer<never, never, LedgerBridge> = Layer.effectDiscard(
   Effect.gen(function* () {
-    const context = yield* Effect.context<LogBridge>();
+    const context = yield* Effect.context<LedgerBridge>();
     yield* Effect.addFinalizer(() => Effect.provideContext(sequence, context));
     yield* Effect.forkScoped(
       Effect.schedule(sequence, Schedule.spaced(Duration.millis(SEQUENCE_EVERY_MS))),

@@ -23,6 +23,9 @@ export interface PagedQuery {
   readonly bytes: string;
 }
 
+/** Takes a page of rows. */
+export type UsePage<Row, E, R> = (rows: ReadonlyArray<Row>) => Effect.Effect<void, E, R>;
+
 /** How many rows each page takes. */
 const readPageLengths = (
   sql: SqlClient,
@@ -49,7 +52,7 @@ const selectAll = (sql: SqlClient, { columns, source, order }: PagedQuery): Frag
 export const forEachPage = <Row extends object, E, R>(
   sql: SqlClient,
   query: PagedQuery,
-  use: (rows: ReadonlyArray<Row>) => Effect.Effect<void, E, R>,
+  use: UsePage<Row, E, R>,
 ): Effect.Effect<void, E | SqlError, R> =>
   Effect.gen(function* () {
     const lengths = yield* readPageLengths(sql, query);

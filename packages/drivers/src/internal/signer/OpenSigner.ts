@@ -1,9 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
 import { generateSignerKey } from "@runproof/proof/NoteKey";
-import { ConfigurationInvalid, type FileFailed } from "@runproof/schemas/RunProofError";
+import {
+  ConfigurationInvalid,
+  type FileFailed,
+  type LockHeld,
+  type SignerStateInvalid,
+} from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { SignerError } from "../../LogSigner.ts";
 import { fileFailed } from "../file/FileError.ts";
 import { makeFolder } from "../file/makeFolder.ts";
 import { lockFile } from "../file/LockFile.ts";
@@ -18,6 +22,9 @@ import {
   type SignerState,
   writeState,
 } from "./SignerState.ts";
+
+/** What keeps a signer from being opened. */
+export type SignerError = ConfigurationInvalid | SignerStateInvalid | LockHeld | FileFailed;
 
 /** A signer whose files no other process changes while it is open. */
 export interface OpenSigner {

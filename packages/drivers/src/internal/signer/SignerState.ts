@@ -1,15 +1,20 @@
 import { parseJson } from "@runproof/proof/JsonText";
 import { Refusal } from "@runproof/proof/Refusal";
-import { openCheckpoint } from "@runproof/proof/Checkpoint";
+import { openCheckpoint, type TreeHead } from "@runproof/proof/Checkpoint";
 import type { SignerKey } from "@runproof/proof/NoteKey";
 import { type FileFailed, SignerStateInvalid } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
-import type { SignedCheckpoint } from "../../LogSigner.ts";
 import { fileFailed } from "../file/FileError.ts";
 import { readText } from "../file/readBytes.ts";
 import { writeDurably } from "../file/writeDurably.ts";
+
+/** A tree head with the signed note that says it. */
+export interface SignedCheckpoint extends TreeHead {
+  /** The note, verbatim. */
+  readonly note: string;
+}
 
 const STATE_FORMAT = "runproof/log-signer@v1";
 

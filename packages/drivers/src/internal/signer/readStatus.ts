@@ -1,8 +1,26 @@
 import * as Effect from "effect/Effect";
-import type { SignerError, SignerStatus } from "../../LogSigner.ts";
 import { readKeys } from "./KeyFile.ts";
-import { type OpenSigner, openSigner } from "./OpenSigner.ts";
+import { type OpenSigner, openSigner, type SignerError } from "./OpenSigner.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
+import type { SignedCheckpoint } from "./SignerState.ts";
+
+/** A key of the log as everyone may see it. */
+export interface LogKey {
+  /** The verifier key, `name+hash+base64`. */
+  readonly vkey: string;
+  /** `next` is the new key of a rotation under way; both sign until it is finished. */
+  readonly role: "active" | "next" | "retired";
+}
+
+/** Who signs, and what was signed last. */
+export interface SignerStatus {
+  /** Empty before an embedded default made its key. */
+  readonly keys: ReadonlyArray<LogKey>;
+  readonly last: SignedCheckpoint | null;
+  /** Null where the key comes from the environment. */
+  readonly key_path: string | null;
+  readonly state_path: string;
+}
 
 const keyPath = (config: LogSignerConfig) => (config.kind === "file" ? config.key_path : null);
 

@@ -1,10 +1,9 @@
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { SignedCheckpoint, SignerError, SignerStatus } from "../../LogSigner.ts";
-import { requireKeys, withSignerLock } from "./OpenSigner.ts";
-import { statusOf } from "./readStatus.ts";
+import { requireKeys, type SignerError, withSignerLock } from "./OpenSigner.ts";
+import { type SignerStatus, statusOf } from "./readStatus.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
-import { ownCheckpoint, readState, writeState } from "./SignerState.ts";
+import { ownCheckpoint, readState, type SignedCheckpoint, writeState } from "./SignerState.ts";
 
 const refuse = (what: string, where: string, remedy: string) =>
   new InvalidInput({ what, where, remedy });

@@ -2,12 +2,29 @@ import { generateSignerKey } from "@runproof/proof/NoteKey";
 import { parseNote, verifyNote } from "@runproof/proof/SignedNote";
 import { ConfigurationInvalid, SignerStateInvalid } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { KeyRotation, RotationSteps, SignerError } from "../../LogSigner.ts";
 import { lockFile } from "../file/LockFile.ts";
 import { writeKeys } from "./KeyFile.ts";
-import { type OpenSigner, openSigner } from "./OpenSigner.ts";
+import { type OpenSigner, openSigner, type SignerError } from "./OpenSigner.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
 import { type SignerKeys, type SignerState, writeState } from "./SignerState.ts";
+
+/** A rotation under way. */
+export interface KeyRotation {
+  readonly old_vkey: string;
+  readonly new_vkey: string;
+  /** The rotation's EVENTs have no index below this. */
+  readonly from_index: number;
+  /** Whether the old key is dropped already: an earlier attempt had everything done but said so. */
+  readonly is_finished: boolean;
+}
+
+/** The steps of a rotation. Each is durable, and all of them can be done again after a crash. */
+export interface RotationSteps {
+  /** Makes the new key beside the old one, or takes up the rotation that is under way. */
+  readonly begin: Effect.Effect<KeyRotation, SignerError>;
+  /** Drops the old key. Refused before a tree of more than `above_index` entries was signed by both. */
+  readonly finish: (above_index: number) => Effect.Effect<void, SignerError>;
+}
 
 type FileConfig = LogSignerConfig & { readonly kind: "file" };
 

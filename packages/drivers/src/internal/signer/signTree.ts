@@ -7,9 +7,24 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { SIGNED_LAST, type SignedCheckpoint, type TreeProposal } from "../../LogSigner.ts";
-import type { OpenSigner } from "./OpenSigner.ts";
-import { writeState } from "./SignerState.ts";
+import type { OpenSigner, SignerError } from "./OpenSigner.ts";
+import { type SignedCheckpoint, writeState } from "./SignerState.ts";
+
+/** What an error calls the checkpoint that the signer signed last. */
+export const SIGNED_LAST = "the checkpoint that this key signed last";
+
+/** A tree to sign, with the evidence that it extends the last one that was signed. */
+export interface TreeProposal {
+  readonly tree_size: number;
+  readonly root_hash: string;
+  /** The root over as many entries as the last signed tree had; null where there are fewer, or none was signed. */
+  readonly signed_root: string | null;
+  /** The consistency proof from the last signed tree; empty where there is none. */
+  readonly consistency: ReadonlyArray<string>;
+}
+
+/** What keeps a tree from being signed. */
+export type SignError = SignerError | Refusal;
 
 type Refusal = LogShrunk | LogForked | StoredDataUnreadable;
 

@@ -1,4 +1,4 @@
-import type { StoredCheckpoint } from "@runproof/drivers/LogStore";
+import type { StoredCheckpoint } from "@runproof/drivers/ledger/readCheckpoint";
 import { type Checkpoint, openCheckpoint, parseCheckpoint } from "@runproof/proof/Checkpoint";
 import type { VerifierKey } from "@runproof/proof/NoteKey";
 import { NoteInvalid } from "@runproof/proof/SignedNote";

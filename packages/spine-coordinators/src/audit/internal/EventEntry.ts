@@ -1,4 +1,4 @@
-import type { AuditedEntry } from "@runproof/drivers/AuditStore";
+import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
 import { parseCanonical } from "@runproof/proof/JsonText";
 import { eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import { EventRecord } from "@runproof/schemas/EventRecord";

@@ -1,4 +1,5 @@
-import type { AuditedEntry, CheckpointsOver } from "@runproof/drivers/AuditStore";
+import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
+import type { CheckpointsOver } from "@runproof/drivers/audit/readCheckpointsOver";
 import { parseCheckpoint } from "@runproof/proof/Checkpoint";
 import { KeyInvalid, parseVerifierKey, type VerifierKey } from "@runproof/proof/NoteKey";
 import { NoteInvalid, parseNote, verifyNote } from "@runproof/proof/SignedNote";

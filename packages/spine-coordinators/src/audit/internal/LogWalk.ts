@@ -1,4 +1,4 @@
-import type { AuditedEntry } from "@runproof/drivers/AuditStore";
+import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
 import { entryLeafHash, isLogEntry, LogEntryKind } from "@runproof/proof/LogEntry";
 import { CompactRange } from "@runproof/proof/MerkleTree";
 import type { FoundHere } from "./AuditTally.ts";

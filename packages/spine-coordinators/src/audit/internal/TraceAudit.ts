@@ -1,4 +1,4 @@
-import type { AuditedTrace } from "@runproof/drivers/AuditStore";
+import type { AuditedTrace } from "@runproof/drivers/audit/readAuditedTraces";
 import {
   type StoredRunVerdict,
   type StoredStep,

@@ -1,4 +1,4 @@
-import type { AuditedEntry } from "@runproof/drivers/AuditStore";
+import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
 import { LogEntryKind } from "@runproof/proof/LogEntry";
 import { HEAD_EVERY_STEPS } from "../AuditBridge.ts";
 import type { FoundHere } from "./AuditTally.ts";

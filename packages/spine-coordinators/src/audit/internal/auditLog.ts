@@ -1,4 +1,4 @@
-import type { AuditedEntry } from "@runproof/drivers/AuditStore";
+import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { AuditReadError, AuditReads } from "../AuditBridge.ts";

@@ -1,4 +1,8 @@
-import type { AuditedTrace, TraceRange, TraceSize } from "@runproof/drivers/AuditStore";
+import type {
+  AuditedTrace,
+  TraceRange,
+  TraceSize,
+} from "@runproof/drivers/audit/readAuditedTraces";
 import type { StoredStep } from "@runproof/proof/StoredRun";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";

@@ -1,4 +1,4 @@
-import type { AuditedTrace } from "@runproof/drivers/AuditStore";
+import type { AuditedTrace } from "@runproof/drivers/audit/readAuditedTraces";
 import { LEASE_MS_MAX } from "../AuditBridge.ts";
 import type { FoundHere } from "./AuditTally.ts";
 

@@ -1,4 +1,4 @@
-import type { AuditedTrace } from "@runproof/drivers/AuditStore";
+import type { AuditedTrace } from "@runproof/drivers/audit/readAuditedTraces";
 import type { FoundHere } from "./AuditTally.ts";
 
 /** What the row of a run says once its trace was sealed so. */

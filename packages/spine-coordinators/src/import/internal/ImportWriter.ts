@@ -5,14 +5,19 @@ import type { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { normaliseTimestamp } from "@runproof/proof/Timestamp";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
-import { InvalidInput } from "@runproof/schemas/RunProofError";
+import {
+  type ChainMismatch,
+  InvalidInput,
+  type RunExists,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import { now } from "../../internal/now.ts";
 import { isRefusal, refusable } from "../../internal/refused.ts";
 import { LEASE_MS_MAX, LogsBridge } from "../../logs/LogsBridge.ts";
 import type { StepDraft } from "../../logs/StepDraft.ts";
 import { TraceWriter } from "../../logs/TraceWriter.ts";
-import type { ImportedRun, ImportError, ImportSettings } from "../ImportCoordinator.ts";
+import type { ImportSettings } from "../ImportSettings.ts";
 import {
   type SourceEnd,
   type SourceEvent,
@@ -21,6 +26,19 @@ import {
   type SourceStep,
 } from "./SourceEvent.ts";
 import { contentHash, type Survey } from "./Survey.ts";
+
+/** One run that was brought in. */
+export interface ImportedRun {
+  readonly run_id: string;
+  readonly trace_id: string;
+  readonly tenant_id: string;
+  readonly step_count: number;
+  readonly root_hash: string;
+  readonly status: "completed" | "failed" | "aborted";
+}
+
+/** What stops an import. Nothing of the source was written then. */
+export type ImportError = InvalidInput | RunExists | TraceWriteError | ChainMismatch;
 
 /** What stands in a trace as the importer that made it: changed whenever it reads a source in another way. */
 export const IMPORTER = "runproof/import@v1";

@@ -4,7 +4,7 @@ import { JsonTextError, parseJson } from "@runproof/proof/JsonText";
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type * as Stream from "effect/Stream";
-import type { ImportFormat } from "../ImportCoordinator.ts";
+import type { ImportFormat } from "../ImportSettings.ts";
 import { isRefusal } from "../../internal/refused.ts";
 import { forEachLine, type Line, LINE_BYTES_MAX } from "./Lines.ts";
 import { ndjsonEvent } from "./ndjsonEvent.ts";

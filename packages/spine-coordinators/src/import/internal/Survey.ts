@@ -5,7 +5,7 @@ import type { JsonValue } from "@runproof/proof/CanonicalJson";
 import type { InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Stream from "effect/Stream";
-import type { ImportFormat } from "../ImportCoordinator.ts";
+import type { ImportFormat } from "../ImportSettings.ts";
 import { forEachValue } from "./JsonSource.ts";
 import { LINE_BYTES_MAX } from "./Lines.ts";
 

@@ -14,25 +14,24 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { StoredCheckpoint } from "../CheckpointsBridge.ts";
-import { LogBridge } from "../LogBridge.ts";
+import { LedgerBridge, type StoredCheckpoint } from "../LedgerBridge.ts";
 import { refusable } from "../../internal/refused.ts";
 
 /** What reading the tree may meet. */
 export type TreeError = DatabaseError | StoredDataUnreadable;
 
-const read = <A>(plan: ProofPlan<A>): Effect.Effect<A, TreeError, LogBridge> =>
-  Effect.flatMap(LogBridge, (log) => Effect.map(log.nodes(plan.nodes), plan.build));
+const read = <A>(plan: ProofPlan<A>): Effect.Effect<A, TreeError, LedgerBridge> =>
+  Effect.flatMap(LedgerBridge, ({ log }) => Effect.map(log.nodes(plan.nodes), plan.build));
 
 /** The root over the first `size` entries. */
-export const rootOf = (size: number): Effect.Effect<string, TreeError, LogBridge> =>
+export const rootOf = (size: number): Effect.Effect<string, TreeError, LedgerBridge> =>
   read(planRoot(size));
 
 /** The consistency proof between two sizes; empty from the empty tree, from which there is nothing to prove. */
 export const consistencyOf = (
   old_size: number,
   new_size: number,
-): Effect.Effect<ReadonlyArray<string>, TreeError, LogBridge> =>
+): Effect.Effect<ReadonlyArray<string>, TreeError, LedgerBridge> =>
   old_size === 0 ? Effect.succeed([]) : read(planConsistency(old_size, new_size));
 
 /** A kept checkpoint as its note says it: the note is what counts, and columns beside it that differ were changed. */
@@ -57,9 +56,9 @@ export const headOf = (
 export const requireTree = (
   head: Pick<TreeHead, "tree_size" | "root_hash">,
   said_by: string,
-): Effect.Effect<void, TreeError | LogShrunk | LogForked, LogBridge> =>
+): Effect.Effect<void, TreeError | LogShrunk | LogForked, LedgerBridge> =>
   Effect.gen(function* () {
-    const { size } = yield* Effect.flatMap(LogBridge, (log) => log.size);
+    const { size } = yield* Effect.flatMap(LedgerBridge, ({ log }) => log.size);
     if (size < head.tree_size) {
       return yield* new LogShrunk({ signed_size: head.tree_size, size, said_by });
     }
@@ -78,7 +77,7 @@ export const requireTree = (
 export const inclusionOf = (
   { index, leaf_hash }: { readonly index: number; readonly leaf_hash: string },
   { tree_size, root_hash }: Pick<TreeHead, "tree_size" | "root_hash">,
-): Effect.Effect<ReadonlyArray<string>, TreeError, LogBridge> =>
+): Effect.Effect<ReadonlyArray<string>, TreeError, LedgerBridge> =>
   Effect.gen(function* () {
     const path = yield* read(planInclusion(index, tree_size));
     if (rootFromInclusion({ leaf_hash, index, size: tree_size, path }) === root_hash) return path;
@@ -92,7 +91,7 @@ export const inclusionOf = (
 export const checkedConsistency = (
   from: Pick<TreeHead, "tree_size" | "root_hash">,
   to: Pick<TreeHead, "tree_size" | "root_hash">,
-): Effect.Effect<ReadonlyArray<string>, TreeError, LogBridge> =>
+): Effect.Effect<ReadonlyArray<string>, TreeError, LedgerBridge> =>
   Effect.gen(function* () {
     const path = yield* consistencyOf(from.tree_size, to.tree_size);
     const holds =

@@ -1,14 +1,12 @@
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import type { DatabaseError, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
-import { CheckpointsBridge } from "../CheckpointsBridge.ts";
-import { LogBridge } from "../LogBridge.ts";
 import {
+  LedgerBridge,
   type SignedCheckpoint,
-  SignerBridge,
   type SignError,
   type TreeProposal,
-} from "../SignerBridge.ts";
+} from "../LedgerBridge.ts";
 import { consistencyOf, rootOf } from "./LoggedTree.ts";
 import { signedBefore } from "./signedBefore.ts";
 
@@ -27,9 +25,9 @@ export interface SettledLog {
  * Has what is queued numbered, by this process or the one that is at it. Under steady writing something is always
  * queued: what counts is that as much was numbered as was queued at first.
  */
-export const settleLog: Effect.Effect<SettledLog, DatabaseError, LogBridge> = Effect.gen(
+export const settleLog: Effect.Effect<SettledLog, DatabaseError, LedgerBridge> = Effect.gen(
   function* () {
-    const log = yield* LogBridge;
+    const { log } = yield* LedgerBridge;
     const before = yield* log.size;
     const wanted = before.size + before.pending;
     for (let waited_ms = 0; ; waited_ms += SETTLE_RETRY_MS) {
@@ -69,10 +67,10 @@ export interface LogCheckpoint extends SignedCheckpoint {
 export const checkpointLog: Effect.Effect<
   LogCheckpoint,
   SignError | DatabaseError | StoredDataUnreadable,
-  LogBridge | SignerBridge | CheckpointsBridge
+  LedgerBridge
 > = Effect.gen(function* () {
-  const signer = yield* SignerBridge;
-  const checkpoints = yield* CheckpointsBridge;
+  const { signer } = yield* LedgerBridge;
+  const { checkpoints } = yield* LedgerBridge;
   let waiting = 0;
   let follows: string | null = null;
   const status = yield* signer.status;

@@ -20,10 +20,7 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { CheckpointsBridge } from "../CheckpointsBridge.ts";
-import { LogBridge, type StoredLogEntry } from "../LogBridge.ts";
-import type { SignerBridge } from "../SignerBridge.ts";
-import { TilesBridge } from "../TilesBridge.ts";
+import { LedgerBridge, type StoredLogEntry } from "../LedgerBridge.ts";
 import { invalidInput, refusable } from "../../internal/refused.ts";
 import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, requireTree } from "./LoggedTree.ts";
@@ -68,7 +65,7 @@ type ExportError =
 /** What the folder publishes now: it must be an older tree of this log. */
 const publishedHead = (folder: string, head: TreeHead) =>
   Effect.gen(function* () {
-    const note = yield* Effect.flatMap(TilesBridge, (tiles) => tiles.checkpoint(folder));
+    const note = yield* Effect.flatMap(LedgerBridge, ({ tiles }) => tiles.checkpoint(folder));
     if (note === null) return null;
     const published = yield* refusable(() => parseCheckpoint(note)).pipe(
       Effect.mapError((refusal) => invalidInput(refusal, `the checkpoint in ${folder}`)),
@@ -105,7 +102,7 @@ const strayEntry = (
 /** The hashes of some tiles of one level, each tile's followed by the hash that the level above has of it if it is full. */
 const readTiles = (places: ReadonlyArray<TilePlace>) =>
   Effect.gen(function* () {
-    const log = yield* LogBridge;
+    const { log } = yield* LedgerBridge;
     const nodes = places.flatMap(({ level, index, width }) => [
       ...Array.from({ length: width }, (_, at) => ({
         level: level * TILE_HEIGHT,
@@ -132,7 +129,7 @@ interface TileWriter {
 
 /** A file that is not the log's is refused, and replaced only where the folder is being checked. */
 const tileWriter = ({ folder, checks }: Pick<ExportTiles, "folder" | "checks">) =>
-  Effect.map(TilesBridge, (tiles) => {
+  Effect.map(LedgerBridge, ({ tiles }) => {
     const writer: TileWriter = {
       put: Effect.fnUntraced(function* (path, bytes) {
         const found = checks
@@ -154,7 +151,7 @@ const tileWriter = ({ folder, checks }: Pick<ExportTiles, "folder" | "checks">) 
 /** Writes some tiles of one level, each checked against its entries and the level above. */
 const writeTiles = (writer: TileWriter, places: ReadonlyArray<TilePlace>) =>
   Effect.gen(function* () {
-    const log = yield* LogBridge;
+    const { log } = yield* LedgerBridge;
     const [first] = places;
     const read = yield* readTiles(places);
     const from = first!.index * TILE_WIDTH;
@@ -212,14 +209,10 @@ export const exportTiles = ({
   folder,
   checks,
   onProgress,
-}: ExportTiles): Effect.Effect<
-  ExportedLog,
-  ExportError,
-  LogBridge | CheckpointsBridge | SignerBridge | TilesBridge
-> =>
+}: ExportTiles): Effect.Effect<ExportedLog, ExportError, LedgerBridge> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const tiles = yield* TilesBridge;
+      const { tiles } = yield* LedgerBridge;
       const latest = yield* latestHead;
       if (latest === null) {
         return yield* new LogEntryNotFound({

@@ -4,8 +4,7 @@ import { Refusal } from "@runproof/proof/Refusal";
 import type { DatabaseError, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { CheckpointsBridge } from "../CheckpointsBridge.ts";
-import { SignerBridge } from "../SignerBridge.ts";
+import { LedgerBridge } from "../LedgerBridge.ts";
 import { TrustedKeys } from "../TrustedKeys.ts";
 import { headOf } from "./LoggedTree.ts";
 import { newestKept } from "./newestKept.ts";
@@ -14,9 +13,9 @@ import { newestKept } from "./newestKept.ts";
 export type NotedHead = TreeHead & { readonly note: string };
 
 /** What this process's signer signed last; null where it signed nothing yet, undefined where this process has no key. */
-const ownHead: Effect.Effect<NotedHead | null | undefined, never, SignerBridge> = Effect.gen(
+const ownHead: Effect.Effect<NotedHead | null | undefined, never, LedgerBridge> = Effect.gen(
   function* () {
-    const signer = yield* SignerBridge;
+    const { signer } = yield* LedgerBridge;
     const status = yield* Effect.option(signer.status);
     return Option.isSome(status) && status.value.keys.length > 0 ? status.value.last : undefined;
   },
@@ -46,19 +45,19 @@ const openedBy =
 export const latestHead: Effect.Effect<
   NotedHead | null,
   DatabaseError | StoredDataUnreadable,
-  CheckpointsBridge | SignerBridge
+  LedgerBridge
 > = Effect.gen(function* () {
   const trusted = yield* TrustedKeys;
   if (trusted.length > 0) return yield* newestKept(openedBy(trusted));
   const own = yield* ownHead;
   if (own !== undefined) return own;
-  const checkpoints = yield* CheckpointsBridge;
+  const { checkpoints } = yield* LedgerBridge;
   const kept = yield* checkpoints.latest;
   return kept === null ? null : yield* headOf(kept);
 });
 
 /** What is to be said where nobody knows who signed the latest head; null where its signer is known. */
-export const unknownSigner: Effect.Effect<string | null, never, SignerBridge> = Effect.gen(
+export const unknownSigner: Effect.Effect<string | null, never, LedgerBridge> = Effect.gen(
   function* () {
     if ((yield* TrustedKeys).length > 0 || (yield* ownHead) !== undefined) return null;
     return "Who signed the log's checkpoint was not checked: without the log's key here, it is the newest that the database keeps. Give the verifier key with --vkey KEY.";
@@ -73,5 +72,5 @@ export const noHead: Effect.Effect<string> = Effect.map(TrustedKeys, (trusted) =
 );
 
 /** Whether this process's signer signed a head last, so that a log which contradicts it was changed. */
-export const isOwnHead = ({ note }: NotedHead): Effect.Effect<boolean, never, SignerBridge> =>
+export const isOwnHead = ({ note }: NotedHead): Effect.Effect<boolean, never, LedgerBridge> =>
   Effect.map(ownHead, (own) => own?.note === note);

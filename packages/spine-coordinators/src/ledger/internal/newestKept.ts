@@ -1,10 +1,6 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import {
-  type CheckpointPage,
-  type CheckpointPosition,
-  CheckpointsBridge,
-} from "../CheckpointsBridge.ts";
+import { type CheckpointPage, type CheckpointPosition, LedgerBridge } from "../LedgerBridge.ts";
 
 /**
  * Of the kept checkpoints that `open` takes, the one of the largest tree; null where it takes none. Whoever may write into
@@ -12,9 +8,9 @@ import {
  */
 export const newestKept = <A>(
   open: (note: string) => A | null,
-): Effect.Effect<A | null, DatabaseError, CheckpointsBridge> =>
+): Effect.Effect<A | null, DatabaseError, LedgerBridge> =>
   Effect.gen(function* () {
-    const kept = yield* CheckpointsBridge;
+    const { checkpoints: kept } = yield* LedgerBridge;
     for (let after: CheckpointPosition | null = null; ;) {
       const { checkpoints, next }: CheckpointPage = yield* kept.page(after);
       for (const { note } of checkpoints) {

@@ -2,8 +2,7 @@ import { entryLeafHash, isLogEntry } from "@runproof/proof/LogEntry";
 import { formatTlogProof } from "@runproof/proof/TlogProof";
 import { LogEntryNotFound, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { StoredLogEntry } from "../LogBridge.ts";
-import { SIGNED_LAST } from "../SignerBridge.ts";
+import { SIGNED_LAST, type StoredLogEntry } from "../LedgerBridge.ts";
 import { isOwnHead, latestHead, noHead } from "./latestHead.ts";
 import { inclusionOf, requireTree } from "./LoggedTree.ts";
 

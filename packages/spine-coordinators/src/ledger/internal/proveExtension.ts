@@ -9,9 +9,7 @@ import {
   type StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { CheckpointsBridge } from "../CheckpointsBridge.ts";
-import type { LogBridge } from "../LogBridge.ts";
-import type { SignerBridge } from "../SignerBridge.ts";
+import { LedgerBridge } from "../LedgerBridge.ts";
 import { invalidInput, refusable } from "../../internal/refused.ts";
 import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, headOf, requireTree, rootOf } from "./LoggedTree.ts";
@@ -49,7 +47,7 @@ const heldHead = (note: string, where: string) =>
 /** A checkpoint over that many entries, as the database keeps it. */
 const keptHead = (size: number) =>
   Effect.gen(function* () {
-    const kept = yield* Effect.flatMap(CheckpointsBridge, ({ ofSize }) => ofSize(size));
+    const kept = yield* Effect.flatMap(LedgerBridge, ({ checkpoints }) => checkpoints.ofSize(size));
     return kept === null ? null : yield* headOf(kept);
   });
 
@@ -86,7 +84,7 @@ const olderHead = (from: TreeReference, origin: string) =>
 export const proveExtension = (
   from: TreeReference,
   to: TreeReference | null,
-): Effect.Effect<ExtensionProof, ExtensionError, LogBridge | CheckpointsBridge | SignerBridge> =>
+): Effect.Effect<ExtensionProof, ExtensionError, LedgerBridge> =>
   Effect.gen(function* () {
     const newer = yield* newerHead(to);
     if ("size" in from && from.size > newer.tree_size) {

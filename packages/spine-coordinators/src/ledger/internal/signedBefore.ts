@@ -2,8 +2,7 @@ import { openCheckpoint } from "@runproof/proof/Checkpoint";
 import { parseVerifierKey } from "@runproof/proof/NoteKey";
 import { ConfigurationInvalid, SignerStateInvalid } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { CheckpointsBridge } from "../CheckpointsBridge.ts";
-import type { SignerStatus } from "../SignerBridge.ts";
+import { LedgerBridge, type SignerStatus } from "../LedgerBridge.ts";
 import { headOf, requireTree } from "./LoggedTree.ts";
 
 /**
@@ -13,7 +12,7 @@ import { headOf, requireTree } from "./LoggedTree.ts";
  */
 export const signedBefore = ({ keys, state_path }: SignerStatus) =>
   Effect.gen(function* () {
-    const kept = yield* Effect.flatMap(CheckpointsBridge, (checkpoints) => checkpoints.latest);
+    const kept = yield* Effect.flatMap(LedgerBridge, ({ checkpoints }) => checkpoints.latest);
     if (kept === null || kept.tree_size === 0) return null;
     const head = yield* headOf(kept);
     yield* requireTree(head, "the newest checkpoint that the database keeps");

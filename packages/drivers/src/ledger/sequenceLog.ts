@@ -1,8 +1,8 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import { SEQUENCE_BATCH } from "../../EvidenceLimits.ts";
-import { databaseError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import { SEQUENCE_BATCH } from "../EvidenceLimits.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** Numbers one batch of queued entries; 0 when there is none or another process is at it. */
 const sequenceBatch = ({

@@ -1,7 +1,13 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditSize } from "../../AuditStore.ts";
+
+/** How much there is, for a progress bar; estimates are fine. */
+export interface AuditSize {
+  readonly traces: number;
+  readonly steps: number;
+  readonly entries: number;
+}
 
 /** Counts traces, steps and entries. */
 export const readAuditSize = (sql: SqlClient): Effect.Effect<AuditSize, SqlError> =>

@@ -1,7 +1,16 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { IndexGap } from "../../AuditStore.ts";
+
+/** An index by which rows are not found that are there. */
+export interface IndexGap {
+  readonly table: string;
+  /** The column that it is read by. */
+  readonly by: string;
+  /** Rows that are there, and rows that it finds. */
+  readonly rows: number;
+  readonly found: number;
+}
 
 /** How each index is read by an audit: a condition that only it can answer, and that holds for every row. */
 const READ = [

@@ -1,8 +1,13 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { LogSize } from "../../LogStore.ts";
-import { databaseError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+
+/** How far the log is: entries with an index, and those committed that wait for one. */
+export interface LogSize {
+  readonly size: number;
+  readonly pending: number;
+}
 
 /** Reads the log's size and how many entries wait for an index. */
 export const readLogSize = ({

@@ -1,8 +1,18 @@
 import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { Orphan, UsePage } from "../../AuditStore.ts";
-import { forEachPage } from "./forEachPage.ts";
+import { forEachPage, type UsePage } from "../internal/postgres/forEachPage.ts";
+
+/** Rows that name a trace which has no row, or a run that names another's or none; a `trace` is one whose id is null. */
+export interface Orphan {
+  readonly rows: "steps" | "lease" | "run" | "trace";
+  readonly trace_id: string | null;
+  /** Whose row it is, where that is one run. */
+  readonly tenant_id: string | null;
+  readonly run_id: string | null;
+  /** Of a run. */
+  readonly status: string | null;
+}
 
 /** Most orphans of a page: each may need its own look into the log. */
 const PAGE_ORPHANS = 1000;

@@ -1,7 +1,7 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import { databaseError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** Queues an EVENT entry with its record. */
 export const recordEvent =

@@ -2,9 +2,9 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { TraceRange } from "../../AuditStore.ts";
-import { forEachPage } from "./forEachPage.ts";
-import { stepColumns, storedStep, type StepRow } from "./StepRow.ts";
+import { forEachPage } from "../internal/postgres/forEachPage.ts";
+import { stepColumns, storedStep, type StepRow } from "../internal/postgres/StepRow.ts";
+import type { TraceRange } from "./readAuditedTraces.ts";
 
 /**
  * Enough that a round trip is small beside the work on them, and few enough that a page is garbage while it is young: at

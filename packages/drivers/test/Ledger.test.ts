@@ -5,8 +5,7 @@
  */
 import { layer, type Vitest } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { LogStore, type StoredLogEntry } from "@runproof/drivers/LogStore";
-import * as PostgresLogStore from "@runproof/drivers/PostgresLogStore";
+import type { StoredLogEntry } from "@runproof/drivers/ledger/readLogEntries";
 import { TraceStore } from "@runproof/drivers/TraceStore";
 import { eventRecordText } from "@runproof/proof/EventRecord";
 import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
@@ -24,24 +23,23 @@ import {
   type ProofPlan,
 } from "@runproof/proof/ProofPlan";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import { expect, inject } from "vitest";
 import { asSuperuser, embeddedStores, serverStores } from "./Databases.ts";
 import { freshIdentity, openRun, sealedRun, seal, start } from "./Evidence.ts";
-import { type Stores } from "./Stores.ts";
+import { ledger, type Stores } from "./Stores.ts";
 
 const readAll = Effect.gen(function* () {
-  const log = yield* LogStore;
+  const log = yield* ledger;
   const entries: Array<StoredLogEntry> = [];
   for (;;) {
-    const page = yield* log.entries((entries.at(-1)?.log_index ?? -1) + 1);
+    const page = yield* log.entries({ from: (entries.at(-1)?.log_index ?? -1) + 1 });
     if (page.length === 0) return entries;
     entries.push(...page);
   }
 });
 
-const sequence = Effect.flatMap(LogStore, (log) => log.sequence);
-const sizeOf = Effect.flatMap(LogStore, (log) => log.size);
+const sequence = Effect.flatMap(ledger, (log) => log.sequence);
+const sizeOf = Effect.flatMap(ledger, (log) => log.size);
 
 /** Empties the log, past its guards. */
 const EMPTY = ["aos_log_entries", "aos_log_tiles"].flatMap((table) => [
@@ -52,7 +50,7 @@ const EMPTY = ["aos_log_entries", "aos_log_tiles"].flatMap((table) => [
 ]);
 
 const readPlan = <A>(plan: ProofPlan<A>) =>
-  Effect.flatMap(LogStore, (log) => Effect.map(log.nodes(plan.nodes), plan.build));
+  Effect.flatMap(ledger, (log) => Effect.map(log.nodes(plan.nodes), plan.build));
 
 /** Queues entries as of runs that are not there, many at once. */
 const queue = (count: number, from = 0) =>
@@ -62,17 +60,17 @@ const queue = (count: number, from = 0) =>
      from generate_series(${from}, ${from + count - 1}) as n`,
   );
 
-const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
+const suite = (it: Vitest.MethodsNonLive<Stores>) => {
   it.effect("holds a run's start and seal, in order, by their digests", () =>
     Effect.gen(function* () {
       const run = yield* sealedRun(2);
-      const log = yield* LogStore;
-      expect(yield* log.entriesOfTrace(run.trace_id)).toEqual([]);
+      const log = yield* ledger;
+      expect(yield* log.entries({ trace_id: run.trace_id })).toEqual([]);
       expect((yield* sizeOf).pending).toBe(2);
       yield* sequence;
       const store = yield* TraceStore;
       const { trace } = yield* store.get(run);
-      const entries = yield* log.entriesOfTrace(run.trace_id);
+      const entries = yield* log.entries({ trace_id: run.trace_id });
       expect(entries.map(({ kind, digest }) => ({ kind, digest }))).toEqual([
         { kind: LogEntryKind.OPENED, digest: trace.link },
         { kind: LogEntryKind.SEALED, digest: run.sealed.root_hash },
@@ -106,7 +104,7 @@ const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
 
   it.effect("holds an EVENT of a key by its record's hash, and refuses other records", () =>
     Effect.gen(function* () {
-      const log = yield* LogStore;
+      const log = yield* ledger;
       const record = eventRecordText({
         event: "key_added",
         trace_id: null,
@@ -173,7 +171,7 @@ const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
 
   it.effect("keeps checkpoints, and finds them by size and the newest", () =>
     Effect.gen(function* () {
-      const log = yield* LogStore;
+      const log = yield* ledger;
       expect(yield* log.latestCheckpoint).toBe(null);
       yield* queue(9);
       yield* sequence;
@@ -237,16 +235,13 @@ const suite = (it: Vitest.MethodsNonLive<Stores | LogStore>) => {
   );
 };
 
-const withLog = <E>(stores: Layer.Layer<Stores, E>) =>
-  Layer.provideMerge(PostgresLogStore.layer, stores);
-
 const options = { excludeTestServices: true, timeout: "2 minutes" } as const;
 const where = `PostgreSQL ${inject("postgresVersion")}`;
 
-layer(withLog(serverStores), options)(`the log (${where})`, suite);
-layer(withLog(embeddedStores), options)("the log (embedded)", suite);
+layer(serverStores, options)(`the log (${where})`, suite);
+layer(embeddedStores, options)("the log (embedded)", suite);
 
-layer(withLog(serverStores), options)(`the log under load (${where})`, (it) => {
+layer(serverStores, options)(`the log under load (${where})`, (it) => {
   it.effect("numbers each entry once under concurrent writers and sequencers", () =>
     Effect.gen(function* () {
       const store = yield* TraceStore;
@@ -291,7 +286,7 @@ layer(withLog(serverStores), options)(`the log under load (${where})`, (it) => {
     Effect.gen(function* () {
       const store = yield* TraceStore;
       const slow = freshIdentity();
-      const context = yield* Effect.context<Stores | LogStore>();
+      const context = yield* Effect.context<Stores>();
       // Outside the transaction, on another connection: it commits after the slow one queued its entry, and before that one does.
       const elsewhere = Effect.promise(() =>
         Effect.runPromise(
@@ -303,9 +298,9 @@ layer(withLog(serverStores), options)(`the log under load (${where})`, (it) => {
       );
       const quick = yield* store.atomically(Effect.andThen(start(slow), elsewhere));
       yield* sequence;
-      const log = yield* LogStore;
-      const [opened] = yield* log.entriesOfTrace(slow.trace_id);
-      const [, sealed] = yield* log.entriesOfTrace(quick.trace_id);
+      const log = yield* ledger;
+      const [opened] = yield* log.entries(slow);
+      const [, sealed] = yield* log.entries(quick);
       expect(opened!.log_index).toBeGreaterThan(sealed!.log_index);
     }),
   );

@@ -1,8 +1,16 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditedTile } from "../../AuditStore.ts";
 import { IS_INDEX } from "./readAuditedLogSize.ts";
+
+/** A full tile as it is stored. */
+export interface AuditedTile {
+  readonly level: number;
+  readonly tile_index: number;
+  readonly hashes: Uint8Array;
+  /** In hex. */
+  readonly root: string;
+}
 
 type TileRow = Omit<AuditedTile, "tile_index"> & { readonly tile_index: bigint };
 

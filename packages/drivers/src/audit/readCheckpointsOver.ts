@@ -1,7 +1,16 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { CheckpointsOver } from "../../AuditStore.ts";
+
+/** Which checkpoints cover an entry. */
+export interface CheckpointsOver {
+  /** Whether any does, of whatever origin. */
+  readonly is_covered: boolean;
+  /** Whether there are any of the origin, of whatever size. */
+  readonly has_origin: boolean;
+  /** Those of the origin that cover it with the smallest tree. */
+  readonly notes: ReadonlyArray<string>;
+}
 
 /** Most notes of one tree that are looked at: the signer makes one, and a process that was cut off another. */
 const NOTES_MAX = 16;

@@ -1,8 +1,8 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { StoredCheckpoint } from "../../LogStore.ts";
-import { databaseError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import type { StoredCheckpoint } from "./readCheckpoint.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** Keeps a signed checkpoint. */
 export const storeCheckpoint =

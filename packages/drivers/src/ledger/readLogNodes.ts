@@ -3,11 +3,15 @@ import { entryLeafHash } from "@runproof/proof/LogEntry";
 import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { StoredDataUnreadable, type DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { SqlError } from "effect/sql/SqlError";
-import type { Database } from "../../Database.ts";
+import { isSqlError, type SqlError } from "effect/sql/SqlError";
+import type { Database } from "../Database.ts";
 import { readLogEntries } from "./readLogEntries.ts";
-import { readLogTileRoots, readLogTiles, type TilePlace } from "./readLogTiles.ts";
-import { databaseError } from "./sqlReason.ts";
+import {
+  readLogTileRoots,
+  readLogTiles,
+  type TilePlace,
+} from "../internal/postgres/readLogTiles.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** By C2SP tlog-tiles: a tile spans eight levels of the tree and holds up to 256 hashes. */
 const TILE_HEIGHT = 8;
@@ -39,47 +43,48 @@ const hashesOf = (bytes: Uint8Array): ReadonlyArray<string> => {
 
 /** A tile that is not full yet has its hashes in what lies below it. */
 const readPartialTile = (
-  sql: Database["Service"]["sql"],
+  database: Database["Service"],
   { level, tile_index }: TilePlace,
-): Effect.Effect<ReadonlyMap<number, string>, SqlError> => {
+): Effect.Effect<ReadonlyMap<number, string>, SqlError | DatabaseError> => {
   const from = tile_index * TILE_WIDTH;
   return level === 0
     ? Effect.map(
-        readLogEntries(sql, { from, limit: TILE_WIDTH }),
+        readLogEntries(database)({ from, limit: TILE_WIDTH }),
         (entries) =>
           new Map(entries.map((entry) => [entry.log_index - from, entryLeafHash(entry)])),
       )
     : Effect.map(
-        readLogTileRoots(sql, { level: level - 1, from }),
+        readLogTileRoots(database.sql, { level: level - 1, from }),
         (roots) => new Map(roots.map((tile) => [tile.tile_index - from, tile.root])),
       );
 };
 
 const readTileHashes = Effect.fnUntraced(function* (
-  sql: Database["Service"]["sql"],
+  database: Database["Service"],
   places: ReadonlyArray<TilePlace>,
 ) {
   const distinct = [...new Map(places.map((place) => [keyOf(place), place])).values()];
   const tiles = new Map<string, ReadonlyMap<number, string>>();
-  for (const tile of yield* readLogTiles(sql, distinct)) {
+  for (const tile of yield* readLogTiles(database.sql, distinct)) {
     tiles.set(keyOf(tile), new Map(hashesOf(tile.hashes).entries()));
   }
   for (const place of distinct) {
-    if (!tiles.has(keyOf(place))) tiles.set(keyOf(place), yield* readPartialTile(sql, place));
+    if (!tiles.has(keyOf(place))) tiles.set(keyOf(place), yield* readPartialTile(database, place));
   }
   return tiles;
 });
 
 /** Reads the hashes of complete subtrees of the log, from at most one tile each. */
 export const readLogNodes =
-  ({ sql, description }: Database["Service"]) =>
+  (database: Database["Service"]) =>
   (
     nodes: ReadonlyArray<TreeNode>,
   ): Effect.Effect<ReadonlyArray<string>, DatabaseError | StoredDataUnreadable> =>
     Effect.gen(function* () {
+      const failed = databaseError("readLogNodes", database.description);
       const places = nodes.map(placeOf);
-      const tiles = yield* readTileHashes(sql, places).pipe(
-        Effect.mapError(databaseError("readLogNodes", description)),
+      const tiles = yield* readTileHashes(database, places).pipe(
+        Effect.mapError((error) => (isSqlError(error) ? failed(error) : error)),
       );
       const hashes: Array<string> = [];
       for (const place of places) {

@@ -3,9 +3,24 @@ import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Fragment } from "effect/sql/Statement";
-import type { AuditedEntry, EntryTrace, TraceRange } from "../../AuditStore.ts";
-import { forEachPage } from "./forEachPage.ts";
-import { textArray } from "./textArray.ts";
+import { forEachPage } from "../internal/postgres/forEachPage.ts";
+import { textArray } from "../internal/postgres/textArray.ts";
+import type { TraceRange } from "./readAuditedTraces.ts";
+import type { StoredLogEntry } from "../ledger/readLogEntries.ts";
+
+/** An entry as an audit sees it; `log_index` is null while it waits for its index. */
+export interface AuditedEntry extends Omit<StoredLogEntry, "log_index"> {
+  readonly log_index: number | null;
+}
+
+/** What an entry's trace looks like from the log. */
+export interface EntryTrace {
+  readonly trace_id: string;
+  /** C_0 and the seal's root as they are stored. */
+  readonly link: string;
+  readonly root_hash: string | null;
+  readonly status: string;
+}
 
 /** Entries are small, but for an event's record. */
 const PAGE_ENTRIES = 1000;

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { LogSize } from "../../LogStore.ts";
+import type { LogSize } from "../ledger/readLogSize.ts";
 
 /** The largest index that an entry can have: the log's size after it is a safe integer still. */
 const INDEX_MAX = Number.MAX_SAFE_INTEGER - 1;

@@ -1,9 +1,31 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { CheckpointPage, CheckpointPosition, StoredCheckpoint } from "../../LogStore.ts";
-import { databaseError } from "./sqlReason.ts";
-import { timeText } from "./timeText.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+import { timeText } from "../internal/postgres/timeText.ts";
+
+/** A checkpoint kept in the database, for convenience: trust comes from copies outside. */
+export interface StoredCheckpoint {
+  readonly origin: string;
+  readonly tree_size: number;
+  readonly root_hash: string;
+  /** The signed note. */
+  readonly note: string;
+  readonly stored_at: string;
+}
+
+/** The last checkpoint of a page. */
+export interface CheckpointPosition {
+  readonly tree_size: bigint;
+  readonly checkpoint_id: bigint;
+}
+
+/** Some kept checkpoints, of the largest trees first. */
+export interface CheckpointPage {
+  readonly checkpoints: ReadonlyArray<StoredCheckpoint>;
+  /** Where the next page goes on; null where there is none. */
+  readonly next: CheckpointPosition | null;
+}
 
 /** Checkpoints of one round trip: each is some hundred bytes. */
 const CHECKPOINT_PAGE = 500;

@@ -4,9 +4,52 @@ import { nodeHash } from "@runproof/proof/MerkleTree";
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { AuditedRunRow, AuditedTrace, TraceRange, TraceSize } from "../../AuditStore.ts";
-import { timeText } from "./timeText.ts";
-import { traceAndSeal, traceColumns, type TraceRow } from "./TraceRow.ts";
+import { timeText } from "../internal/postgres/timeText.ts";
+import {
+  type TraceAndSeal,
+  traceAndSeal,
+  traceColumns,
+  type TraceRow,
+} from "../internal/postgres/TraceRow.ts";
+
+/** The row that a run has beside its trace: where it stands. */
+export interface AuditedRunRow {
+  readonly trace_id: string | null;
+  readonly status: string;
+}
+
+/** A trace with its run's row, as far as it has one, and with the lease that keeps it running; null where none does. */
+export interface AuditedTrace extends TraceAndSeal {
+  readonly run: AuditedRunRow | null;
+  readonly lease: {
+    readonly expires_at: string;
+    /** How long ago it ended; negative while it holds. */
+    readonly over_ms: number;
+    /** What the lease says of the trace, and where it says that the trace stands. */
+    readonly tenant_id: string;
+    readonly run_id: string;
+    readonly capture: string;
+    readonly next_index: number;
+    readonly link: string;
+    readonly peaks_root: string | null;
+    readonly open_intents: ReadonlyArray<number>;
+    /** How many steps the last HEAD entry covers, and how long ago it was logged. */
+    readonly head_index: number;
+    readonly headed_ms: number;
+  } | null;
+}
+
+/** Traces from one id to another, both included, in the database's order of ids. */
+export interface TraceRange {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** An id with what the trace's own row takes. */
+export interface TraceSize {
+  readonly trace_id: string;
+  readonly bytes: number;
+}
 
 interface AuditedRow extends TraceRow {
   readonly has_run: boolean;

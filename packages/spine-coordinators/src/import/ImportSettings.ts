@@ -1,0 +1,30 @@
+/** How an import is asked for, and how far it is. */
+import type * as Effect from "effect/Effect";
+
+/** `ndjson`: runs, steps and ends, one JSON object a line. `openai-messages`: transcripts of chat messages with tool calls. */
+export type ImportFormat = "ndjson" | "openai-messages";
+
+/** How the runs of a source are taken in. */
+export interface ImportSettings {
+  readonly format: ImportFormat;
+  readonly tenant_id: string;
+  /** For runs whose source names none. */
+  readonly agent_id?: string | undefined;
+  readonly origin_system_id?: string | undefined;
+  /**
+   * The id of a run whose source names none: `content` (the default) derives it from the run's content, so that the
+   * same run is refused a second time; `random` makes one.
+   */
+  readonly run_ids?: "content" | "random" | undefined;
+  /** Told after each run. */
+  readonly onProgress?: ((progress: ImportProgress) => Effect.Effect<void>) | undefined;
+}
+
+/** How far an import is. `runs_total` is null where the source is streamed and its length not known. */
+export interface ImportProgress {
+  readonly runs_done: number;
+  readonly runs_total: number | null;
+  readonly steps_done: number;
+  readonly bytes_done: number;
+  readonly bytes_total: number;
+}
