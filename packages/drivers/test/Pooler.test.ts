@@ -71,6 +71,37 @@ test.live("a pooler that drops the role or a setting is refused, with what to do
   }),
 );
 
+/** An error of the server's protocol: its length, then fields of a letter and a text. */
+const errorPacket = (code: string, message: string): Buffer => {
+  const body = Buffer.from(`SFATAL\0C${code}\0M${message}\0\0`, "latin1");
+  const head = Buffer.alloc(5);
+  head.write("E", 0, "latin1");
+  head.writeInt32BE(4 + body.length, 1);
+  return Buffer.concat([head, body]);
+};
+
+test.live("a pooler that refuses a parameter is told as one, with what to do", () =>
+  Effect.gen(function* () {
+    const server = yield* Effect.acquireRelease(
+      Effect.callback<ReturnType<typeof createServer>>((resume) => {
+        const message = "unsupported startup parameter: default_transaction_isolation";
+        const listening = createServer((client) => {
+          client.once("data", () => client.end(errorPacket("08P01", message)));
+          client.on("error", () => {});
+        });
+        listening.listen(0, "127.0.0.1", () => resume(Effect.succeed(listening)));
+      }),
+      (listening) => Effect.sync(() => listening.close()),
+    );
+    const { port } = server.address() as AddressInfo;
+    expect(yield* opening(`postgresql://app@127.0.0.1:${port}/agents`)).toMatchObject({
+      _tag: "DatabaseUnfit",
+      what: expect.stringContaining("behind a connection pooler"),
+      remedy: expect.stringContaining("ignore_startup_parameters"),
+    });
+  }),
+);
+
 test.live("a pooler that passes them on, and a login that has them itself, are fine", () =>
   Effect.gen(function* () {
     const { url, name } = yield* migratedDatabase;

@@ -31,6 +31,7 @@ const UNDEFINED_OBJECT_CODES = ["42P01", "42883", "42704"];
 /** `role "runproof_app" does not exist`, from the start-up packet. */
 const INVALID_PARAMETER = "22023";
 const DATABASE_MISSING = "3D000";
+const PROTOCOL_VIOLATION = "08P01";
 /** Classes of input that the server could not take: data exception, integrity, over a limit (such as an index row's). */
 const DATA_CLASSES = ["22", "23", "54"];
 /** Shutdown, crash, too many connections, starting up. */
@@ -130,6 +131,15 @@ export const databaseError =
         what: `the database at ${database} lacks a part of the schema: ${message}`,
         remedy:
           "Migrating brings nothing back. Keep the database as it is and run `runproof audit`: it says what is gone.",
+      });
+    }
+    // PgBouncer's own answer: it passes on no parameter that it does not know.
+    if (code === PROTOCOL_VIOLATION && message.includes("startup parameter")) {
+      return new DatabaseUnfit({
+        url: database,
+        what: `is behind a connection pooler that refuses what sessions ask for at their start (${message})`,
+        remedy:
+          "Connect to the server itself; or put the parameters into the pooler's ignore_startup_parameters and give them to the application's login: opening the database then says which.",
       });
     }
     const unfit = UNFIT[code];
