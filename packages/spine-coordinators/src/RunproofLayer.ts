@@ -14,7 +14,6 @@ import {
   noKeyConfigured,
 } from "@runproof/drivers/LogSigner";
 import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
 import { ConfigurationInvalid, type DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
@@ -28,7 +27,6 @@ import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
-import { ProbesBridge } from "./validation/ProbesBridge.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -79,11 +77,7 @@ const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
-  const bridges = Layer.mergeAll(
-    LogsBridge.layer,
-    ProbesBridge.layer,
-    LedgerBridge.layer(signer),
-  ).pipe(Layer.provide(PostgresTraceStore.layer));
+  const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
   const registry = SkillRegistry.layer(
     Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
   ).pipe(Layer.provide(HttpCallSkill.clientLayer));

@@ -9,7 +9,6 @@ export * as KeyCoordinator from "./ledger/KeyCoordinator.ts";
 export * as LedgerBridge from "./ledger/LedgerBridge.ts";
 export * as LogCoordinator from "./ledger/LogCoordinator.ts";
 export * as LogsBridge from "./logs/LogsBridge.ts";
-export * as ProbesBridge from "./validation/ProbesBridge.ts";
 export * as RunCoordinator from "./runs/RunCoordinator.ts";
 export * as RunOutcome from "./runs/RunOutcome.ts";
 export * as RunProofCoordinator from "./proof/RunProofCoordinator.ts";
