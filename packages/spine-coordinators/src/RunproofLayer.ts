@@ -13,8 +13,7 @@ import {
   logSignerConfig,
   noKeyConfigured,
 } from "@runproof/drivers/LogSigner";
-import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
-import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
+import type { Skill } from "@runproof/drivers/Skill";
 import { ConfigurationInvalid, type DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
@@ -29,7 +28,8 @@ import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
-import { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
+import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
+import * as SchemaLayer from "./schema/SchemaLayer.ts";
 import * as Sequencer from "./ledger/Sequencer.ts";
 import { SkillsBridge } from "./skills/SkillsBridge.ts";
 import * as Sweeper from "./logs/Sweeper.ts";
@@ -78,12 +78,8 @@ const readingLayer = (
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
   const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
-  const registry = SkillRegistry.layer(
-    Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
-  ).pipe(Layer.provide(HttpCallSkill.clientLayer));
-  const skillsBridge = SkillsBridge.layer.pipe(Layer.provide(registry));
   const coordinators = Layer.mergeAll(
-    RunCoordinator.layer.pipe(Layer.provide(skillsBridge)),
+    RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
@@ -150,7 +146,7 @@ export const signerFromEnvironment = (
 export const schemaFromEnvironment = (
   settings: RunproofSettings = {},
 ): Layer.Layer<SchemaCoordinator, ConfigurationInvalid> =>
-  Layer.unwrap(Effect.map(configFromEnvironment(settings), SchemaCoordinator.layer));
+  Layer.unwrap(Effect.map(configFromEnvironment(settings), SchemaLayer.layer));
 
 /** Decides the database from settings and the environment. */
 export const configFromEnvironment = (
