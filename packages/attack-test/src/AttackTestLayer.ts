@@ -1,6 +1,5 @@
 /** What an attack test needs, composed over a database of its own: no sweeper and no sequencer runs beside the attacks. */
 import type { OpenError } from "@runproof/drivers/Database";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
@@ -15,10 +14,9 @@ export const layer = (
   databaseUrl: string | undefined,
 ): Layer.Layer<AttackTestCoordinator, OpenError> => {
   const lab = AttackLab.layer(databaseUrl === undefined ? null : Redacted.make(databaseUrl));
-  const logs = LogsBridge.layer.pipe(Layer.provide(PostgresTraceStore.layer));
   return AttackTestCoordinator.layer.pipe(
     Layer.provide(LogCoordinator.layer),
-    Layer.provide(logs),
+    Layer.provide(LogsBridge.layer),
     Layer.provide(AuditLayer.layer),
     Layer.provide(lab),
     // The signer refuses loudly, and here it is meant to.

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { Database, databaseConfig, migrateDatabase } from "@runproof/drivers/Database";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
+import { appendSteps } from "@runproof/drivers/logs/appendSteps";
+import { readRun } from "@runproof/drivers/logs/readRun";
+import { sealTrace } from "@runproof/drivers/logs/sealTrace";
+import { startTrace } from "@runproof/drivers/logs/startTrace";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { StoredRunVerifier } from "@runproof/proof/StoredRun";
@@ -9,14 +11,13 @@ import { timestampNow } from "@runproof/proof/Timestamp";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 
 const identity = { trace_id: randomUUID(), run_id: "run-1", tenant_id: "acme" };
 const lease = { holder: randomUUID(), lease_ms: 30_000 };
 
 /** Records a run of one step, reads it back, and verifies what the database has. */
 const program = Effect.gen(function* () {
-  const store = yield* TraceStore;
+  const database = yield* Database;
   const { trace_id } = identity;
   const { holder } = lease;
   const trace = prepareTrace({
@@ -35,7 +36,7 @@ const program = Effect.gen(function* () {
     redaction: null,
     capture: "inline",
   });
-  yield* store.start({ trace, ...lease });
+  yield* startTrace(database)({ trace, ...lease });
 
   const step = prepareStep({
     trace_id,
@@ -62,13 +63,13 @@ const program = Effect.gen(function* () {
     synthetic_scenario_id: null,
   });
   // When this answers, the step is on the disk; only now may the next action begin.
-  yield* store.appendSteps({ trace_id, holder, first_index: 0, steps: [step] });
+  yield* appendSteps(database)({ trace_id, holder, first_index: 0, steps: [step] });
 
   const end = { status: "completed", reason: null, completed_at: timestampNow() } as const;
   const seal = prepareSeal({ trace_id, ...end, sealed_at: timestampNow() });
-  const { root_hash } = yield* store.seal({ trace_id, holder, seal });
+  const { root_hash } = yield* sealTrace(database)({ trace_id, holder, seal });
 
-  const run = yield* store.get(identity);
+  const run = yield* readRun(database)(identity);
   const verifier = new StoredRunVerifier(run.trace);
   for (const stored of run.steps) verifier.addStep(stored);
   const verdict = verifier.finish(run.seal);
@@ -80,5 +81,4 @@ const config = databaseConfig(process.env);
 if (config instanceof ConfigurationInvalid) throw config;
 
 await Effect.runPromise(migrateDatabase(config));
-const stores = PostgresTraceStore.layer.pipe(Layer.provide(Database.layer(config)));
-console.log(await Effect.runPromise(Effect.provide(program, stores)));
+console.log(await Effect.runPromise(Effect.provide(program, Database.layer(config))));

@@ -1,7 +1,5 @@
 /** Checks of the database's side: reachable, of a known version, at head, its defences in place. */
-import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import { readDrift } from "./CatalogDrift.ts";
 import { Database, describeDatabase, type DatabaseConfig, type OpenError } from "./Database.ts";
@@ -149,12 +147,3 @@ export const examine = (config: DatabaseConfig): Effect.Effect<ReadonlyArray<Che
     Effect.provide(Database.layer(config)),
     Effect.catch((error) => Effect.succeed([failed(config, error)])),
   );
-
-/** The doctor of one configured database. */
-export class Doctor extends Context.Service<
-  Doctor,
-  { readonly examine: Effect.Effect<ReadonlyArray<Check>> }
->()("@runproof/drivers/Doctor") {
-  static readonly layer = (config: DatabaseConfig): Layer.Layer<Doctor> =>
-    Layer.succeed(Doctor, Doctor.of({ examine: examine(config) }));
-}

@@ -1,11 +1,9 @@
-/** What a step of a plan calls, and the skills that a process knows. */
+/** What a step of a plan calls, and how it is found and attempted. */
 import { recordInvalidFrom } from "@runproof/proof/RecordInvalid";
 import { ConfigurationInvalid, InvalidInput, SkillUnknown } from "@runproof/schemas/RunProofError";
 import * as Cause from "effect/Cause";
-import * as Context from "effect/Context";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
 
@@ -95,25 +93,10 @@ export const attemptWithin = (call: SkillCall, timeout_ms: number): Effect.Effec
 const kindOf = (thrown: unknown): string =>
   thrown instanceof Error ? thrown.name : `a value of type ${typeof thrown}`;
 
-/** The skills that a process knows. */
-export class SkillRegistry extends Context.Service<
-  SkillRegistry,
-  {
-    /** The ids, in the order they were given. */
-    readonly ids: ReadonlyArray<string>;
-    readonly get: (id: string) => Effect.Effect<Skill, SkillUnknown>;
-  }
->()("@runproof/drivers/SkillRegistry") {
-  /** A registry of these skills; an id that two of them have is `ConfigurationInvalid`. */
-  static readonly layer = <E, R>(
-    makeSkills: Effect.Effect<ReadonlyArray<Skill>, E, R>,
-  ): Layer.Layer<SkillRegistry, E | ConfigurationInvalid, R> =>
-    Layer.effect(SkillRegistry, Effect.flatMap(makeSkills, registryOf));
-}
-
-const registryOf = (
+/** Finds a skill by its id among some; an id that two of them have is `ConfigurationInvalid`. */
+export const skillFinder = (
   skills: ReadonlyArray<Skill>,
-): Effect.Effect<SkillRegistry["Service"], ConfigurationInvalid> => {
+): Effect.Effect<(id: string) => Effect.Effect<Skill, SkillUnknown>, ConfigurationInvalid> => {
   const byId = new Map(skills.map((skill) => [skill.id, skill]));
   const ids = skills.map((skill) => skill.id);
   if (byId.size < skills.length) {
@@ -125,15 +108,10 @@ const registryOf = (
       }),
     );
   }
-  return Effect.succeed(
-    SkillRegistry.of({
-      ids,
-      get: (id) => {
-        const skill = byId.get(id);
-        return skill === undefined
-          ? Effect.fail(new SkillUnknown({ skill_id: id, known: ids }))
-          : Effect.succeed(skill);
-      },
-    }),
-  );
+  return Effect.succeed((id) => {
+    const skill = byId.get(id);
+    return skill === undefined
+      ? Effect.fail(new SkillUnknown({ skill_id: id, known: ids }))
+      : Effect.succeed(skill);
+  });
 };

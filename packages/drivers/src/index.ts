@@ -1,4 +1,4 @@
-/** Every module of the package, each as a namespace; import one alone by its file: `@runproof/drivers/TraceStore`. */
+/** The modules of the package, each as a namespace; operations lie in files of their own: `@runproof/drivers/logs/startTrace`. */
 export * as CatalogDrift from "./CatalogDrift.ts";
 export * as Database from "./Database.ts";
 export * as Doctor from "./Doctor.ts";
@@ -7,7 +7,5 @@ export * as EvidenceLimits from "./EvidenceLimits.ts";
 export * as LogSigner from "./LogSigner.ts";
 export * as Migrations from "./Migrations.ts";
 export * as ParamsChange from "./ParamsChange.ts";
-export * as PostgresTraceStore from "./PostgresTraceStore.ts";
 export * as Skill from "./Skill.ts";
 export * as TileFolder from "./TileFolder.ts";
-export * as TraceStore from "./TraceStore.ts";

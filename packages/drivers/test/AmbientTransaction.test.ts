@@ -1,7 +1,6 @@
 /** Goal: what is acknowledged is never taken back by a transaction that the caller happens to be in. */
 import { expect } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import * as Effect from "effect/Effect";
 import { onEachDatabase } from "./Databases.ts";
 import {
@@ -14,6 +13,7 @@ import {
   start,
   verify,
 } from "./Evidence.ts";
+import { traces } from "./Stores.ts";
 
 const REFUSED = {
   _tag: "InvalidInput",
@@ -25,7 +25,7 @@ onEachDatabase("a transaction around the trace store", (it) => {
   it.effect("is refused each write, and what was written before stays as it was", () =>
     Effect.gen(function* () {
       const { sql } = yield* Database;
-      const { ensureDurable } = yield* TraceStore;
+      const { ensureDurable } = yield* traces;
       const run = yield* openRun(1);
       const fresh = freshIdentity();
       const sealing = yield* Effect.flip(
@@ -52,7 +52,7 @@ onEachDatabase("a transaction around the trace store", (it) => {
   it.effect("that is meant to keep all or nothing takes them, unless it is in another itself", () =>
     Effect.gen(function* () {
       const { kind, sql } = yield* Database;
-      const { atomically, ensureDurable } = yield* TraceStore;
+      const { atomically, ensureDurable } = yield* traces;
       const [kept, foreign, inner] = [freshIdentity(), freshIdentity(), freshIdentity()];
       yield* atomically(Effect.andThen(sealedRun(1, kept), Effect.ignore(ensureDurable)));
       expect((yield* verify(kept)).verification_status).toBe("VERIFIED");

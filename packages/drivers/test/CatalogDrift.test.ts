@@ -4,9 +4,7 @@ import { catalogDrift, type Drift } from "@runproof/drivers/CatalogDrift";
 import { Database } from "@runproof/drivers/Database";
 import { checkOpenDatabase } from "@runproof/drivers/Doctor";
 import { migrations } from "@runproof/drivers/Migrations";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
 import { SqlClient } from "effect/sql/SqlClient";
 import { readCatalog } from "../src/internal/postgres/readCatalog.ts";
 import { asSuperuser, onEachDatabase } from "./Databases.ts";
@@ -658,16 +656,13 @@ onEachDatabase("tricks that the catalog does not show, or shows too late", (it) 
         const attempt = database.asOwner(
           Effect.gen(function* () {
             const sql = yield* SqlClient;
-            const stores = Layer.fresh(PostgresTraceStore.layer).pipe(
-              Layer.provide(Layer.succeed(Database, { ...database, sql })),
-            );
             const acknowledged = Effect.gen(function* () {
               const { trace_id } = yield* openRun(1);
               yield* sql.unsafe(sabotage);
               yield* writes[write](trace_id);
               return yield* Effect.fail({ _tag: "Acknowledged" } as const);
             });
-            return yield* Effect.provide(acknowledged, stores);
+            return yield* Effect.provideService(acknowledged, Database, { ...database, sql });
           }),
         );
         const failure: { readonly _tag: string } = yield* Effect.flip(attempt);

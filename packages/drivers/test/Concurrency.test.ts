@@ -4,7 +4,6 @@
  */
 import { randomUUID } from "node:crypto";
 import { describe, expect, it as test } from "@effect/vitest";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
@@ -31,7 +30,7 @@ import {
 } from "./Evidence.ts";
 import { child, type Child } from "./Process.ts";
 import type { RecorderTask } from "./Recorder.ts";
-import { serverConfig, storesOn } from "./Stores.ts";
+import { serverConfig, storesOn, traces } from "./Stores.ts";
 
 const LONG = process.env["RUNPROOF_LONG"] === "1";
 
@@ -85,7 +84,7 @@ describe("processes", () => {
       const stores = storesOn(serverConfig(url));
       const meanwhile = Effect.gen(function* () {
         const { sql } = yield* Database;
-        const store = yield* TraceStore;
+        const store = yield* traces;
         const number = Effect.forever(
           Effect.andThen(sql`select runproof_sequence_log(5000)`, Effect.yieldNow),
         );
@@ -99,11 +98,11 @@ describe("processes", () => {
       const acknowledged = recorders.flatMap(acknowledgedBy);
       expect(acknowledged).toHaveLength(processes * runs * 5);
       const program = Effect.gen(function* () {
-        const store = yield* TraceStore;
+        const store = yield* traces;
         const { sql } = yield* Database;
-        const { traces } = yield* store.search({ tenant_id, limit: 500 });
-        expect(traces).toHaveLength(Math.min(500, processes * runs));
-        for (const trace of traces) {
+        const page = yield* store.search({ tenant_id, limit: 500 });
+        expect(page.traces).toHaveLength(Math.min(500, processes * runs));
+        for (const trace of page.traces) {
           const stored = yield* read(trace);
           expectAll(
             acknowledged.filter((each) => each.trace_id === trace.trace_id),
@@ -317,7 +316,7 @@ describe("a race at one trace", () => {
     twice((url, other) =>
       Effect.gen(function* () {
         const run = yield* openRun(1);
-        const store = yield* TraceStore;
+        const store = yield* traces;
         const [written, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
         const takenBack = store.atomically(
           Effect.gen(function* () {
@@ -354,7 +353,7 @@ describe("a race at one trace", () => {
         Effect.gen(function* () {
           for (const isKept of [true, false]) {
             const run = yield* openRun(1);
-            const store = yield* TraceStore;
+            const store = yield* traces;
             const [sealed, goOn] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
             const sealing = store.atomically(
               Effect.gen(function* () {
@@ -390,13 +389,13 @@ describe("a race at one trace", () => {
   test.live("a lease that is over is not renewed, and its run is the sweeper's", () =>
     twice((_, other) =>
       Effect.gen(function* () {
-        const store = yield* TraceStore;
+        const store = yield* traces;
         const lost = freshIdentity();
         yield* start(lost, {}, { holder: "late", lease_ms: 0 });
         const renewal = { trace_id: lost.trace_id, holder: "late", lease_ms: LEASE_MS };
         expect(yield* store.renewLeases([renewal])).toEqual(new Set([lost.trace_id]));
         const swept = yield* Effect.provide(
-          Effect.flatMap(TraceStore, (sweeper) => sweeper.abortExpired()),
+          Effect.flatMap(traces, (sweeper) => sweeper.abortExpired()),
           other,
         );
         expect(swept).toMatchObject([lost]);
@@ -414,7 +413,7 @@ describe("a race at one trace", () => {
       Effect.gen(function* () {
         const run = freshIdentity();
         yield* start(run, {}, { lease_ms: 0 });
-        const sweep = Effect.flatMap(TraceStore, (sweeper) => sweeper.abortExpired());
+        const sweep = Effect.flatMap(traces, (sweeper) => sweeper.abortExpired());
         const [first, second] = yield* inOrder(url, run, sweep, Effect.provide(sweep, other));
         expect(first).toMatchObject({ success: [run] });
         expect(second).toMatchObject({ success: [] });
@@ -448,7 +447,7 @@ describe("a race at one trace", () => {
     twice((url, other) =>
       Effect.gen(function* () {
         const run = yield* openRun(0);
-        const store = yield* TraceStore;
+        const store = yield* traces;
         const head = yield* record(run.trace_id);
         const [intruder, owner] = yield* inOrder(
           url,
@@ -498,7 +497,7 @@ describe("any interleaving", () => {
         const actor = (actorSeed: number) => {
           const next = random(actorSeed);
           const act = Effect.gen(function* () {
-            const store = yield* TraceStore;
+            const store = yield* traces;
             const { trace_id } = runs[next(runs.length)]!;
             const choice = next(100);
             if (choice < 70) {

@@ -4,7 +4,6 @@
  */
 import process from "node:process";
 import { describe, expect, it as test } from "@effect/vitest";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { queryDatabase, startPostgresServer } from "@runproof/tooling/PostgresServer";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
 import { Database, migrateDatabase } from "@runproof/drivers/Database";
@@ -29,7 +28,7 @@ import {
 } from "./Evidence.ts";
 import { child, type Child } from "./Process.ts";
 import type { RecorderTask } from "./Recorder.ts";
-import { serverConfig, storesOn } from "./Stores.ts";
+import { serverConfig, storesOn, traces } from "./Stores.ts";
 
 const LONG = process.env["RUNPROOF_LONG"] === "1";
 
@@ -50,14 +49,12 @@ const leaseOf = ({ trace_id }: Identity) =>
 
 /** Ends a lease as its time would; one that is gone is none to end. */
 const endLease = ({ trace_id }: Identity) =>
-  Effect.flatMap(TraceStore, (store) =>
-    store.renewLeases([{ trace_id, holder: HOLDER, lease_ms: 0 }]),
-  );
+  Effect.flatMap(traces, (store) => store.renewLeases([{ trace_id, holder: HOLDER, lease_ms: 0 }]));
 
 /** Sweeps as another process does, and reads what is left. */
 const afterSweep = (run: Identity) =>
   Effect.gen(function* () {
-    const store = yield* TraceStore;
+    const store = yield* traces;
     const aborted = yield* store.abortExpired();
     return { aborted, status: yield* runStatus(run), stored: yield* read(run) };
   });

@@ -11,7 +11,6 @@ import {
   type DatabaseConfig,
 } from "@runproof/drivers/Database";
 import { checkOpenDatabase, examine } from "@runproof/drivers/Doctor";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Cause from "effect/Cause";
@@ -28,7 +27,7 @@ import {
   urlWith,
 } from "./Databases.ts";
 import { openRun, record, seal, verify } from "./Evidence.ts";
-import { serverConfig, storesOn } from "./Stores.ts";
+import { serverConfig, storesOn, traces } from "./Stores.ts";
 
 const URL_OF_ANY = "postgresql://ann:secret@db.example:5432/evidence";
 
@@ -259,7 +258,7 @@ onEachDatabase("an open database", (it) => {
       yield* Effect.flip(asOwner(Effect.fail("taken back")));
       expect(yield* who).toBe("runproof_app");
       // Inside a transaction of the application's it is the application again afterwards.
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const roles = yield* store.atomically(
         Effect.gen(function* () {
           const before = yield* who;

@@ -14,9 +14,7 @@ import * as Schedule from "effect/Schedule";
 import { SqlClient } from "effect/sql/SqlClient";
 import { isSqlError } from "effect/sql/SqlError";
 import { inject } from "vitest";
-import { serverConfig, storesOn, type Stores } from "./Stores.ts";
-
-export type { Stores } from "./Stores.ts";
+import { serverConfig, storesOn } from "./Stores.ts";
 
 /** The URL of the same server with another login or database. */
 export const urlWith = (
@@ -98,7 +96,7 @@ export const onEmbedded = on("embedded", embeddedStores);
 /** Registers a suite twice; once where another version of the server is all that is new. */
 export const onEachDatabase = (
   name: string,
-  suite: (it: Vitest.MethodsNonLive<Stores>) => void,
+  suite: (it: Vitest.MethodsNonLive<Database>) => void,
 ) => {
   onServer(name, suite);
   if (process.env["RUNPROOF_TEST_SERVER_ONLY"] !== "1") onEmbedded(name, suite);

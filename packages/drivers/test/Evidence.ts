@@ -5,9 +5,11 @@ import { prepareSeal, type SealInput } from "@runproof/proof/SealRecord";
 import { prepareStep, type StepInput } from "@runproof/proof/StepRecord";
 import { StoredRunVerifier } from "@runproof/proof/StoredRun";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
-import type { AppendStep, StoredRun, TraceHead } from "@runproof/drivers/TraceStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
+import type { AppendStep } from "@runproof/drivers/logs/appendStep";
+import type { TraceHead } from "@runproof/drivers/logs/readHead";
+import type { StoredRun } from "@runproof/drivers/logs/readRun";
 import * as Effect from "effect/Effect";
+import { traces } from "./Stores.ts";
 
 /** Long enough that no lease ends while a test runs. */
 export const LEASE_MS = 600_000;
@@ -98,7 +100,7 @@ export const start = (
   overrides: Partial<TraceInput> = {},
   lease: { readonly holder?: string; readonly lease_ms?: number } = {},
 ) =>
-  Effect.flatMap(TraceStore, (store) =>
+  Effect.flatMap(traces, (store) =>
     store.start({
       trace: prepareTrace(traceInput(identity, overrides)),
       holder: HOLDER,
@@ -109,7 +111,7 @@ export const start = (
 
 /** Records one step, or some, at the trace's next index; answers where the chain stands after it. */
 export const record = (trace_id: string, ...steps: ReadonlyArray<Partial<StepInput>>) =>
-  Effect.flatMap(TraceStore, (store) =>
+  Effect.flatMap(traces, (store) =>
     Effect.flatMap(store.head(trace_id), (head) => recordAt(head, ...steps)),
   );
 
@@ -117,7 +119,7 @@ export const record = (trace_id: string, ...steps: ReadonlyArray<Partial<StepInp
 export const recordAt = (head: TraceHead, ...some: ReadonlyArray<Partial<StepInput>>) =>
   Effect.gen(function* () {
     const { trace_id, next_index } = head;
-    const store = yield* TraceStore;
+    const store = yield* traces;
     const steps = (some.length === 0 ? [{}] : some).map((overrides, at) =>
       prepareStep(stepInput(trace_id, { step_index: next_index + at, ...overrides })),
     );
@@ -131,13 +133,13 @@ export const recordAt = (head: TraceHead, ...some: ReadonlyArray<Partial<StepInp
 
 /** Appends one step, alone in its batch. */
 export const appendOne = (item: AppendStep) =>
-  Effect.flatMap(TraceStore, (store) =>
+  Effect.flatMap(traces, (store) =>
     Effect.flatMap(store.append([item]), ([answer]) => Effect.fromResult(answer!)),
   );
 
 /** Seals a trace as `completed`, or as the overrides say. */
 export const seal = (trace_id: string, overrides: Partial<SealInput> = {}) =>
-  Effect.flatMap(TraceStore, (store) =>
+  Effect.flatMap(traces, (store) =>
     store.seal({ trace_id, holder: HOLDER, seal: prepareSeal(sealInput(trace_id, overrides)) }),
   );
 
@@ -166,7 +168,7 @@ export const sealedRun = (steps: number, identity = freshIdentity()) =>
 
 /** Reads a run. */
 export const read = ({ tenant_id, run_id }: Identity) =>
-  Effect.flatMap(TraceStore, (store) => store.get({ tenant_id, run_id }));
+  Effect.flatMap(traces, (store) => store.get({ tenant_id, run_id }));
 
 /** The verifier's answer on a run that was read. */
 export const verdictOf = (run: StoredRun) => {

@@ -5,7 +5,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, layer, type Vitest } from "@effect/vitest";
 import { Database, migrateDatabase } from "@runproof/drivers/Database";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { leafHash } from "@runproof/proof/Chain";
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
@@ -40,7 +39,7 @@ import {
 } from "./Evidence.ts";
 import { HEAD_EVERY_STEPS } from "@runproof/drivers/EvidenceLimits";
 import { bare, bareStep, insertLease, insertStep, moveHead, type StepByHand } from "./ByHand.ts";
-import { serverConfig, storesOn, type Stores } from "./Stores.ts";
+import { serverConfig, storesOn, traces } from "./Stores.ts";
 
 const WOULD_CHANGE = "S6001";
 const SEALED = "S6002";
@@ -136,7 +135,7 @@ const oneRowEach = Effect.gen(function* () {
   return run;
 });
 
-type Run = (...statements: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Stores>;
+type Run = (...statements: ReadonlyArray<string>) => Effect.Effect<unknown, unknown, Database>;
 
 const refused = (run: Run, ...statements: ReadonlyArray<string>) =>
   Effect.map(refusalOf(run(...statements)), (refusal) => ({
@@ -145,7 +144,7 @@ const refused = (run: Run, ...statements: ReadonlyArray<string>) =>
   }));
 
 /** What holds for the owner of the tables and for superusers. */
-const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
+const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
   it.effect("completes a trace: what is allowed is allowed", () =>
     Effect.gen(function* () {
       const identity = yield* openRun(2);
@@ -499,7 +498,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Stores>, run: Run) => {
       ).toBeNull();
       expect((yield* verify(identity)).lifecycle).toBe("OPEN");
       // It brought no lease, so it is aborted by the next sweep and can't stay open for ever.
-      const aborted = yield* Effect.flatMap(TraceStore, (store) => store.abortExpired());
+      const aborted = yield* Effect.flatMap(traces, (store) => store.abortExpired());
       expect(aborted.map((trace) => trace.trace_id)).toContain(identity.trace_id);
     }),
   );

@@ -6,7 +6,6 @@
 import { layer, type Vitest } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
 import type { StoredLogEntry } from "@runproof/drivers/ledger/readLogEntries";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { eventRecordText } from "@runproof/proof/EventRecord";
 import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
 import {
@@ -26,7 +25,7 @@ import * as Effect from "effect/Effect";
 import { expect, inject } from "vitest";
 import { asSuperuser, embeddedStores, serverStores } from "./Databases.ts";
 import { freshIdentity, openRun, sealedRun, seal, start } from "./Evidence.ts";
-import { ledger, type Stores } from "./Stores.ts";
+import { ledger, traces } from "./Stores.ts";
 
 const readAll = Effect.gen(function* () {
   const log = yield* ledger;
@@ -60,7 +59,7 @@ const queue = (count: number, from = 0) =>
      from generate_series(${from}, ${from + count - 1}) as n`,
   );
 
-const suite = (it: Vitest.MethodsNonLive<Stores>) => {
+const suite = (it: Vitest.MethodsNonLive<Database>) => {
   it.effect("holds a run's start and seal, in order, by their digests", () =>
     Effect.gen(function* () {
       const run = yield* sealedRun(2);
@@ -68,7 +67,7 @@ const suite = (it: Vitest.MethodsNonLive<Stores>) => {
       expect(yield* log.entries({ trace_id: run.trace_id })).toEqual([]);
       expect((yield* sizeOf).pending).toBe(2);
       yield* sequence;
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const { trace } = yield* store.get(run);
       const entries = yield* log.entries({ trace_id: run.trace_id });
       expect(entries.map(({ kind, digest }) => ({ kind, digest }))).toEqual([
@@ -81,7 +80,7 @@ const suite = (it: Vitest.MethodsNonLive<Stores>) => {
 
   it.effect("holds what was rolled back nowhere, and leaves no gap for it", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const before = (yield* readAll).length;
       yield* Effect.forEach(
         Array.from({ length: 10 }, (_, at) => at),
@@ -244,7 +243,7 @@ layer(embeddedStores, options)("the log (embedded)", suite);
 layer(serverStores, options)(`the log under load (${where})`, (it) => {
   it.effect("numbers each entry once under concurrent writers and sequencers", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const runs: Array<string> = [];
       const write = Effect.gen(function* () {
         const identity = freshIdentity();
@@ -284,9 +283,9 @@ layer(serverStores, options)(`the log under load (${where})`, (it) => {
 
   it.effect("does not wait for a writer whose transaction is open, nor lose its entry", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const slow = freshIdentity();
-      const context = yield* Effect.context<Stores>();
+      const context = yield* Effect.context<Database>();
       // Outside the transaction, on another connection: it commits after the slow one queued its entry, and before that one does.
       const elsewhere = Effect.promise(() =>
         Effect.runPromise(

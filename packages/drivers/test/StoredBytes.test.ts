@@ -2,8 +2,8 @@
  * What is stored is byte for byte what was hashed, whatever the fields and payloads hold: drawn at random, recorded, read
  * back and verified.
  */
+import type { Database } from "@runproof/drivers/Database";
 import { expect } from "@effect/vitest";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
@@ -20,6 +20,7 @@ import {
   traceInput,
   verdictOf,
 } from "./Evidence.ts";
+import { traces } from "./Stores.ts";
 
 const RUNS = process.env["RUNPROOF_LONG"] === "1" ? 500 : 25;
 
@@ -176,8 +177,8 @@ const run = fc.record({
 onEachDatabase("what the database stores", (it) => {
   it.effect("is byte for byte what was hashed, whatever it holds", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
-      const context = yield* Effect.context<never>();
+      const store = yield* traces;
+      const context = yield* Effect.context<Database>();
       const holds = (drawn: typeof run extends fc.Arbitrary<infer A> ? A : never) =>
         Effect.gen(function* () {
           // Each draw is a run of its own, also where the ids are drawn again.
@@ -224,9 +225,7 @@ onEachDatabase("what the database stores", (it) => {
         });
       yield* Effect.promise(() =>
         fc.assert(
-          fc.asyncProperty(run, (drawn) =>
-            Effect.runPromiseWith(context)(Effect.provideService(holds(drawn), TraceStore, store)),
-          ),
+          fc.asyncProperty(run, (drawn) => Effect.runPromiseWith(context)(holds(drawn))),
           { numRuns: RUNS },
         ),
       );

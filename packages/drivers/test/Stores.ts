@@ -1,4 +1,4 @@
-/** The stores over a database. */
+/** What is done with a database, by the drivers' functions. */
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
 import {
   readCheckpointOfSize,
@@ -10,14 +10,20 @@ import { readLogSize } from "@runproof/drivers/ledger/readLogSize";
 import { recordEvent } from "@runproof/drivers/ledger/recordEvent";
 import { sequenceLog } from "@runproof/drivers/ledger/sequenceLog";
 import { storeCheckpoint } from "@runproof/drivers/ledger/storeCheckpoint";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import type { TraceStore } from "@runproof/drivers/TraceStore";
+import { abortExpired } from "@runproof/drivers/logs/abortExpired";
+import { appendStep } from "@runproof/drivers/logs/appendStep";
+import { appendSteps } from "@runproof/drivers/logs/appendSteps";
+import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import { probeTrace } from "@runproof/drivers/logs/probeTrace";
+import { readHead } from "@runproof/drivers/logs/readHead";
+import { readRun } from "@runproof/drivers/logs/readRun";
+import { renewLeases } from "@runproof/drivers/logs/renewLeases";
+import { sealTrace } from "@runproof/drivers/logs/sealTrace";
+import { searchTraces } from "@runproof/drivers/logs/searchTraces";
+import { startTrace } from "@runproof/drivers/logs/startTrace";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
-
-/** All that the suites use. */
-export type Stores = Database | TraceStore;
 
 /** The configuration of a server's database. */
 export const serverConfig = (url: string): DatabaseConfig => ({
@@ -25,9 +31,8 @@ export const serverConfig = (url: string): DatabaseConfig => ({
   url: Redacted.make(url),
 });
 
-/** The stores over a database; each call opens it anew, as another process would. */
-export const storesOn = (config: DatabaseConfig) =>
-  Layer.fresh(PostgresTraceStore.layer.pipe(Layer.provideMerge(Database.layer(config))));
+/** An open database; each call opens it anew, as another process would. */
+export const storesOn = (config: DatabaseConfig) => Layer.fresh(Database.layer(config));
 
 /** What is done with the log of the open database. */
 export const ledger = Effect.map(Database, (database) => ({
@@ -39,4 +44,20 @@ export const ledger = Effect.map(Database, (database) => ({
   storeCheckpoint: storeCheckpoint(database),
   latestCheckpoint: readLatestCheckpoint(database),
   checkpointOfSize: readCheckpointOfSize(database),
+}));
+
+/** What is done with the traces of the open database. */
+export const traces = Effect.map(Database, (database) => ({
+  start: startTrace(database),
+  append: appendStep(database),
+  appendSteps: appendSteps(database),
+  seal: sealTrace(database),
+  head: readHead(database),
+  renewLeases: renewLeases(database),
+  abortExpired: abortExpired(database),
+  get: readRun(database),
+  ensureDurable: outsideTransactions(database),
+  atomically: atomically(database),
+  search: searchTraces(database),
+  probe: probeTrace(database),
 }));

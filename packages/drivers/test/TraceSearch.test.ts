@@ -1,10 +1,11 @@
 import { expect } from "@effect/vitest";
-import { TraceStore, type TraceFilter } from "@runproof/drivers/TraceStore";
+import type { TraceFilter } from "@runproof/drivers/logs/searchTraces";
 import * as Effect from "effect/Effect";
 import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
 import { freshIdentity, record, seal, start } from "./Evidence.ts";
+import { traces } from "./Stores.ts";
 
-const search = (filter: TraceFilter) => Effect.flatMap(TraceStore, (store) => store.search(filter));
+const search = (filter: TraceFilter) => Effect.flatMap(traces, (store) => store.search(filter));
 
 /** The run ids that a filter finds, in the listing's order. */
 const found = (filter: TraceFilter) =>

@@ -13,9 +13,7 @@ import {
   logSignerConfig,
   noKeyConfigured,
 } from "@runproof/drivers/LogSigner";
-import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import { type Skill, SkillRegistry } from "@runproof/drivers/Skill";
+import type { Skill } from "@runproof/drivers/Skill";
 import { ConfigurationInvalid, type DatabaseMissing } from "@runproof/schemas/RunProofError";
 import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
@@ -28,10 +26,10 @@ import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
-import { ProbesBridge } from "./validation/ProbesBridge.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
-import { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
+import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
+import * as SchemaLayer from "./schema/SchemaLayer.ts";
 import * as Sequencer from "./ledger/Sequencer.ts";
 import { SkillsBridge } from "./skills/SkillsBridge.ts";
 import * as Sweeper from "./logs/Sweeper.ts";
@@ -79,17 +77,9 @@ const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
-  const bridges = Layer.mergeAll(
-    LogsBridge.layer,
-    ProbesBridge.layer,
-    LedgerBridge.layer(signer),
-  ).pipe(Layer.provide(PostgresTraceStore.layer));
-  const registry = SkillRegistry.layer(
-    Effect.map(HttpCallSkill.make, (httpCall) => [httpCall, ...skills]),
-  ).pipe(Layer.provide(HttpCallSkill.clientLayer));
-  const skillsBridge = SkillsBridge.layer.pipe(Layer.provide(registry));
+  const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
   const coordinators = Layer.mergeAll(
-    RunCoordinator.layer.pipe(Layer.provide(skillsBridge)),
+    RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
@@ -156,7 +146,7 @@ export const signerFromEnvironment = (
 export const schemaFromEnvironment = (
   settings: RunproofSettings = {},
 ): Layer.Layer<SchemaCoordinator, ConfigurationInvalid> =>
-  Layer.unwrap(Effect.map(configFromEnvironment(settings), SchemaCoordinator.layer));
+  Layer.unwrap(Effect.map(configFromEnvironment(settings), SchemaLayer.layer));
 
 /** Decides the database from settings and the environment. */
 export const configFromEnvironment = (

@@ -3,7 +3,7 @@
  * numbers the log and a signer signs it, while audits run one after another until the writers are done.
  */
 import { assert, layer } from "@effect/vitest";
-import { TraceStore } from "@runproof/drivers/TraceStore";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { AuditReport } from "@runproof/schemas/AuditReport";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
@@ -35,7 +35,7 @@ const record = (nth: number, lease_ms?: number) =>
 const abandonRun = (nth: number) =>
   record(nth, 5).pipe(
     Effect.catchTag(["TraceSealed", "TraceNotFound", "LeaseLost"], () => Effect.void),
-    Effect.andThen(Effect.flatMap(TraceStore, (store) => store.abortExpired())),
+    Effect.andThen(Effect.flatMap(LogsBridge, ({ sweep }) => sweep())),
   );
 
 /** One run of a writer: sealed, left open, or abandoned. */

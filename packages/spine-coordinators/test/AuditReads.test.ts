@@ -4,7 +4,7 @@
  */
 import { expect, layer } from "@effect/vitest";
 import type { Database } from "@runproof/drivers/Database";
-import type { TraceStore } from "@runproof/drivers/TraceStore";
+import type { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { AuditFinding } from "@runproof/schemas/AuditReport";
 import type { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as Effect from "effect/Effect";
@@ -23,7 +23,7 @@ import { serverConfig } from "./TestDatabase.ts";
 
 const alone = <E>(
   what: string,
-  hide: (run: Run) => Effect.Effect<unknown, E, AuditCoordinator | Database | TraceStore>,
+  hide: (run: Run) => Effect.Effect<unknown, E, AuditCoordinator | Database | LogsBridge>,
   check: (found: ReadonlyArray<AuditFinding>, run: Run) => void,
 ) =>
   layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(

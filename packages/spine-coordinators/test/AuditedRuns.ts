@@ -1,4 +1,4 @@
-/** Runs to audit: made as the store makes them, many steps in one call, with the log numbered and signed. */
+/** Runs to audit: made as the bridge makes them, many steps in one call, with the log numbered and signed. */
 import { canonicalize } from "@runproof/proof/CanonicalJson";
 import { generateSignerKey, type SignerKey } from "@runproof/proof/NoteKey";
 import { signCheckpoint } from "@runproof/proof/Checkpoint";
@@ -8,14 +8,13 @@ import { type StepInput, prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
 import { noKeyConfigured } from "@runproof/drivers/LogSigner";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
-import { TraceStore } from "@runproof/drivers/TraceStore";
 import {
   AuditCoordinator,
   type AuditOptions,
 } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
 import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
@@ -24,12 +23,12 @@ const TIME = "2026-02-10T12:43:41.549430Z";
 const LEASE_MS = 600_000;
 const HOLDER = "test";
 
-/** The stores and the audit over a database. */
+/** The bridges and the audit over a database. */
 export const audited = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
   Layer.unwrap(
     Effect.map(config, (opened) =>
       Layer.mergeAll(
-        PostgresTraceStore.layer,
+        LogsBridge.layer,
         LedgerBridge.layer(noKeyConfigured()),
         AuditLayer.layer,
       ).pipe(Layer.provideMerge(Database.layer(opened))),
@@ -73,7 +72,7 @@ export const stepOf = (trace_id: string, step_index: number, over: Partial<StepI
 /** Starts a run and records steps. */
 export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
   Effect.gen(function* () {
-    const store = yield* TraceStore;
+    const { sink } = yield* LogsBridge;
     const run: Run = {
       trace_id: crypto.randomUUID(),
       run_id: crypto.randomUUID(),
@@ -97,7 +96,7 @@ export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
       plan: { steps: [] },
       ...(goal === undefined ? {} : { attributes: { goal } }),
     });
-    yield* store.start({ trace, holder: HOLDER, lease_ms });
+    yield* sink.start({ trace, holder: HOLDER, lease_ms });
     yield* append(run, steps);
     return run;
   });
@@ -107,9 +106,9 @@ export const append = ({ trace_id }: Run, steps: number) =>
   steps === 0
     ? Effect.void
     : Effect.gen(function* () {
-        const store = yield* TraceStore;
-        const { next_index: first_index } = yield* store.head(trace_id);
-        yield* store.appendSteps({
+        const { sink } = yield* LogsBridge;
+        const { next_index: first_index } = yield* sink.head(trace_id);
+        yield* sink.appendSteps({
           trace_id,
           holder: HOLDER,
           first_index,
@@ -119,8 +118,8 @@ export const append = ({ trace_id }: Run, steps: number) =>
 
 /** Seals a run. */
 export const seal = ({ trace_id }: Run) =>
-  Effect.flatMap(TraceStore, (store) =>
-    store.seal({
+  Effect.flatMap(LogsBridge, ({ sink }) =>
+    sink.seal({
       trace_id,
       holder: HOLDER,
       seal: prepareSeal({
@@ -173,8 +172,8 @@ export const sealedRun = (steps: number) => Effect.tap(openRun(steps), seal);
 
 /** Records many runs of one step in one transaction, and seals them. */
 export const sealedRuns = (count: number) =>
-  Effect.flatMap(TraceStore, (store) =>
-    store.atomically(Effect.forEach(Array.from({ length: count }), () => sealedRun(1))),
+  Effect.flatMap(LogsBridge, ({ transactions }) =>
+    transactions.atomically(Effect.forEach(Array.from({ length: count }), () => sealedRun(1))),
   );
 
 /** Numbers what waits in the log's queue. */

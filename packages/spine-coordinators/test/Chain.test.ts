@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
-import type { SealedTrace } from "@runproof/drivers/TraceStore";
+import type { SealedTrace } from "@runproof/drivers/logs/sealTrace";
 import { nextLink, rootHash } from "@runproof/proof/Chain";
 import { merkleRoot } from "@runproof/proof/MerkleTree";
 import { sealRecordText } from "@runproof/proof/SealRecord";

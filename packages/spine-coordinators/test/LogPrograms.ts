@@ -1,13 +1,12 @@
 /** What a process does with a recorded and signed log, whether it is a test's own or a child of it. */
 import { Database, type DatabaseConfig } from "@runproof/drivers/Database";
 import { logSignerConfig } from "@runproof/drivers/LogSigner";
-import { TraceStore } from "@runproof/drivers/TraceStore";
-import * as PostgresTraceStore from "@runproof/drivers/PostgresTraceStore";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { timestampNow } from "@runproof/proof/Timestamp";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -25,13 +24,12 @@ export const configOf = (url: string): DatabaseConfig => ({
 const quiet = Layer.succeed(References.MinimumLogLevel, "None");
 
 /** What `open` gives. */
-export type LogServices = RunproofLayer.Coordinators | Database | TraceStore;
+export type LogServices = RunproofLayer.Coordinators | Database;
 
 /** All coordinators, as a process of its own would have them, on a database and with a key. */
 export const open = (url: string, key: string | undefined) => {
   const config = configOf(url);
   return RunproofLayer.layer([], logSignerConfig({ RUNPROOF_LOG_KEY_FILE: key }, config)).pipe(
-    Layer.provideMerge(PostgresTraceStore.layer),
     Layer.provideMerge(Database.layer(config)),
     Layer.provideMerge(quiet),
   );
@@ -43,13 +41,13 @@ export const inProcess = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ) => Effect.provide(effect, open(url, key), { local: true });
 
-/** Records a sealed run with steps through the store, as fast as it goes. */
+/** Records a sealed run with steps through the bridge, as fast as it goes. */
 export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
   Effect.gen(function* () {
-    const store = yield* TraceStore;
+    const { sink } = yield* LogsBridge;
     const trace_id = `trace-${crypto.randomUUID()}`;
     const now = timestampNow();
-    yield* store.start({
+    yield* sink.start({
       trace: prepareTrace({
         trace_id,
         run_id,
@@ -73,7 +71,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
       lease_ms: 3_600_000,
     });
     if (steps > 0) {
-      yield* store.appendSteps({
+      yield* sink.appendSteps({
         trace_id,
         holder: "test",
         first_index: 0,
@@ -112,7 +110,7 @@ export const recordRun = (steps = 1, run_id = `run-${crypto.randomUUID()}`) =>
       completed_at: end,
       sealed_at: end,
     });
-    const { root_hash } = yield* store.seal({ trace_id, holder: "test", seal });
+    const { root_hash } = yield* sink.seal({ trace_id, holder: "test", seal });
     return { run_id, trace_id, tenant_id: TENANT, root_hash };
   });
 

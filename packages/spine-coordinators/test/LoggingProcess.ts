@@ -3,7 +3,7 @@
  * ends. Arguments: the database's URL, the key's file, a seed. It writes a line for each checkpoint, and ends with 1 and
  * the error at whatever goes wrong.
  */
-import { TraceStore } from "@runproof/drivers/TraceStore";
+import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as Effect from "effect/Effect";
 import * as Random from "effect/Random";
 import { checkpoint, inProcess, recordRun } from "./LogPrograms.ts";
@@ -19,8 +19,8 @@ process.stdin.resume();
 
 const record = Effect.flatMap(Random.nextIntBetween(0, STEPS_MAX), (steps) => recordRun(steps));
 
-const rolledBack = Effect.flatMap(TraceStore, (store) =>
-  store.atomically(Effect.andThen(record, Effect.fail("rolled back" as const))),
+const rolledBack = Effect.flatMap(LogsBridge, ({ transactions }) =>
+  transactions.atomically(Effect.andThen(record, Effect.fail("rolled back" as const))),
 ).pipe(
   Effect.catchIf(
     (error) => error === "rolled back",

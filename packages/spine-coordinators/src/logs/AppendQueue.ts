@@ -2,7 +2,7 @@
  * Sends the steps of all runs of a process: what waits at the same time goes to the database in one statement and one
  * commit. The next batch goes as soon as one came back; nothing waits for company.
  */
-import type { AppendStep, TraceStore } from "@runproof/drivers/TraceStore";
+import type { appendStep, AppendStep } from "@runproof/drivers/logs/appendStep";
 import {
   DatabaseUnreachable,
   type InvalidInput,
@@ -54,9 +54,9 @@ const unitsOf = ({ step }: AppendStep): number =>
 export const isUnanswered = (error: { readonly _tag: string }): boolean =>
   ["DatabaseUnreachable", "DatabaseUnfit", "DatabaseFailed"].includes(error._tag);
 
-/** A queue over the store's `append`, for as long as the scope lives. */
+/** A queue over the driver's `appendStep`, for as long as the scope lives. */
 export const makeAppendQueue = (
-  send: TraceStore["Service"]["append"],
+  send: ReturnType<typeof appendStep>,
 ): Effect.Effect<Append, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope;

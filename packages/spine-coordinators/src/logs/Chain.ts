@@ -1,5 +1,6 @@
 /** The chain of a trace as this process computes it from what it sends, to compare with what the database answers. */
-import type { SealedTrace, TraceHead } from "@runproof/drivers/TraceStore";
+import type { TraceHead } from "@runproof/drivers/logs/readHead";
+import type { SealedTrace } from "@runproof/drivers/logs/sealTrace";
 import { nextLink, rootHash } from "@runproof/proof/Chain";
 import { CompactRange } from "@runproof/proof/MerkleTree";
 import { type PreparedSeal, sealRecordText } from "@runproof/proof/SealRecord";

@@ -1,18 +1,21 @@
 /** The one door from the coordinators to traces: writing, leases, reading. */
+import { Database } from "@runproof/drivers/Database";
+import { LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
+import { abortExpired, type AbortedTrace } from "@runproof/drivers/logs/abortExpired";
+import { appendStep } from "@runproof/drivers/logs/appendStep";
+import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
+import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
+import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
+import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
+import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
+import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
 import {
-  type AbortedTrace,
-  type AppendSteps,
-  LEASE_MS_MAX,
-  type RenewLease,
-  type SealedTrace,
-  type SealTrace,
-  type StartTrace,
-  type StoredRun,
+  searchTraces,
   type TraceFilter,
-  type TraceHead,
   type TracePage,
-  TraceStore,
-} from "@runproof/drivers/TraceStore";
+} from "@runproof/drivers/logs/searchTraces";
+import { startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
 import type {
   DatabaseError,
   InvalidInput,
@@ -29,7 +32,7 @@ import { type Append, makeAppendQueue } from "./AppendQueue.ts";
 import { type HolderOf, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
-export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage };
+export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage, TraceProbe };
 
 /** Where a trace's writer sends what it made: durable when it is answered. */
 export interface TraceSink {
@@ -55,6 +58,8 @@ export interface TraceSink {
 export class LogsBridge extends Context.Service<
   LogsBridge,
   {
+    /** Which database it is: its URL with the password hidden, or the embedded one's folder. */
+    readonly database: string;
     readonly sink: TraceSink;
     readonly transactions: {
       /** Runs `effect` with every write inside it in one transaction: all of it is kept, or nothing. */
@@ -74,27 +79,38 @@ export class LogsBridge extends Context.Service<
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    /** The tenant's newest trace, or the one of `run_id`, as the test plan's SQL statements see it; null where there is none. */
+    readonly probe: (input: {
+      readonly tenant_id: string;
+      readonly run_id?: string | undefined;
+    }) => Effect.Effect<TraceProbe | null, DatabaseError>;
   }
 >()("@runproof/spine-coordinators/LogsBridge") {
-  static readonly layer: Layer.Layer<LogsBridge, never, TraceStore> = Layer.effect(
+  static readonly layer: Layer.Layer<LogsBridge, never, Database> = Layer.effect(
     LogsBridge,
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const database = yield* Database;
+      const renew = renewLeases(database);
       return LogsBridge.of({
+        database: database.description,
         sink: {
           holderOf: ownHolders(),
-          start: store.start,
-          append: yield* makeAppendQueue(store.append),
-          appendSteps: store.appendSteps,
-          seal: store.seal,
-          head: store.head,
+          start: startTrace(database),
+          append: yield* makeAppendQueue(appendStep(database)),
+          appendSteps: appendSteps(database),
+          seal: sealTrace(database),
+          head: readHead(database),
           renewLease: (renewal) =>
-            Effect.map(store.renewLeases([renewal]), (lost) => !lost.has(renewal.trace_id)),
+            Effect.map(renew([renewal]), (lost) => !lost.has(renewal.trace_id)),
         },
-        transactions: { atomically: store.atomically, ensureNone: store.ensureDurable },
-        sweep: store.abortExpired,
-        read: store.get,
-        search: store.search,
+        transactions: {
+          atomically: atomically(database),
+          ensureNone: outsideTransactions(database),
+        },
+        sweep: abortExpired(database),
+        read: readRun(database),
+        search: searchTraces(database),
+        probe: probeTrace(database),
       });
     }),
   );

@@ -1,5 +1,6 @@
 /** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
-import type { StoredRun, TraceFilter, TracePage } from "@runproof/drivers/TraceStore";
+import type { StoredRun } from "@runproof/drivers/logs/readRun";
+import type { TraceFilter, TracePage } from "@runproof/drivers/logs/searchTraces";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
 import type { StoredPayload } from "@runproof/proof/StoredRun";

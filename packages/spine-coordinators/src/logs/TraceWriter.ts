@@ -2,7 +2,7 @@
  * The one way in: prepares a step, passes it by the rules, commits to its payloads, appends it, and compares what the
  * database answers with what was sent. Everything that is recorded of a run is written here.
  */
-import type { SealedTrace } from "@runproof/drivers/TraceStore";
+import type { SealedTrace } from "@runproof/drivers/logs/sealTrace";
 import type { Refusal } from "@runproof/proof/Refusal";
 import type { PreparedSeal } from "@runproof/proof/SealRecord";
 import { type PreparedStep, prepareStep, type Telling } from "@runproof/proof/StepRecord";

@@ -1,5 +1,5 @@
 /** Proves one run from what is stored. */
-import type { StoredRun } from "@runproof/drivers/TraceStore";
+import type { StoredRun } from "@runproof/drivers/logs/readRun";
 import { BundleTooLarge, bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";

@@ -1,9 +1,7 @@
 /** Brings the schema to head and says what is wrong with an installation. */
-import type { DatabaseConfig, OpenError } from "@runproof/drivers/Database";
+import type { OpenError } from "@runproof/drivers/Database";
 import * as Context from "effect/Context";
-import * as Effect from "effect/Effect";
-import * as Layer from "effect/Layer";
-import { SchemaBridge } from "./SchemaBridge.ts";
+import type * as Effect from "effect/Effect";
 
 /** A migration that was applied, by its number and name. */
 export interface AppliedMigration {
@@ -29,22 +27,4 @@ export class SchemaCoordinator extends Context.Service<
     /** Every check, the failed ones too: what can't be checked is `fail`. */
     readonly doctor: () => Effect.Effect<ReadonlyArray<DoctorCheck>>;
   }
->()("@runproof/spine-coordinators/schema/SchemaCoordinator") {
-  /** Needs no open database: it is what opens one that is not at head yet, or says why one can't be opened. */
-  static readonly layer = (config: DatabaseConfig): Layer.Layer<SchemaCoordinator> =>
-    Layer.effect(
-      SchemaCoordinator,
-      Effect.map(SchemaBridge, ({ migrate, examine }) =>
-        SchemaCoordinator.of({
-          migrate: () => Effect.map(migrate(), (labels) => labels.map(fromLabel)),
-          doctor: examine,
-        }),
-      ),
-    ).pipe(Layer.provide(SchemaBridge.layer(config)));
-}
-
-/** `0003_immutability` as number and name. */
-const fromLabel = (label: string): AppliedMigration => {
-  const [id = "", ...name] = label.split("_");
-  return { id: Number(id), name: name.join("_") };
-};
+>()("@runproof/spine-coordinators/schema/SchemaCoordinator") {}

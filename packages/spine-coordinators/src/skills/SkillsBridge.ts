@@ -1,12 +1,13 @@
 /** The one door from the coordinators to the skills that a plan may call. */
+import * as HttpCallSkill from "@runproof/drivers/HttpCallSkill";
 import {
   attemptWithin,
   type Skill,
   type SkillCall,
+  skillFinder,
   type SkillOutcome,
-  SkillRegistry,
 } from "@runproof/drivers/Skill";
-import type { SkillUnknown } from "@runproof/schemas/RunProofError";
+import type { ConfigurationInvalid, SkillUnknown } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -22,8 +23,16 @@ export class SkillsBridge extends Context.Service<
     readonly attempt: (call: SkillCall, timeout_ms: number) => Effect.Effect<SkillOutcome>;
   }
 >()("@runproof/spine-coordinators/skills/SkillsBridge") {
-  static readonly layer: Layer.Layer<SkillsBridge, never, SkillRegistry> = Layer.effect(
-    SkillsBridge,
-    Effect.map(SkillRegistry, ({ get }) => SkillsBridge.of({ get, attempt: attemptWithin })),
-  );
+  /** `http_call`, and these skills beside it. */
+  static readonly layer = (
+    skills: ReadonlyArray<Skill>,
+  ): Layer.Layer<SkillsBridge, ConfigurationInvalid> =>
+    Layer.effect(
+      SkillsBridge,
+      Effect.gen(function* () {
+        const httpCall = yield* HttpCallSkill.make;
+        const get = yield* skillFinder([httpCall, ...skills]);
+        return SkillsBridge.of({ get, attempt: attemptWithin });
+      }),
+    ).pipe(Layer.provide(HttpCallSkill.clientLayer));
 }

@@ -5,7 +5,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { now } from "../internal/now.ts";
-import { ProbesBridge, type TraceProbe } from "./ProbesBridge.ts";
+import { LogsBridge, type TraceProbe } from "../logs/LogsBridge.ts";
 import { RunProofCoordinator } from "../proof/RunProofCoordinator.ts";
 import type { TestSuiteName, ValidationCheck, ValidationReport } from "./ValidationReport.ts";
 
@@ -43,11 +43,11 @@ export class ValidationCoordinator extends Context.Service<
   static readonly layer: Layer.Layer<
     ValidationCoordinator,
     never,
-    ProbesBridge | RunProofCoordinator
+    LogsBridge | RunProofCoordinator
   > = Layer.effect(
     ValidationCoordinator,
     Effect.gen(function* () {
-      const context = yield* Effect.context<ProbesBridge | RunProofCoordinator>();
+      const context = yield* Effect.context<LogsBridge | RunProofCoordinator>();
       return ValidationCoordinator.of({
         validate: (input) => Effect.provideContext(validate(input), context),
       });
@@ -78,7 +78,7 @@ const NAMES = [
 ] as const;
 
 const validate = Effect.fn("ValidationCoordinator.validate")(function* (input: Validate) {
-  const { database } = yield* ProbesBridge;
+  const { database } = yield* LogsBridge;
   const facts: Facts = { probe: null, proof: null, test_result: null, tests_passed: false };
   const steps = [findTrace, countSteps, proveRun, compareProof, runTests];
   const checks: Array<ValidationCheck> = [];
@@ -103,7 +103,7 @@ const validate = Effect.fn("ValidationCoordinator.validate")(function* (input: V
 type Step = (
   input: Validate,
   facts: Facts,
-) => Effect.Effect<Finding, DatabaseError, ProbesBridge | RunProofCoordinator>;
+) => Effect.Effect<Finding, DatabaseError, LogsBridge | RunProofCoordinator>;
 
 const lines = (fields: Readonly<Record<string, string | number | null>>): string =>
   Object.entries(fields)
@@ -114,7 +114,7 @@ const found = (output: string): Finding => ({ output, failure: null });
 const failed = (output: string, failure = output): Finding => ({ output, failure });
 
 const findTrace: Step = Effect.fnUntraced(function* ({ tenant_id, run_id }, facts) {
-  const { probe } = yield* ProbesBridge;
+  const { probe } = yield* LogsBridge;
   facts.probe = yield* probe({ tenant_id, run_id });
   if (facts.probe === null) return failed(NO_TRACE_DATA);
   const { started_at, status } = facts.probe;

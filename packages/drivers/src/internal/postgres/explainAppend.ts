@@ -1,8 +1,17 @@
+import type { PreparedStep } from "@runproof/proof/StepRecord";
 import type { InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../../Database.ts";
-import type { AppendStep } from "../../TraceStore.ts";
 import { traceWriteError } from "./sqlReason.ts";
+
+/** The last of some steps, with the index of the first. */
+interface UntakenStep {
+  readonly trace_id: string;
+  readonly holder: string;
+  readonly first_index: number;
+  readonly step_index: number;
+  readonly step: Pick<PreparedStep, "leaf_hash">;
+}
 
 /**
  * Says why a trace did not take a step, or some from `first_index` to that one; or answers the link, where they are there
@@ -16,10 +25,7 @@ export const explainAppend =
     first_index,
     step_index,
     step,
-  }: AppendStep & { readonly first_index: number }): Effect.Effect<
-    string,
-    TraceWriteError | InvalidInput
-  > =>
+  }: UntakenStep): Effect.Effect<string, TraceWriteError | InvalidInput> =>
     sql<{ link: string }>`
       select runproof_explain_append(${trace_id}, ${holder}, ${BigInt(first_index)}, ${BigInt(step_index)}, ${step.leaf_hash}) as link`.pipe(
       Effect.map(([row]) => row!.link),

@@ -2,10 +2,16 @@ import * as PgTypes from "@effect/sql-pg/PgTypes";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
-import type { Database } from "../../Database.ts";
-import type { RenewLease } from "../../TraceStore.ts";
-import { databaseError } from "./sqlReason.ts";
-import { textArray } from "./textArray.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+import { textArray } from "../internal/postgres/textArray.ts";
+
+/** A lease to renew. */
+export interface RenewLease {
+  readonly trace_id: string;
+  readonly holder: string;
+  readonly lease_ms: number;
+}
 
 /** Gives the leases of running traces that much time from now; answers the traces whose lease is lost. */
 export const renewLeases =

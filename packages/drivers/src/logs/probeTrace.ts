@@ -1,10 +1,19 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { TraceProbe } from "../../TraceStore.ts";
-import { databaseError } from "./sqlReason.ts";
-import { isStorable } from "./storableText.ts";
-import { timeText } from "./timeText.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+import { isStorable } from "../internal/postgres/storableText.ts";
+import { timeText } from "../internal/postgres/timeText.ts";
+
+/** A trace as the earlier system's two test statements see it: what a validation starts from. */
+export interface TraceProbe {
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly started_at: string;
+  readonly status: string;
+  /** `COUNT(*)` of `aos_trace_steps` by run id. */
+  readonly step_count: number;
+}
 
 /** Reads the tenant's newest trace, or the one of a run, and counts the steps that carry its run id. */
 export const probeTrace =

@@ -1,8 +1,14 @@
 import { type DatabaseError, TraceNotFound } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { TraceHead } from "../../TraceStore.ts";
-import { databaseError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+
+/** Where a chain stands: the index its next step gets and the link that step extends. */
+export interface TraceHead {
+  readonly trace_id: string;
+  readonly next_index: number;
+  readonly link: string;
+}
 
 /** Reads where an open trace stands. One that is sealed, or was never started, is `TraceNotFound`. */
 export const readHead =

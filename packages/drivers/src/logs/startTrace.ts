@@ -1,23 +1,34 @@
+import type { PreparedTrace } from "@runproof/proof/TraceRecord";
 import { parseJson } from "@runproof/proof/JsonText";
 import type { Payload } from "@runproof/proof/Payload";
 import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
 import type { TraceRecord } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import { LEASE_MS_MAX } from "../../EvidenceLimits.ts";
-import type { StartTrace, TraceHead } from "../../TraceStore.ts";
-import { traceWriteError } from "./sqlReason.ts";
+import type { Database } from "../Database.ts";
+import { LEASE_MS_MAX } from "../EvidenceLimits.ts";
+import { unlessForeign } from "./atomically.ts";
+import { traceWriteError } from "../internal/postgres/sqlReason.ts";
+import type { TraceHead } from "./readHead.ts";
+
+/** A trace to start, with the lease that its process holds. */
+export interface StartTrace {
+  readonly trace: PreparedTrace;
+  /** Who renews the lease and writes the trace: a value that nobody else can know. Several writers of one trace share it. */
+  readonly holder: string;
+  readonly lease_ms: number;
+}
 
 const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
 
 /** Inserts a trace, its lease and its OPENED entry. */
 export const startTrace =
-  ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
+  (database: Database["Service"]) =>
   ({
     trace,
     holder,
     lease_ms,
   }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+    const { write: sql, description } = database;
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
     const attributes: Payload | null = trace.payloads.attributes;
@@ -32,7 +43,7 @@ export const startTrace =
         }),
       );
     }
-    return sql<{ trace_id: string; link: string }>`
+    const started = sql<{ trace_id: string; link: string }>`
       select trace_id, link
       from runproof_start_trace(
         ${record},
@@ -47,4 +58,5 @@ export const startTrace =
           : traceWriteError("startTrace", description, trace_id)(error),
       ),
     );
+    return unlessForeign(database)(started);
   };

@@ -1,7 +1,7 @@
 import { expect } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
 import { STEPS_AT_ONCE_MAX } from "@runproof/drivers/EvidenceLimits";
-import { LEASE_MS_MAX, TraceStore } from "@runproof/drivers/TraceStore";
+import { LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
 import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import { rootHash } from "@runproof/proof/Chain";
 import { prepareSeal } from "@runproof/proof/SealRecord";
@@ -30,6 +30,7 @@ import {
   verdictOf,
   verify,
 } from "./Evidence.ts";
+import { traces } from "./Stores.ts";
 
 onEachDatabase("the trace store", (it) => {
   it.effect("completes a run, and what it stored verifies", () =>
@@ -85,7 +86,7 @@ onEachDatabase("the trace store", (it) => {
   it.effect("refuses no step, and more steps than its limit, in one call", () =>
     Effect.gen(function* () {
       const { trace_id } = yield* openRun(0);
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const step = prepareStep(stepInput(trace_id));
       for (const length of [0, STEPS_AT_ONCE_MAX + 1]) {
         const steps = Array.from({ length }, () => step);
@@ -102,7 +103,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("takes a step of each of many traces in one call, and answers each for itself", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const [first, second, third] = [yield* openRun(1), yield* openRun(0), yield* openRun(2)];
       const sealed = yield* sealedRun(1);
       const item = ({ trace_id }: { trace_id: string }, step_index: number, over = {}) => ({
@@ -137,7 +138,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("answers a step, a start and a seal that are sent again as it did the first time", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const identity = freshIdentity();
       const { trace_id } = identity;
       const trace = prepareTrace(traceInput(identity));
@@ -177,7 +178,7 @@ onEachDatabase("the trace store", (it) => {
   it.effect("takes a sealer's expected head, and says that the chain moved where it did", () =>
     Effect.gen(function* () {
       const { trace_id } = yield* openRun(0);
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const head = yield* record(trace_id);
       const next = yield* recordAt(head);
       expect(next.next_index).toBe(2);
@@ -227,7 +228,7 @@ onEachDatabase("the trace store", (it) => {
   it.effect("finds no other tenant's run", () =>
     Effect.gen(function* () {
       const run = yield* sealedRun(1);
-      const store = yield* TraceStore;
+      const store = yield* traces;
       for (const other of [
         { tenant_id: "another tenant", run_id: run.run_id },
         { tenant_id: run.tenant_id, run_id: "another run" },
@@ -260,7 +261,7 @@ onEachDatabase("the trace store", (it) => {
   it.effect("keeps a lease for its holder only", () =>
     Effect.gen(function* () {
       const { trace_id } = yield* openRun(0);
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const own = { trace_id, holder: HOLDER, lease_ms: LEASE_MS };
       const other = { trace_id: (yield* openRun(0)).trace_id, holder: "x", lease_ms: LEASE_MS };
       expect(yield* store.renewLeases([own, other])).toEqual(new Set([other.trace_id]));
@@ -271,7 +272,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("aborts what expired, once, with its steps, and leaves what is kept alive", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const alive = yield* openRun(1);
       const dead = yield* openRun(1);
       yield* asSuperuser(
@@ -296,7 +297,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("renews no lease that is over: such a run can only be aborted", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const run = freshIdentity();
       yield* start(run, {}, { lease_ms: 0 });
       const late = { trace_id: run.trace_id, holder: HOLDER, lease_ms: LEASE_MS };
@@ -309,7 +310,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("takes steps and a seal from the lease's holder only", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const run = freshIdentity();
       const { trace_id } = run;
       const holder = "its own";
@@ -317,12 +318,11 @@ onEachDatabase("the trace store", (it) => {
       const step = prepareStep(stepInput(trace_id));
       const sealing = prepareSeal(sealInput(trace_id));
       for (const other of ["another", ""]) {
-        const writes: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }, TraceStore>> =
-          [
-            appendOne({ trace_id, holder: other, step_index: 0, step }),
-            store.appendSteps({ trace_id, holder: other, first_index: 0, steps: [step] }),
-            store.seal({ trace_id, holder: other, seal: sealing }),
-          ];
+        const writes: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }, Database>> = [
+          appendOne({ trace_id, holder: other, step_index: 0, step }),
+          store.appendSteps({ trace_id, holder: other, first_index: 0, steps: [step] }),
+          store.seal({ trace_id, holder: other, seal: sealing }),
+        ];
         for (const write of writes) {
           expect((yield* Effect.flip(write))._tag).toBe("LeaseLost");
         }
@@ -347,7 +347,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("keeps no lease for longer than the longest", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const run = freshIdentity();
       const lease_ms = LEASE_MS_MAX + 1;
       const error = yield* Effect.flip(start(run, {}, { lease_ms }));
@@ -366,7 +366,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("keeps all or nothing of what is done atomically", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const [kept, dropped] = [freshIdentity(), freshIdentity()];
       yield* store.atomically(sealedRun(2, kept));
       const failure = yield* Effect.flip(
@@ -409,7 +409,7 @@ onEachDatabase("the trace store", (it) => {
   it.effect("refuses input that the database can't hold, as input", () =>
     Effect.gen(function* () {
       const run = yield* openRun(0);
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const error = yield* Effect.flip(
         start({ ...run, trace_id: `${freshIdentity().trace_id}\u0000` }).pipe(
           Effect.catchDefect((defect) => Effect.fail(defect as { readonly _tag: string })),
@@ -461,7 +461,7 @@ onEachDatabase("the trace store", (it) => {
 
   it.effect("probes the newest trace, or the one of a run, of its tenant only", () =>
     Effect.gen(function* () {
-      const store = yield* TraceStore;
+      const store = yield* traces;
       const tenant_id = freshIdentity().tenant_id;
       expect(yield* store.probe({ tenant_id })).toBeNull();
       const older = yield* sealedRun(2, freshIdentity(tenant_id));

@@ -1,11 +1,12 @@
-import { InvalidInput } from "@runproof/schemas/RunProofError";
+import { type DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
 import type { SqlClient } from "effect/sql/SqlClient";
-import type { SqlError } from "effect/sql/SqlError";
-import type { Database } from "../../Database.ts";
-import { inTransaction } from "./inTransaction.ts";
+import { isSqlError } from "effect/sql/SqlError";
+import type { Database } from "../Database.ts";
+import { inTransaction } from "../internal/postgres/inTransaction.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** The transaction in which writes are meant to stand or fall together: one that `joined` opened, and none inside it. */
 const Joined = Context.Reference<unknown>("@runproof/drivers/joinedTransaction", {
@@ -47,16 +48,19 @@ export const unlessForeign =
     });
 
 /** Runs `effect` in one transaction that the writes inside join. In one that is foreign to them they stay refused. */
-export const joined = <A, E, R>(
-  clients: Clients,
-  effect: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E | SqlError, R> =>
-  Effect.gen(function* () {
-    const { write } = clients;
-    const outer = yield* openTransaction(clients);
-    if (outer !== null && outer !== (yield* Joined)) return yield* inTransaction(write, effect);
-    return yield* inTransaction(
-      write,
-      Effect.flatMap(transactionOf(write), (own) => Effect.provideService(effect, Joined, own)),
+export const atomically =
+  (database: Database["Service"]) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | DatabaseError, R> =>
+    Effect.gen(function* () {
+      const { write } = database;
+      const outer = yield* openTransaction(database);
+      if (outer !== null && outer !== (yield* Joined)) return yield* inTransaction(write, effect);
+      return yield* inTransaction(
+        write,
+        Effect.flatMap(transactionOf(write), (own) => Effect.provideService(effect, Joined, own)),
+      );
+    }).pipe(
+      Effect.mapError((error) =>
+        isSqlError(error) ? databaseError("atomically", database.description)(error) : error,
+      ),
     );
-  });

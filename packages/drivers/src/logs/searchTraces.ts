@@ -3,11 +3,51 @@ import { normaliseTimestamp, type TimestampInvalid } from "@runproof/proof/Times
 import { InvalidInput, type DatabaseError } from "@runproof/schemas/RunProofError";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
 import * as Effect from "effect/Effect";
-import type { Database } from "../../Database.ts";
-import type { TraceFilter, TracePage, TraceSummary } from "../../TraceStore.ts";
-import { databaseError, sqlState } from "./sqlReason.ts";
-import { isStorable } from "./storableText.ts";
-import { timeText } from "./timeText.ts";
+import type { Database } from "../Database.ts";
+import { databaseError, sqlState } from "../internal/postgres/sqlReason.ts";
+import { isStorable } from "../internal/postgres/storableText.ts";
+import { timeText } from "../internal/postgres/timeText.ts";
+
+/** One trace in a listing. */
+export interface TraceSummary {
+  readonly trace_id: string;
+  readonly run_id: string;
+  readonly tenant_id: string;
+  readonly agent_id: string | null;
+  readonly status: string;
+  readonly started_at: string;
+  readonly completed_at: string | null;
+  readonly capture: string;
+  readonly step_count: number;
+  readonly root_hash: string | null;
+  readonly is_synthetic: boolean;
+  /** Where the text that was looked for stands first: `trace`, `seal` or `step 3`; null where none was looked for. */
+  readonly matched: string | null;
+}
+
+/**
+ * What a listing is narrowed to. Times are RFC 3339. `text` is looked for in payloads and in what records say in words, not in their hashes, without case as far as
+ * the database's locale knows one.
+ */
+export interface TraceFilter {
+  readonly tenant_id: string;
+  readonly run_id?: string | undefined;
+  readonly status?: "running" | "completed" | "failed" | "aborted" | undefined;
+  readonly agent_id?: string | undefined;
+  readonly started_from?: string | undefined;
+  readonly started_before?: string | undefined;
+  readonly skill_id?: string | undefined;
+  readonly text?: string | undefined;
+  readonly limit?: number | undefined;
+  /** `next_cursor` of the page before, as it was given. */
+  readonly cursor?: string | undefined;
+}
+
+/** One page of a listing, newest first. */
+export interface TracePage {
+  readonly traces: ReadonlyArray<TraceSummary>;
+  readonly next_cursor: string | null;
+}
 
 /** Traces of a page where none is asked for: a screenful or two. */
 export const DEFAULT_PAGE = 50;

@@ -1,0 +1,108 @@
+import { parseJson } from "@runproof/proof/JsonText";
+import { Refusal } from "@runproof/proof/Refusal";
+import type { StoredSeal, StoredStep, StoredTrace } from "@runproof/proof/StoredRun";
+import {
+  type DatabaseError,
+  RunNotFound,
+  StoredDataUnreadable,
+} from "@runproof/schemas/RunProofError";
+import * as Effect from "effect/Effect";
+import { isSqlError } from "effect/sql/SqlError";
+import type { Database } from "../Database.ts";
+import { readEvents } from "../internal/postgres/readEvents.ts";
+import { readRemnants, type Remnants } from "../internal/postgres/readRemnants.ts";
+import { readSteps } from "../internal/postgres/readSteps.ts";
+import { readTraces } from "../internal/postgres/readTraces.ts";
+import { inSnapshot } from "../internal/postgres/snapshot.ts";
+import { databaseError } from "../internal/postgres/sqlReason.ts";
+import { isStorable } from "../internal/postgres/storableText.ts";
+import type { TraceAndSeal } from "../internal/postgres/TraceRow.ts";
+
+/** A stored run as one consistent snapshot: the trace, its seal, and its steps in the order of their index. */
+export interface StoredRun {
+  readonly trace: StoredTrace;
+  readonly seal: StoredSeal | null;
+  readonly steps: ReadonlyArray<StoredStep>;
+  /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
+  readonly erasures_recorded: ReadonlySet<string>;
+  /** Whether the log records that the trace was archived. */
+  readonly archival_recorded: boolean;
+}
+
+/** Rows that name a run without its trace row are evidence that was cut: never "not found". */
+const traceGone = ({ steps, trace_id }: Remnants): string | null => {
+  if (steps > 0)
+    return `${steps} step${steps === 1 ? " is" : "s are"} there, but the trace row is gone`;
+  return trace_id === null ? null : `it began the trace ${trace_id}, and the trace row is gone`;
+};
+
+/** Which run, and whose. */
+export interface RunName {
+  readonly tenant_id: string;
+  readonly run_id: string;
+}
+
+/** The run that a trace record says it is of; null where its text says nothing. */
+const runOf = (record: string): RunName | null => {
+  try {
+    const { tenant_id, run_id } = (parseJson(record) ?? {}) as Partial<RunName>;
+    return tenant_id === undefined || run_id === undefined ? null : { tenant_id, run_id };
+  } catch (error) {
+    if (error instanceof Refusal) return null;
+    throw error;
+  }
+};
+
+const isSameRun = (left: RunName, right: RunName) =>
+  left.tenant_id === right.tenant_id && left.run_id === right.run_id;
+
+/** Why the rows found can't be taken for the run asked for; null where they can. */
+const rowContradiction = (
+  asked: RunName,
+  { trace }: TraceAndSeal,
+  other: TraceAndSeal | undefined,
+): string | null => {
+  if (other !== undefined) return "more than one trace row claims to be its";
+  const { tenant_id, run_id } = trace.columns;
+  if (tenant_id === asked.tenant_id && run_id === asked.run_id) return null;
+  // Its steps or its own row name a trace that bears another name: believed only where the record says it is this run's.
+  const written = runOf(trace.record);
+  return written !== null && isSameRun(written, asked)
+    ? null
+    : "its steps or its own row name a trace that is another run's";
+};
+
+/** Reads one run of one tenant. Steps whose trace row is gone are `StoredDataUnreadable`, never "not found". */
+export const readRun =
+  (database: Database["Service"]) =>
+  (
+    input: RunName,
+  ): Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable> => {
+    const { sql } = database;
+    // What can't be stored is not there: the database would refuse to look for it.
+    if (!isStorable(input.run_id) || !isStorable(input.tenant_id))
+      return Effect.fail(new RunNotFound(input));
+    const read = Effect.gen(function* () {
+      const [found, other] = yield* readTraces(sql, input);
+      const contradiction =
+        found === undefined
+          ? traceGone(yield* readRemnants(sql, input))
+          : rowContradiction(input, found, other);
+      if (contradiction !== null) {
+        return yield* new StoredDataUnreadable({
+          where: `run ${input.run_id}`,
+          what: contradiction,
+        });
+      }
+      if (found === undefined) return yield* new RunNotFound(input);
+      const trace_id = String(found.trace.columns["trace_id"]);
+      const steps = yield* readSteps(sql, trace_id);
+      return { ...found, steps, ...(yield* readEvents(sql, trace_id)) } satisfies StoredRun;
+    });
+    // One snapshot: a seal or an erasure between two statements would look like tampering.
+    return inSnapshot(sql, read).pipe(
+      Effect.mapError((error) =>
+        isSqlError(error) ? databaseError("readRun", database.description)(error) : error,
+      ),
+    );
+  };
