@@ -20,6 +20,7 @@ import {
   migrateDatabase,
   type OpenError,
 } from "@runproof/drivers/Database";
+import { asOwner } from "./internal/asOwner.ts";
 import { type Change, changeRow } from "./internal/changeRow.ts";
 import { type EvidenceTable, evidenceTables } from "./internal/EvidenceTable.ts";
 import { keepRows, restoreRows, restoreSchema } from "./internal/keptState.ts";
@@ -106,7 +107,9 @@ const refusalOf = (error: SqlError): StatementRefusal => {
   return { code: cause.code ?? "", message: cause.message ?? error.message };
 };
 
-const openLab = ({ sql, asOwner }: Database["Service"]) => {
+const openLab = (database: Database["Service"]) => {
+  const { sql } = database;
+  const own = asOwner(database);
   const failed = (error: { readonly message: string }) =>
     new DatabaseFailed({
       operation: "AttackLab",
@@ -126,12 +129,12 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
   const asApplication = <A, E>(effect: Effect.Effect<A, E, SqlClient>) =>
     sql.withTransaction(Effect.provideService(effect, SqlClient, sql));
   return AttackLab.of({
-    keep: asOwner(Effect.andThen(keepRows, readAll)).pipe(
+    keep: own(Effect.andThen(keepRows, readAll)).pipe(
       Effect.map((tables) => Object.fromEntries(tables) as EvidenceRows),
       Effect.mapError(failed),
     ),
     change: (changes) =>
-      asOwner(
+      own(
         Effect.flatMap(SqlClient, (owner) =>
           pastTriggers(
             owner,
@@ -140,13 +143,13 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
         ),
       ).pipe(Effect.mapError(failed)),
     execute: (statements) =>
-      asOwner(
+      own(
         Effect.flatMap(SqlClient, (owner) =>
           Effect.forEach(statements, (statement) => owner.unsafe(statement), { discard: true }),
         ),
       ).pipe(Effect.mapError(failed)),
     attempt: (login, statements) =>
-      (login === "superuser" ? asOwner(tried(statements)) : asApplication(tried(statements))).pipe(
+      (login === "superuser" ? own(tried(statements)) : asApplication(tried(statements))).pipe(
         Effect.catch((error) =>
           Effect.succeed(
             error._tag === "NotRefused"
@@ -156,6 +159,6 @@ const openLab = ({ sql, asOwner }: Database["Service"]) => {
         ),
       ),
     restore: (what) =>
-      asOwner(what === "rows" ? restoreRows : restoreSchema).pipe(Effect.mapError(failed)),
+      own(what === "rows" ? restoreRows : restoreSchema).pipe(Effect.mapError(failed)),
   });
 };

@@ -20,6 +20,7 @@ beforeAll(async () => {
   demo = await runproof(["demo"], {
     RUNPROOF_HOME: elsewhere,
     DATABASE_URL: "postgresql://h/none",
+    USE_POSTGRES_TRACES: "true",
   });
   home = /^export RUNPROOF_HOME=(\S+)$/mu.exec(demo.stdout.replaceAll(/^ +/gmu, ""))?.[1] ?? "";
   env = { RUNPROOF_HOME: home };

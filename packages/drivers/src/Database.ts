@@ -22,7 +22,6 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { lockFolder } from "./internal/embedded/FolderLock.ts";
 import { isEmbeddedMade, openPglite } from "./internal/embedded/openPglite.ts";
 import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
-import { inTransaction } from "./internal/postgres/inTransaction.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { migrate, requireAllRows, requireHead } from "./Migrations.ts";
 
@@ -122,10 +121,6 @@ export const hidePassword = (url: string): string => {
 export const describeDatabase = (config: DatabaseConfig): string =>
   config.kind === "server" ? hidePassword(Redacted.value(config.url)) : config.home;
 
-type Owner = <A, E, R>(
-  effect: Effect.Effect<A, E, R | SqlClient.SqlClient>,
-) => Effect.Effect<A, E | SqlError, Exclude<R, SqlClient.SqlClient>>;
-
 /** Why a database can't be opened. */
 export type OpenError =
   | DatabaseError
@@ -135,19 +130,17 @@ export type OpenError =
   | SchemaDamaged;
 
 /**
- * An open database at this version's schema. The clients act as the application's role, `asOwner` as the login itself. A
- * server has connections of their own for reads (`sql`), for writes and for leases; the embedded database has one.
+ * An open database at this version's schema, whose clients act as the application's role. A server has connections of their own for reads (`sql`), for writes and for leases; the embedded database has one.
  */
 export class Database extends Context.Service<
   Database,
   {
+    readonly config: DatabaseConfig;
     readonly kind: DatabaseConfig["kind"];
     readonly description: string;
     readonly sql: SqlClient.SqlClient;
     readonly write: SqlClient.SqlClient;
     readonly leases: SqlClient.SqlClient;
-    /** Runs in one transaction with the login's own rights, which the application never needs. */
-    readonly asOwner: Owner;
   }
 >()("@runproof/drivers/Database") {
   /** Opens and checks the database; the embedded one is brought to its head first. */
@@ -202,14 +195,13 @@ const openDatabase = Effect.fnUntraced(function* (
     Effect.provideService(SqlClient.SqlClient, session.sql),
     toDomain("requireHead", description),
   );
-  return Database.of({ ...session, kind: config.kind, description });
+  return Database.of({ ...session, config, kind: config.kind, description });
 });
 
 interface Session {
   readonly sql: SqlClient.SqlClient;
   readonly write: SqlClient.SqlClient;
   readonly leases: SqlClient.SqlClient;
-  readonly asOwner: Owner;
 }
 
 const openSession = (
@@ -284,7 +276,6 @@ const requireSettings = Effect.fnUntraced(function* (
 
 const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
   const description = hidePassword(Redacted.value(url));
-  const reactivity = yield* Reactivity.Reactivity;
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
     const sql = yield* serverClient(url, CONNECTIONS.reads);
@@ -295,18 +286,7 @@ const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) 
       leases: yield* serverClient(url, CONNECTIONS.leases),
     };
   }).pipe(toDomain("connect", description));
-  const clients = yield* connect;
-  const asOwner: Owner = (effect) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const owner = yield* serverClient(url);
-        return yield* inTransaction(
-          owner,
-          Effect.provideService(effect, SqlClient.SqlClient, owner),
-        );
-      }).pipe(Effect.provideService(Reactivity.Reactivity, reactivity)),
-    );
-  return { ...clients, asOwner };
+  return yield* connect;
 });
 
 const openEmbeddedClient = Effect.fnUntraced(function* (home: string) {
@@ -331,21 +311,10 @@ const toDomain = (operation: string, description: string) => {
 const openEmbedded = (home: string, { makes }: Opening) =>
   Effect.gen(function* () {
     const sql = yield* openEmbeddedClient(home);
-    const asOwner: Owner = (effect) =>
-      inTransaction(
-        sql,
-        Effect.gen(function* () {
-          yield* sql`set local role none`;
-          const result = yield* Effect.provideService(effect, SqlClient.SqlClient, sql);
-          // A transaction around this one goes on; a failure takes it back with all else.
-          yield* sql.unsafe(`set local role ${APPLICATION_ROLE}`);
-          return result;
-        }),
-      );
     const ready = makes ? migrate() : requireHead;
     yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
-    return { sql, write: sql, leases: sql, asOwner };
+    return { sql, write: sql, leases: sql };
   }).pipe(toDomain("openEmbedded", home));
 
 /** Brings a database's schema to its head, as its owner, and answers the names of what was applied. */

@@ -6,6 +6,5 @@ export * as HttpCallSkill from "./HttpCallSkill.ts";
 export * as EvidenceLimits from "./EvidenceLimits.ts";
 export * as LogSigner from "./LogSigner.ts";
 export * as Migrations from "./Migrations.ts";
-export * as ParamsChange from "./ParamsChange.ts";
 export * as Skill from "./Skill.ts";
 export * as TileFolder from "./TileFolder.ts";

@@ -4,6 +4,7 @@ import { catalogDrift, type Drift } from "@runproof/drivers/CatalogDrift";
 import { Database } from "@runproof/drivers/Database";
 import { checkOpenDatabase } from "@runproof/drivers/Doctor";
 import { migrations } from "@runproof/drivers/Migrations";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import { SqlClient } from "effect/sql/SqlClient";
 import { readCatalog } from "../src/internal/postgres/readCatalog.ts";
@@ -13,7 +14,7 @@ import { freshIdentity, openRun, record, seal, sealedRun, start, verify } from "
 /** What drifts after some statements, which are taken back. */
 const driftAfter = (statements: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const { asOwner } = yield* Database;
+    const own = asOwner(yield* Database);
     let drift: ReadonlyArray<Drift> = [];
     const takenBack = Effect.gen(function* () {
       const sql = yield* SqlClient;
@@ -21,7 +22,7 @@ const driftAfter = (statements: ReadonlyArray<string>) =>
       drift = catalogDrift(yield* readCatalog(sql));
       return yield* Effect.fail("taken back" as const);
     });
-    expect(yield* Effect.flip(asOwner(takenBack))).toBe("taken back");
+    expect(yield* Effect.flip(own(takenBack))).toBe("taken back");
     return drift;
   });
 
@@ -589,10 +590,10 @@ onEachDatabase("drift of the catalog", (it) => {
 
   it.effect("leaves the session's settings as they were", () =>
     Effect.gen(function* () {
-      const { asOwner } = yield* Database;
+      const own = asOwner(yield* Database);
       const settings =
         "select current_setting('search_path') as path, current_setting('quote_all_identifiers') as quoting";
-      const [before, after] = yield* asOwner(
+      const [before, after] = yield* own(
         Effect.gen(function* () {
           const sql = yield* SqlClient;
           yield* sql.unsafe("set local quote_all_identifiers = on");
@@ -653,7 +654,7 @@ onEachDatabase("tricks that the catalog does not show, or shows too late", (it) 
       ] as const;
       const database = yield* Database;
       for (const [write, sabotage] of attempts) {
-        const attempt = database.asOwner(
+        const attempt = asOwner(database)(
           Effect.gen(function* () {
             const sql = yield* SqlClient;
             const acknowledged = Effect.gen(function* () {

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, it as test } from "@effect/vitest";
 import { prepareSeal } from "@runproof/proof/SealRecord";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
@@ -179,8 +180,8 @@ describe("a race at one trace", () => {
   ) =>
     Effect.gen(function* () {
       const [held, released] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
-      const holder = Effect.flatMap(Database, ({ asOwner }) =>
-        asOwner(
+      const holder = Effect.flatMap(Database, (database) =>
+        asOwner(database)(
           Effect.gen(function* () {
             const sql = yield* SqlClient;
             yield* sql`select from aos_trace_leases where trace_id = ${trace_id} for update`;
@@ -272,8 +273,8 @@ describe("a race at one trace", () => {
         const run = yield* openRun(0);
         const { link: previous } = (yield* read(run)).trace;
         const step = { record: bareStep(run.trace_id), previous };
-        const inserting = Effect.flatMap(Database, ({ asOwner }) =>
-          asOwner(
+        const inserting = Effect.flatMap(Database, (database) =>
+          asOwner(database)(
             Effect.flatMap(SqlClient, (sql) =>
               Effect.andThen(
                 sql.unsafe(moveHead(step, run.trace_id)),

@@ -7,6 +7,7 @@ import { describe, expect, it as test } from "@effect/vitest";
 import { queryDatabase, startPostgresServer } from "@runproof/tooling/PostgresServer";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
 import { Database, migrateDatabase } from "@runproof/drivers/Database";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
@@ -129,8 +130,8 @@ describe("a recorder that is killed", () => {
       if (letGo === "late") yield* Effect.provide(endLease(run), stores);
       const [held, released] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
       const hold = stage === "start" ? insertLease(run.trace_id) : `${leaseOf(run)} for update`;
-      const holder = Effect.flatMap(Database, ({ asOwner }) =>
-        asOwner(
+      const holder = Effect.flatMap(Database, (database) =>
+        asOwner(database)(
           Effect.gen(function* () {
             yield* Effect.flatMap(SqlClient, (sql) => sql.unsafe(hold));
             yield* Deferred.succeed(held, undefined);

@@ -13,6 +13,7 @@ import {
 import { checkOpenDatabase, examine } from "@runproof/drivers/Doctor";
 import { ConfigurationInvalid } from "@runproof/schemas/RunProofError";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -248,22 +249,24 @@ onEachDatabase("an open database", (it) => {
 
   it.effect("gives the login's rights to an owner's operation only, in one transaction", () =>
     Effect.gen(function* () {
-      const { asOwner, sql } = yield* Database;
+      const database = yield* Database;
+      const { sql } = database;
+      const own = asOwner(database);
       const who = Effect.map(
         sql<{ role: string }>`select current_user::text as role`,
         ([row]) => row!.role,
       );
       expect(yield* who).toBe("runproof_app");
-      yield* asOwner(Effect.flatMap(Database, () => Effect.void));
-      yield* Effect.flip(asOwner(Effect.fail("taken back")));
+      yield* own(Effect.flatMap(Database, () => Effect.void));
+      yield* Effect.flip(own(Effect.fail("taken back")));
       expect(yield* who).toBe("runproof_app");
       // Inside a transaction of the application's it is the application again afterwards.
       const store = yield* traces;
       const roles = yield* store.atomically(
         Effect.gen(function* () {
           const before = yield* who;
-          yield* asOwner(Effect.void);
-          yield* Effect.exit(asOwner(Effect.fail("taken back")));
+          yield* own(Effect.void);
+          yield* Effect.exit(own(Effect.fail("taken back")));
           return [before, yield* who];
         }),
       );

@@ -8,6 +8,7 @@ import { layer, type Vitest } from "@effect/vitest";
 import { Database, migrateDatabase } from "@runproof/drivers/Database";
 import { checksum, migrations } from "@runproof/drivers/Migrations";
 import { createDatabase, queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Schedule from "effect/Schedule";
@@ -104,8 +105,8 @@ export const onEachDatabase = (
 
 /** Runs statements as the login itself, in one transaction: here a superuser. */
 export const asSuperuser = (...statements: ReadonlyArray<string>) =>
-  Effect.flatMap(Database, ({ asOwner }) =>
-    asOwner(
+  Effect.flatMap(Database, (database) =>
+    asOwner(database)(
       Effect.gen(function* () {
         const sql = yield* SqlClient;
         let rows: ReadonlyArray<Record<string, unknown>> = [];

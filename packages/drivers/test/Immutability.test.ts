@@ -11,6 +11,7 @@ import { prepareSeal, sealRecordText } from "@runproof/proof/SealRecord";
 import type { StepInput } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { inject } from "vitest";
@@ -825,11 +826,13 @@ layer(ownerStores, { excludeTestServices: true, timeout: "2 minutes" })(
   (it) => {
     it.effect("is no superuser, and owns the tables", () =>
       Effect.gen(function* () {
-        const { asOwner, sql } = yield* Database;
+        const database = yield* Database;
+        const { sql } = database;
+        const own = asOwner(database);
         const who = sql<{ is_superuser: boolean; owner: string; login: string }>`
           select current_setting('is_superuser')::boolean as is_superuser, session_user::text as login,
                  (select tableowner::text from pg_tables where tablename = 'aos_traces') as owner`;
-        const [row] = yield* asOwner(who);
+        const [row] = yield* own(who);
         expect(row).toEqual({ is_superuser: false, login: row!.owner, owner: row!.owner });
       }),
     );

@@ -12,6 +12,7 @@ import {
 } from "@runproof/drivers/Migrations";
 import { SchemaMismatch } from "@runproof/schemas/RunProofError";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
@@ -303,8 +304,10 @@ onEachDatabase("an open database", (it) => {
 
   it.effect("is migrated by its owner, and the application can't", () =>
     Effect.gen(function* () {
-      const { asOwner, sql } = yield* Database;
-      expect(yield* asOwner(migrate())).toEqual([]);
+      const database = yield* Database;
+      const { sql } = database;
+      const own = asOwner(database);
+      expect(yield* own(migrate())).toEqual([]);
       const more = migrate([...migrations, toy(101)]);
       const error = yield* Effect.flip(Effect.provideService(more, SqlClient, sql));
       expect(error._tag).toBe("SqlError");

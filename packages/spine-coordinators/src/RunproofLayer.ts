@@ -19,8 +19,6 @@ import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
-import { DemoBridge } from "./demo/DemoBridge.ts";
-import { DemoCoordinator } from "./demo/DemoCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
@@ -55,7 +53,6 @@ export type Coordinators =
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
-  | DemoCoordinator
   | LogCoordinator
   | KeyCoordinator
   | LogsBridge;
@@ -83,7 +80,6 @@ const readingLayer = (
     TraceCoordinator.layer,
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
-    DemoCoordinator.layer.pipe(Layer.provide(DemoBridge.layer)),
     KeyCoordinator.layer,
   );
   return coordinators.pipe(

@@ -2,8 +2,6 @@
 export * as AuditBridge from "./audit/AuditBridge.ts";
 export * as AuditCoordinator from "./audit/AuditCoordinator.ts";
 export * as AuditLayer from "./audit/AuditLayer.ts";
-export * as DemoBridge from "./demo/DemoBridge.ts";
-export * as DemoCoordinator from "./demo/DemoCoordinator.ts";
 export * as ImportCoordinator from "./import/ImportCoordinator.ts";
 export * as KeyCoordinator from "./ledger/KeyCoordinator.ts";
 export * as LedgerBridge from "./ledger/LedgerBridge.ts";

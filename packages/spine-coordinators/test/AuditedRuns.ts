@@ -15,6 +15,7 @@ import {
 import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
 import { LedgerBridge } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
@@ -236,8 +237,8 @@ const TABLES = [
 
 /** Runs statements in one transaction as a superuser. */
 export const asSuperuser = (...statements: ReadonlyArray<string>) =>
-  Effect.flatMap(Database, ({ asOwner }) =>
-    asOwner(
+  Effect.flatMap(Database, (database) =>
+    asOwner(database)(
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
         Effect.forEach(statements, (statement) => sql.unsafe(statement)),
       ),

@@ -9,6 +9,7 @@ import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunCoordinator, type StepEvent } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner as asLogin } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
@@ -32,7 +33,7 @@ const execute = (
 
 /** Holds what a statement locks until it is let go. */
 const hold = Effect.fnUntraced(function* (statement: string) {
-  const { asOwner: run } = yield* Database;
+  const run = asLogin(yield* Database);
   const name = yield* databaseName;
   const { began, release, pass } = yield* gate;
   const holder = yield* Effect.forkChild(

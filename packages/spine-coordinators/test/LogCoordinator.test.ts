@@ -20,6 +20,7 @@ import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import { trusting } from "@runproof/spine-coordinators/ledger/TrustedKeys";
 import { queryDatabase } from "@runproof/tooling/PostgresServer";
+import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -82,8 +83,8 @@ const holdNumbering = (url: string) =>
   Effect.gen(function* () {
     const held = yield* Deferred.make<void>();
     const released = yield* Deferred.make<void>();
-    const hold = Effect.flatMap(Database, ({ asOwner }) =>
-      asOwner(
+    const hold = Effect.flatMap(Database, (database) =>
+      asOwner(database)(
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient;
           yield* sql`select pg_advisory_xact_lock(hashtextextended('runproof_log', 'aos_log_entries'::regclass::oid::bigint))`;

@@ -2,6 +2,7 @@
 import { Database } from "@runproof/drivers/Database";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import { asOwner as asLogin } from "@runproof/tooling/OwnerSession";
 import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as SqlClient from "effect/sql/SqlClient";
@@ -24,8 +25,8 @@ export const rows = <Row extends object>(statement: string) =>
 
 /** The id of a run's trace and who holds its lease, which only the owner may read. */
 export const lease = (run_id: string) =>
-  Effect.flatMap(Database, ({ asOwner: run }) =>
-    run(
+  Effect.flatMap(Database, (database) =>
+    asLogin(database)(
       Effect.flatMap(
         SqlClient.SqlClient,
         (sql) =>
@@ -37,8 +38,8 @@ export const lease = (run_id: string) =>
 
 /** Runs statements in one transaction as the owner of the database. */
 export const asOwner = (...statements: ReadonlyArray<string>) =>
-  Effect.flatMap(Database, ({ asOwner: run }) =>
-    run(
+  Effect.flatMap(Database, (database) =>
+    asLogin(database)(
       Effect.flatMap(SqlClient.SqlClient, (sql) =>
         Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true }),
       ),

@@ -1,13 +1,12 @@
 /** `runproof demo`: a run is recorded, proved, tampered with, and found out. */
 import type { RunProofResult } from "@runproof/schemas/RunProofResult";
+import type { Demonstration } from "@runproof/attack-test/Demonstration";
 import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
 import * as Command from "effect/cli/Command";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { randomBytes } from "node:crypto";
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { verifyFile } from "../BundleFile.ts";
 import * as DemoShop from "../DemoShop.ts";
@@ -15,7 +14,8 @@ import * as File from "../File.ts";
 import * as Invocation from "../Invocation.ts";
 import { Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
-import { load, withRunproof } from "../Runproof.ts";
+import * as Progress from "../Progress.ts";
+import { load } from "../Runproof.ts";
 import { tone, wrap } from "../Screen.ts";
 import * as Verdict from "../Verdict.ts";
 import { renderOutcome, stepLines } from "./Run.ts";
@@ -42,9 +42,6 @@ interface Story {
   readonly bundle_status_after: string;
 }
 
-/** It tampers with evidence: never in a database that is anybody's, whatever the environment says. */
-const throwawayHome = Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-demo-")));
-
 /** Tells the story as it happens; with `--json` only its steps on stderr. */
 const narrator = Effect.gen(function* () {
   const { json } = yield* root;
@@ -62,7 +59,8 @@ const narrator = Effect.gen(function* () {
 
 const indent = (text: string): string => text.replace(/^(?=.)/gmu, "   ");
 
-const tell = Effect.fnUntraced(function* (home: string) {
+const tell = Effect.fnUntraced(function* (demo: Demonstration["Service"]) {
+  const { home } = demo;
   const { stdout } = yield* Output;
   const { say, chapter } = yield* narrator;
   const narrow = { ...stdout, columns: stdout.columns - 3 };
@@ -75,15 +73,9 @@ const tell = Effect.fnUntraced(function* (home: string) {
   const { RunProofCoordinator } = yield* load(
     () => import("@runproof/spine-coordinators/proof/RunProofCoordinator"),
   );
-  const { DemoBridge } = yield* load(() => import("@runproof/spine-coordinators/demo/DemoBridge"));
-  const { DemoCoordinator } = yield* load(
-    () => import("@runproof/spine-coordinators/demo/DemoCoordinator"),
-  );
   const runs = yield* RunCoordinator;
   const traces = yield* TraceCoordinator;
   const proofs = yield* RunProofCoordinator;
-  const demoLayer = DemoCoordinator.layer.pipe(Layer.provide(DemoBridge.layer));
-  const demo = Context.get(yield* Layer.build(demoLayer), DemoCoordinator);
   const shop = yield* DemoShop.open;
 
   yield* chapter("An agent refunds an order. Each step is on disk before the next begins.");
@@ -180,17 +172,21 @@ export const command = Command.make(
     const { json } = yield* root;
     const { stdout } = yield* Output;
     const { say } = yield* narrator;
-    const home = yield* throwawayHome;
-    const opening = `An embedded PostgreSQL in ${home}: no server needed, and all of this demonstration is there.`;
+    const { Demonstration } = yield* load(() => import("@runproof/attack-test/Demonstration"));
+    const context = yield* Progress.during("opening the database", null, () =>
+      Layer.build(Demonstration.layer),
+    );
+    const demo = Context.get(context, Demonstration);
+    const opening = `An embedded PostgreSQL in ${demo.home}: no server needed, and all of this demonstration is there.`;
     yield* say(wrap(opening, stdout.columns));
-    const story = yield* withRunproof({ home }, Effect.scoped(tell(home)));
+    const story = yield* Effect.provideContext(Effect.scoped(tell(demo)), context);
     if (json) yield* printJson(story);
     yield* say("\nTry next:\n");
     yield* say(indent(nextCommands(story)));
     if (!isAsTold(story)) {
       return yield* Effect.die("the demonstration did not go as it should: see the verdicts above");
     }
-  }),
+  }, Effect.scoped),
 ).pipe(
   Command.withDescription("Record a run, prove it, tamper with it, and see it found out"),
   Command.withExamples([{ command: "runproof demo" }]),

@@ -3,7 +3,8 @@ import { DatabaseFailed, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as SqlClient from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import type { Database } from "./Database.ts";
+import type { Database } from "@runproof/drivers/Database";
+import { asOwner } from "./asOwner.ts";
 
 /** A change of a step's stored params: the first `from` in their text becomes `to`. */
 export interface ParamsChange {
@@ -33,9 +34,9 @@ export const changeParamsAsApplication =
 
 /** Makes the change as a superuser, past the triggers, and leaves them as they were; answers the statements run. */
 export const changeParamsPastTriggers =
-  ({ asOwner }: Database["Service"]) =>
+  (database: Database["Service"]) =>
   (change: ParamsChange): Effect.Effect<ReadonlyArray<string>, DatabaseFailed | InvalidInput> =>
-    asOwner(pastTriggers(change)).pipe(Effect.catchTag("SqlError", failed));
+    asOwner(database)(pastTriggers(change)).pipe(Effect.catchTag("SqlError", failed));
 
 const messageOf = (error: SqlError): string => {
   const cause = error.reason.cause;
