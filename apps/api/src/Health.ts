@@ -5,15 +5,13 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup";
 import * as OpenApi from "effect/http-api/OpenApi";
 import * as Schema from "effect/Schema";
 
-/** One check of what the service needs. */
+/** One check of what the service needs. What it found is in the service's log: anyone may ask for this. */
 export const Check = Schema.Struct({
   name: Schema.String,
   status: Schema.Literals(["ok", "warn", "fail"]),
-  detail: Schema.String,
-  remedy: Schema.NullOr(Schema.String),
 }).annotate({ identifier: "Check" });
 
-/** The service can't do its work now: `detail` says why, and `checks` what to do. No password is in them. */
+/** The service can't do its work now: `detail` names what fails. No host, login or remedy is in it. */
 export class NotReady extends HttpApiError.Problem<NotReady>()(
   "NotReady",
   {
