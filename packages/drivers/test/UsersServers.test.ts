@@ -193,6 +193,27 @@ describe("who serves tenants", () => {
   );
 });
 
+describe("the doctor", () => {
+  test.live(
+    "names a table that was dropped, to the application's login too, and says nothing else of the others",
+    () =>
+      Effect.gen(function* () {
+        const { url } = yield* migratedDatabase;
+        const app = yield* role(url, "login password 'x'");
+        yield* asRoot(url, `grant runproof_app to ${app}`, "drop table aos_traces cascade");
+        const checks = yield* opened(
+          urlWith(url, { username: app, password: "x" }),
+          checkOpenDatabase,
+        );
+        expect(checks.find(({ name }) => name === "defences")).toMatchObject({
+          status: "fail",
+          detail: expect.stringContaining("aos_traces: the table is missing"),
+        });
+        expect(JSON.stringify(checks)).not.toContain("the other tables by");
+      }),
+  );
+});
+
 describe("a server that takes no writes", () => {
   test.live("is read, migrated as far as it is, and says why it can't record", () =>
     Effect.gen(function* () {

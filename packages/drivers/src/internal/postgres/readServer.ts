@@ -28,12 +28,12 @@ export const readServer = (sql: SqlClient): Effect.Effect<Server, SqlError> =>
            current_setting('server_version_num')::int / 10000 as major_version,
            quote_ident(current_database()) as database, session_user::text as login,
            (select rolsuper from pg_roles where rolname = session_user) as login_is_superuser,
-           (select array_remove(array[
+           coalesce((select array_remove(array[
                      case when pg_has_role(session_user, c.relowner, 'member') then 'the tables' end,
                      case when pg_has_role(session_user, n.nspowner, 'member') then 'the schema' end,
                      case when pg_has_role(session_user, d.datdba, 'member') then 'the database' end], null)
             from pg_class c join pg_namespace n on n.oid = c.relnamespace, pg_database d
-            where c.oid = to_regclass('aos_traces') and d.datname = current_database()) as login_owns,
+            where c.oid = to_regclass('aos_traces') and d.datname = current_database()), '{}') as login_owns,
            array(select name from pg_settings where name in ('fsync', 'full_page_writes') and setting = 'off' order by 1) as undurable,
            not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off' as takes_writes,
            -- Rights that a role has in other databases are known to the whole server; the shared catalogs are database 0.
