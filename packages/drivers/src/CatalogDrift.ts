@@ -153,7 +153,10 @@ const tableDrift = (
     list.filter((each) => !others.includes(each));
   return [
     ...(table.kind === kind ? [] : [`it is of another kind (${table.kind})`]),
-    ...(table.persistence === "p" ? [] : ["its rows do not survive a crash (it is not logged)"]),
+    // A sequence follows the table whose rows it numbers.
+    ...(table.persistence === "p" || kind === SEQUENCE
+      ? []
+      : ["its rows do not survive a crash (it is not logged)"]),
     ...without(wanted.columns, table.columns).map((column) => `its column ${column} is not there`),
     ...without(table.columns, wanted.columns).map(
       (column) => `a column that no migration made: ${column}`,

@@ -3,7 +3,7 @@
  * key. Method: a real server whose superuser rewrites the log, restores old backups and forges, against a signer whose
  * key and state lie outside it.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
@@ -735,6 +735,27 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })(
         expect(JSON.parse(text)).toMatchObject({ log: null });
         expect(notes).toEqual([expect.stringContaining("state")]);
       }),
+    );
+
+    it.effect(
+      "takes no checkpoint of the database's in place of one by a key that is here and can't be used",
+      () =>
+        Effect.gen(function* () {
+          const { place, run } = yield* signedRun;
+          const bundled = Effect.flatMap(RunProofCoordinator, (proofs) => proofs.getBundle(run));
+          // The database keeps a checkpoint that covers the run.
+          expect((yield* inProcess(place, bundled)).notes).toEqual([]);
+          for (const [mode, what] of [
+            [0o644, place.key],
+            [0o600, "state"],
+          ] as const) {
+            chmodSync(place.key, mode);
+            if (what === "state") writeFileSync(`${place.key}.state`, "");
+            const { text, notes } = yield* inProcess(place, bundled);
+            expect(JSON.parse(text)).toMatchObject({ log: null });
+            expect(notes).toEqual([expect.stringContaining(what)]);
+          }
+        }),
     );
   },
 );

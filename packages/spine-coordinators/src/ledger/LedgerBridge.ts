@@ -24,6 +24,7 @@ import {
   type LogSigner,
   logSigner,
   type LogSignerConfig,
+  noKeyConfigured,
   type RotationSteps,
   SIGNED_LAST,
   type SignedCheckpoint,
@@ -44,7 +45,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
-export { SIGNED_LAST };
+export { noKeyConfigured, SIGNED_LAST };
 export type {
   CheckpointPage,
   CheckpointPosition,

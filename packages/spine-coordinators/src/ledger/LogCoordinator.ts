@@ -15,7 +15,7 @@ import {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { LedgerBridge, type SignError } from "./LedgerBridge.ts";
+import { LedgerBridge, type SignError, type SignerError } from "./LedgerBridge.ts";
 import { checkpointLog, type LogCheckpoint, settleLog } from "./internal/checkpointLog.ts";
 import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/exportTiles.ts";
 import { unknownSigner } from "./internal/latestHead.ts";
@@ -52,6 +52,7 @@ export type ProveEntryError =
   | LogEntryNotFound
   | LogForked
   | LogShrunk
+  | SignerError
   | StoredDataUnreadable;
 
 /** Signs, proves and publishes the log. */
@@ -76,7 +77,13 @@ export class LogCoordinator extends Context.Service<
       readonly to?: TreeReference | undefined;
     }) => Effect.Effect<
       ExtensionProof,
-      DatabaseError | InvalidInput | LogEntryNotFound | LogForked | LogShrunk | StoredDataUnreadable
+      | DatabaseError
+      | InvalidInput
+      | LogEntryNotFound
+      | LogForked
+      | LogShrunk
+      | SignerError
+      | StoredDataUnreadable
     >;
     /**
      * What to say beside a proof or an export where nobody knows who signed its checkpoint: this process has no key, and
@@ -100,6 +107,7 @@ export class LogCoordinator extends Context.Service<
       | LogEntryNotFound
       | LogForked
       | LogShrunk
+      | SignerError
       | StoredDataUnreadable
     >;
   }

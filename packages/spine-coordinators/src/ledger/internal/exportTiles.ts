@@ -20,7 +20,7 @@ import {
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { LedgerBridge, type StoredLogEntry } from "../LedgerBridge.ts";
+import { LedgerBridge, type SignerError, type StoredLogEntry } from "../LedgerBridge.ts";
 import { invalidInput, refusable } from "../../internal/refused.ts";
 import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, requireTree } from "./LoggedTree.ts";
@@ -60,7 +60,8 @@ type ExportError =
   | LogEntryNotFound
   | LogForked
   | LogShrunk
-  | StoredDataUnreadable;
+  | StoredDataUnreadable
+  | SignerError;
 
 /** What the folder publishes now: it must be an older tree of this log. */
 const publishedHead = (folder: string, head: TreeHead) =>

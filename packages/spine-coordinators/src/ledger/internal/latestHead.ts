@@ -4,7 +4,7 @@ import { Refusal } from "@runproof/proof/Refusal";
 import type { DatabaseError, StoredDataUnreadable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Option from "effect/Option";
-import { LedgerBridge } from "../LedgerBridge.ts";
+import { LedgerBridge, noKeyConfigured, type SignerError } from "../LedgerBridge.ts";
 import { TrustedKeys } from "../TrustedKeys.ts";
 import { headOf } from "./LoggedTree.ts";
 import { newestKept } from "./newestKept.ts";
@@ -12,13 +12,20 @@ import { newestKept } from "./newestKept.ts";
 /** A tree head with the note that says it. */
 export type NotedHead = TreeHead & { readonly note: string };
 
-/** What this process's signer signed last; null where it signed nothing yet, undefined where this process has no key. */
-const ownHead: Effect.Effect<NotedHead | null | undefined, never, LedgerBridge> = Effect.gen(
+/**
+ * What this process's signer signed last; null where it signed nothing yet, undefined where this process has no key. A key
+ * that is there and can't be used is an error: with another head in its place nobody would look at the key.
+ */
+const ownHead: Effect.Effect<NotedHead | null | undefined, SignerError, LedgerBridge> = Effect.gen(
   function* () {
     const { signer } = yield* LedgerBridge;
-    const status = yield* Effect.option(signer.status);
-    return Option.isSome(status) && status.value.keys.length > 0 ? status.value.last : undefined;
+    const { keys, last } = yield* signer.status;
+    return keys.length > 0 ? last : undefined;
   },
+).pipe(
+  Effect.catchTag("ConfigurationInvalid", (error) =>
+    error.what === noKeyConfigured().what ? Effect.succeed(undefined) : Effect.fail(error),
+  ),
 );
 
 /** A kept note as a checkpoint that one of the keys signed; null for any other. */
@@ -44,7 +51,7 @@ const openedBy =
  */
 export const latestHead: Effect.Effect<
   NotedHead | null,
-  DatabaseError | StoredDataUnreadable,
+  DatabaseError | StoredDataUnreadable | SignerError,
   LedgerBridge
 > = Effect.gen(function* () {
   const trusted = yield* TrustedKeys;
@@ -62,6 +69,10 @@ export const unknownSigner: Effect.Effect<string | null, never, LedgerBridge> = 
     if ((yield* TrustedKeys).length > 0 || (yield* ownHead) !== undefined) return null;
     return "Who signed the log's checkpoint was not checked: without the log's key here, it is the newest that the database keeps. Give the verifier key with --vkey KEY.";
   },
+).pipe(
+  Effect.catch((error) =>
+    Effect.succeed(`Who signed the log's checkpoint was not checked: ${error.message}.`),
+  ),
 );
 
 /** Why there is no latest head. */
@@ -73,4 +84,4 @@ export const noHead: Effect.Effect<string> = Effect.map(TrustedKeys, (trusted) =
 
 /** Whether this process's signer signed a head last, so that a log which contradicts it was changed. */
 export const isOwnHead = ({ note }: NotedHead): Effect.Effect<boolean, never, LedgerBridge> =>
-  Effect.map(ownHead, (own) => own?.note === note);
+  Effect.map(Effect.option(ownHead), (own) => Option.getOrNull(own)?.note === note);

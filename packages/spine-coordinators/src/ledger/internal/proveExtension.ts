@@ -9,7 +9,7 @@ import {
   type StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { LedgerBridge } from "../LedgerBridge.ts";
+import { LedgerBridge, type SignerError } from "../LedgerBridge.ts";
 import { invalidInput, refusable } from "../../internal/refused.ts";
 import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, headOf, requireTree, rootOf } from "./LoggedTree.ts";
@@ -32,7 +32,8 @@ type ExtensionError =
   | LogEntryNotFound
   | LogForked
   | LogShrunk
-  | StoredDataUnreadable;
+  | StoredDataUnreadable
+  | SignerError;
 
 /** A checkpoint from outside, which the log must still begin with. */
 const heldHead = (note: string, where: string) =>
