@@ -7,39 +7,42 @@ import { refusing } from "./Refused.ts";
 import { load } from "./Runproof.ts";
 import { printable } from "./Screen.ts";
 
-/** Which trace a bundle is of, without trusting it; null where the text is no bundle. */
-const traceOf = Effect.fnUntraced(function* (text: string) {
+/** What a bundle shows, a run or one step of it, without trusting it; null where the text is no bundle. */
+const subjectOf = Effect.fnUntraced(function* (text: string) {
   const { parseJson } = yield* load(() => import("@runproof/proof/JsonText"));
   try {
     const bundle = parseJson(text) as {
       readonly format?: unknown;
       readonly trace?: { readonly trace_id?: unknown };
+      readonly step?: { readonly step_index?: unknown };
     } | null;
     const isBundle =
       bundle?.format === "runproof/bundle@v1" || bundle?.format === "runproof/step-bundle@v1";
-    return isBundle ? (bundle.trace?.trace_id ?? null) : null;
+    return isBundle
+      ? JSON.stringify([bundle.format, bundle.trace?.trace_id, bundle.step?.step_index])
+      : null;
   } catch {
     return null;
   }
 });
 
-/** Refuses a path that holds anything but an older bundle of the same trace: evidence is not written over. */
+/** Refuses a path that holds anything but an older bundle of the same run or step: evidence is not written over. */
 const requireFree = Effect.fnUntraced(function* (path: string, text: string) {
   const bytes = yield* File.bytesOf(path);
   if (bytes === null || bytes === 0) return;
-  const held = yield* traceOf(yield* File.read(path));
-  if (held !== null && held === (yield* traceOf(text))) return;
+  const held = yield* subjectOf(yield* File.read(path));
+  if (held !== null && held === (yield* subjectOf(text))) return;
   return yield* new FileFailed({
     path: printable(path),
     what:
       held === null
         ? "holds something else than a bundle, and is not replaced"
-        : "holds another run's bundle, and is not replaced",
+        : "holds the bundle of another run or step, and is not replaced",
     remedy: "Name another file, or move this one away.",
   });
 });
 
-/** Writes a bundle, in place of nothing but an older one of the same trace. */
+/** Writes a bundle, in place of nothing but an older one of the same run or step. */
 export const write = Effect.fnUntraced(function* (path: string, text: string) {
   yield* requireFree(path, text);
   yield* File.write(path, text);

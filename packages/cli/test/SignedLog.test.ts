@@ -231,7 +231,11 @@ describe("a bundle", () => {
     const held = readFileSync(file, "utf8");
     const other = await runproof(proofArgs("r-2", "--bundle", file), env);
     expect(other).toMatchObject({ code: 2 });
-    expect(other.stderr).toContain("holds another run's bundle");
+    expect(other.stderr).toContain("holds the bundle of another run or step");
+    // A step alone is less than its run.
+    expect(await runproof(proofArgs("r-1", "--bundle", file, "--step", "0"), env)).toMatchObject({
+      code: 2,
+    });
     expect(readFileSync(file, "utf8")).toBe(held);
     const notes = here.write("notes.txt", "do not lose me");
     expect(await runproof(proofArgs("r-1", "--bundle", notes), env)).toMatchObject({ code: 2 });
