@@ -133,7 +133,8 @@ export const ofCause = (cause: Cause.Cause<unknown>, signalled: boolean): Failur
     code: 1,
     tag: "Unexpected",
     message: Cause.pretty(cause),
-    remedy: "report this with the text above; nothing that was acknowledged is lost",
+    remedy:
+      "report this with the text above; `runproof audit` says whether what is stored is whole",
   };
 };
 

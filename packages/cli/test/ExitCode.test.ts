@@ -46,6 +46,12 @@ describe("ExitCode", () => {
     expect(of({ _tag: "toString" }).code).toBe(1);
   });
 
+  it("promises nothing that nobody looked at, of what it does not know", () => {
+    const { remedy } = ExitCode.ofCause(Cause.die(new Error("boom")), false);
+    expect(remedy).not.toMatch(/\b(nothing|no|not|lost|safe)\b/u);
+    expect(remedy).toContain("`runproof audit`");
+  });
+
   it("says nothing more about an interruption or a verdict that is printed", () => {
     expect(ExitCode.ofCause(Cause.interrupt(1), true)).toMatchObject({ code: 130, message: null });
     expect(of(new ExitCode.Concluded({ code: 6 }))).toMatchObject({ code: 6, message: null });

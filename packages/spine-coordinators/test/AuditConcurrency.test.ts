@@ -3,10 +3,15 @@
  * numbers the log and a signer signs it, while audits run one after another until the writers are done.
  */
 import { assert, layer } from "@effect/vitest";
+import { AuditBridge } from "@runproof/spine-coordinators/audit/AuditBridge";
+import { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { AuditReport } from "@runproof/schemas/AuditReport";
+import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
+import * as Deferred from "effect/Deferred";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
 import * as Ref from "effect/Ref";
 import {
   append,
@@ -17,6 +22,7 @@ import {
   openRun,
   pastTriggers,
   seal,
+  sealedRun,
   sign,
 } from "./AuditedRuns.ts";
 import { serverConfig } from "./TestDatabase.ts";
@@ -92,3 +98,49 @@ layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })("an
     }),
   );
 });
+
+layer(audited(serverConfig), { excludeTestServices: true, timeout: 60_000 })(
+  "an audit's count",
+  (it) => {
+    it.effect("of one worker stays where another takes its own back", () =>
+      Effect.gen(function* () {
+        const [runs, steps] = [8, 3];
+        yield* Effect.forEach(Array.from({ length: runs }), () => sealedRun(steps));
+        yield* number;
+        const oneIsDone = yield* Deferred.make<void>();
+        let batches = 0;
+        // The first batch that is read fails once all of another worker's is counted, and is read again by its traces.
+        const bridge = Effect.map(AuditBridge, (real) =>
+          AuditBridge.of({
+            ...real,
+            snapshot: (use) =>
+              real.snapshot((reads) =>
+                use({
+                  ...reads,
+                  forEachStepPage: (range, usePage) => {
+                    batches += 1;
+                    const read = reads.forEachStepPage(range, usePage);
+                    if (batches > 1)
+                      return Effect.tap(read, Deferred.succeed(oneIsDone, undefined));
+                    const failed = new StoredDataUnreadable({ where: "a page", what: "torn" });
+                    return Effect.andThen(
+                      Effect.andThen(read, Deferred.await(oneIsDone)),
+                      Effect.fail(failed),
+                    );
+                  },
+                }),
+              ),
+          }),
+        );
+        const paged = AuditCoordinator.layer.pipe(
+          Layer.provide(Layer.effect(AuditBridge, bridge)),
+          Layer.provide(AuditBridge.layer),
+        );
+        const { report } = yield* Effect.provide(audit({ workers: 2 }), paged, { local: true });
+        assert.deepStrictEqual(report.findings, []);
+        assert.strictEqual(report.checked.steps, runs * steps);
+        assert.isAbove(batches, 2);
+      }),
+    );
+  },
+);

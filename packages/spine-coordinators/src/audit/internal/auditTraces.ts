@@ -78,6 +78,7 @@ const readBatch = Effect.fnUntraced(function* (
   run: AuditRun,
   reads: AuditReads,
   range: TraceRange,
+  count: (steps: number) => void,
 ): Effect.fn.Return<
   { readonly results: ReadonlyArray<TraceResult>; readonly found: ReadonlyArray<FoundHere> },
   AuditReadError
@@ -93,7 +94,7 @@ const readBatch = Effect.fnUntraced(function* (
   yield* reads.forEachStepPage(range, (steps) =>
     Effect.suspend(() => {
       for (const step of steps) batch.addStep(step);
-      run.tally.checked.steps += steps.length;
+      count(steps.length);
       return run.tell;
     }),
   );
@@ -125,15 +126,16 @@ const untakenFaults = Effect.fnUntraced(function* (
 /** Checks the traces of a range from one snapshot, or none of them where anything can't be read. */
 const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, AuditReadError> =>
   Effect.gen(function* () {
-    const { steps } = run.tally.checked;
+    let counted = 0;
+    const count = (steps: number) => {
+      counted += steps;
+      run.tally.checked.steps += steps;
+    };
     const { results, found } = yield* run
-      .snapshot((reads) => readBatch(run, reads, range))
+      .snapshot((reads) => readBatch(run, reads, range, count))
       .pipe(
-        Effect.tapError(() =>
-          Effect.sync(() => {
-            run.tally.checked.steps = steps;
-          }),
-        ),
+        // Only what was counted here: the other workers count meanwhile.
+        Effect.tapError(() => Effect.sync(() => count(-counted))),
       );
     for (const each of found) run.tally.find(each);
     for (const result of results) run.tally.addTrace(result, run.signed_size);
