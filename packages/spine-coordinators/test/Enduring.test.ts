@@ -1,14 +1,17 @@
 /** Goal: nothing but whoever interrupts it ends what runs in the background, and it is never silent about what befell it. */
 import { assert, describe, it } from "@effect/vitest";
+import { DatabaseUnreachable } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Logger from "effect/Logger";
 import { enduring } from "../src/internal/enduring.ts";
 
+const gone = new DatabaseUnreachable({ url: "u", detail: "gone" });
+
 describe("work in the background", () => {
   for (const [what, turn, level] of [
-    ["an error", Effect.fail(new Error("gone")), "Warn"],
+    ["an error", Effect.fail(gone), "Warn"],
     ["a defect", Effect.die(new Error("boom")), "Error"],
     ["an interruption from inside", Effect.interrupt, "Error"],
     [

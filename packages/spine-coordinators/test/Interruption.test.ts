@@ -327,20 +327,6 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         }).pipe(Effect.provide(TestClock.layer())),
     );
 
-    it.effect("a database that never answers again does not keep a sequencer from ending", () =>
-      Effect.gen(function* () {
-        const held = yield* hold("lock table aos_log_queue in access exclusive mode");
-        const sequencer = Sequencer.layer.pipe(
-          Layer.provide(LedgerBridge.layer(noKeyConfigured())),
-        );
-        const ended = yield* Effect.forkChild(Effect.scoped(Layer.build(sequencer)));
-        yield* blockedIn(held.name);
-        yield* passTime(2 * Sequencer.LAST_NUMBERING_MS);
-        yield* Fiber.join(ended);
-        yield* held.release;
-      }).pipe(Effect.provide(TestClock.layer())),
-    );
-
     it.effect("a server that comes back while the lease holds keeps no run from going on", () =>
       Effect.gen(function* () {
         const run_id = runId();
@@ -394,3 +380,21 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
     );
   },
 );
+
+// Without the sequencer that belongs to the coordinators: it would be the one that waits.
+layer(Layer.unwrap(Effect.map(serverConfig, Database.layer)), {
+  excludeTestServices: true,
+  timeout: 60_000,
+})("a database that never answers again", (it) => {
+  it.effect("does not keep a sequencer from ending", () =>
+    Effect.gen(function* () {
+      const held = yield* hold("lock table aos_log_queue in access exclusive mode");
+      const sequencer = Sequencer.layer.pipe(Layer.provide(LedgerBridge.layer(noKeyConfigured())));
+      const ended = yield* Effect.forkChild(Effect.scoped(Layer.build(sequencer)));
+      yield* blockedIn(held.name);
+      yield* passTime(2 * Sequencer.LAST_NUMBERING_MS);
+      yield* Fiber.join(ended);
+      yield* held.release;
+    }).pipe(Effect.provide(TestClock.layer())),
+  );
+});
