@@ -33,8 +33,11 @@ const GAP = "  ";
 const measured = (columns: ReadonlyArray<Column>, rows: Rows): ReadonlyArray<Fitted> =>
   columns.map((column, index) => {
     const cells = rows.map((row) => row[index] ?? { text: "" });
-    const widths = cells.map((cell) => width(cell.text));
-    return { column, cells, cells_wide: Math.max(width(column.heading), ...widths) };
+    const widest = cells.reduce(
+      (most, cell) => Math.max(most, width(cell.text)),
+      width(column.heading),
+    );
+    return { column, cells, cells_wide: widest };
   });
 
 const total = (fitted: ReadonlyArray<Fitted>): number =>

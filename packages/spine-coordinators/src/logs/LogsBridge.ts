@@ -20,8 +20,6 @@ import type {
   DatabaseError,
   InvalidInput,
   RunExists,
-  RunNotFound,
-  StoredDataUnreadable,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -71,11 +69,8 @@ export class LogsBridge extends Context.Service<
     };
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
-    /** One stored run; the tenant is required and another tenant's run is `RunNotFound`. */
-    readonly read: (input: {
-      readonly tenant_id: string;
-      readonly run_id: string;
-    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
+    readonly read: ReturnType<typeof readRun>;
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;

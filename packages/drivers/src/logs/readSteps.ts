@@ -2,9 +2,8 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import { forEachPage } from "../internal/postgres/forEachPage.ts";
+import { forEachPage, type UsePage } from "../internal/postgres/forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "../internal/postgres/StepRow.ts";
-import type { TraceRange } from "./readAuditedTraces.ts";
 
 /**
  * Enough that a round trip is small beside the work on them, and few enough that a page is garbage while it is young: at
@@ -16,16 +15,16 @@ const PAGE_STEPS = 100;
 const stepBytes = `octet_length(record) + coalesce(octet_length(params), 0) + coalesce(octet_length(outcome_data), 0)
                    + coalesce(octet_length(attributes), 0)`;
 
-/** Reads the steps of a range of traces, in the order of trace id and index. */
-export const readAuditedSteps = <E, R>(
+/** Reads the steps of the traces from one id to another, page by page, in the order of trace id and index. */
+export const readSteps = <E, R>(
   sql: SqlClient,
-  { first, last }: TraceRange,
-  use: (steps: ReadonlyArray<StoredStep>) => Effect.Effect<void, E, R>,
+  { first, last }: { readonly first: string; readonly last: string },
+  use: UsePage<StoredStep, E, R>,
 ): Effect.Effect<void, E | SqlError, R> =>
   forEachPage<StepRow, E, R>(
     sql,
     {
-      name: "audited_steps",
+      name: "steps_read",
       columns: stepColumns,
       source: sql`aos_trace_steps where trace_id >= ${first} and trace_id <= ${last}`,
       order: "trace_id, step_index",
