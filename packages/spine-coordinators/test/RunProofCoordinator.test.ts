@@ -1,5 +1,6 @@
 /** Goal: every verdict that a stored run can get is the right one, on both databases and with no part of ours replaced. */
 import { assert, layer } from "@effect/vitest";
+import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { verifyBundle } from "@runproof/proof/Verifier";
 import { legacyRoot } from "@runproof/proof/LegacyRoot";
 import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
@@ -306,7 +307,7 @@ for (const [name, config] of databases) {
           const parts: Array<string> = [];
           const rows = { aos_traces: [], aos_trace_steps: [], raw_logs: [] } as Record<
             RowPart,
-            Array<unknown>
+            Array<JsonObject>
           >;
           const { is_stored, ...judged } = yield* proofs.judge(input, (part, some) =>
             Effect.sync(() => {
@@ -317,7 +318,7 @@ for (const [name, config] of databases) {
           );
           const { verified_at: _, ...whole } = yield* proofs.getRunProof(input);
           const { verified_at: __, ...verdict } = judged;
-          assert.deepStrictEqual({ ...verdict, ...rows } as unknown, whole);
+          assert.deepStrictEqual({ ...verdict, ...rows }, whole);
           assert.isTrue(is_stored);
           assert.isAtLeast(parts.filter((part) => part === "aos_trace_steps").length, 3);
 
