@@ -60,9 +60,15 @@ export const forEachPage = <Row extends object, E, R>(
     if (lengths.length === 1) return yield* use(yield* sql<Row>`${selectAll(sql, query)}`);
     const cursor = sql.literal(query.name);
     yield* sql`declare ${cursor} no scroll cursor for ${selectAll(sql, query)}`;
-    for (const length of lengths) {
+    const [first, ...others] = lengths.map(
       // A prepared FETCH would keep the columns of the cursor that had this name before.
-      yield* use(yield* sql<Row>`fetch ${sql.literal(String(length))} from ${cursor}`.unprepared);
+      (length) => sql<Row>`fetch ${sql.literal(String(length))} from ${cursor}`.unprepared,
+    );
+    let page = yield* first!;
+    for (const next of others) {
+      // The database makes the next page ready while this one is used.
+      [, page] = yield* Effect.all([use(page), next], { concurrency: 2 });
     }
+    yield* use(page);
     yield* sql`close ${cursor}`;
   });
