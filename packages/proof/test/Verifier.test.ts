@@ -8,6 +8,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   bundleText,
+  BundleTooLarge,
   BundleUnmakeable,
   BundleWriter,
   makeBundle,
@@ -71,6 +72,18 @@ const inPieces = (of: StoredRun): string => {
     writer.tail(bundle.integrity, bundle.log),
   ].join("");
 };
+
+describe("a bundle that is longer than a reader takes", () => {
+  it("is told as too large while it is written, and not as a run that was changed", () => {
+    const writer = new BundleWriter(run);
+    const { payloads } = run.steps[0]!;
+    const large = { salt: payloads.params.salt, text: `"${"x".repeat(16 * 1024 * 1024)}"` };
+    const write = () => {
+      for (let step = 0; step < 17; step += 1) writer.disclosures({ ...payloads, params: large });
+    };
+    expect(write).toThrow(BundleTooLarge);
+  });
+});
 
 describe("an honest run", () => {
   it.each([0, 1, 7])("of %i steps has the same bundle in pieces", (stepCount) => {
