@@ -104,7 +104,8 @@ export const readRun = (database: Database["Service"]) => {
     const trace_id = String(found.trace.columns["trace_id"]);
     return {
       ...found,
-      forEachStepPage: (use) => mapped(readSteps(sql, { first: trace_id, last: trace_id }, use)),
+      forEachStepPage: (use) =>
+        mapped(readSteps(sql, { first: trace_id, last: trace_id, ahead: true }, use)),
       ...(yield* readEvents(sql, trace_id)),
     } satisfies StoredRun;
   });

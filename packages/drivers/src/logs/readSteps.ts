@@ -2,7 +2,7 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import { forEachPage, type UsePage } from "../internal/postgres/forEachPage.ts";
+import { forEachPage, type PagedQuery, type UsePage } from "../internal/postgres/forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "../internal/postgres/StepRow.ts";
 
 /**
@@ -15,10 +15,16 @@ const PAGE_STEPS = 100;
 const stepBytes = `octet_length(record) + coalesce(octet_length(params), 0) + coalesce(octet_length(outcome_data), 0)
                    + coalesce(octet_length(attributes), 0)`;
 
+/** Traces from one id to another, and whether the next page is read ahead. */
+export interface StepRange extends Pick<PagedQuery, "ahead"> {
+  readonly first: string;
+  readonly last: string;
+}
+
 /** Reads the steps of the traces from one id to another, page by page, in the order of trace id and index. */
 export const readSteps = <E, R>(
   sql: SqlClient,
-  { first, last }: { readonly first: string; readonly last: string },
+  { first, last, ahead }: StepRange,
   use: UsePage<StoredStep, E, R>,
 ): Effect.Effect<void, E | SqlError, R> =>
   forEachPage<StepRow, E, R>(
@@ -30,6 +36,7 @@ export const readSteps = <E, R>(
       order: "trace_id, step_index",
       rows: PAGE_STEPS,
       bytes: stepBytes,
+      ahead,
     },
     (rows) => use(rows.map(storedStep)),
   );
