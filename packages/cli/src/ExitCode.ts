@@ -44,6 +44,8 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   SkillUnknown: 2,
   RunNotFound: 3,
   TraceNotFound: 3,
+  // Who set the hold decides.
+  RunHeld: 4,
   NotAuthorised: 4,
   DatabaseUnreachable: 5,
   DatabaseUnfit: 5,

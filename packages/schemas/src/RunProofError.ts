@@ -60,6 +60,20 @@ export class RunExists extends Schema.TaggedError<RunExists>()(
   }
 }
 
+/** A legal hold keeps a run's evidence as it is. */
+export class RunHeld extends Schema.TaggedError<RunHeld>()(
+  "RunHeld",
+  { run_id: Schema.String, tenant_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} in tenant ${this.tenant_id} is under a hold: nothing of it is moved, erased or deleted`;
+  }
+  get remedy(): string {
+    return "Have the hold lifted by whoever set it, if it is over.";
+  }
+}
+
 /** A write to a trace that is sealed: a late step, a second completion. */
 export class TraceSealed extends Schema.TaggedError<TraceSealed>()(
   "TraceSealed",
@@ -325,6 +339,14 @@ export type TraceWriteError =
   | ChainMoved
   | ImmutabilityViolation
   | LeaseLost;
+
+/** What an operation on sealed evidence may fail with. */
+export type ControlsError =
+  | DatabaseError
+  | RunNotFound
+  | RunHeld
+  | ImmutabilityViolation
+  | InvalidInput;
 
 /** The log in the database is smaller than a checkpoint of it: entries were removed, or an old backup restored. `said_by` is where that checkpoint is from. */
 export class LogShrunk extends Schema.TaggedError<LogShrunk>()(

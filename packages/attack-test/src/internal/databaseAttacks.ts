@@ -420,7 +420,7 @@ const INNER_FUNCTIONS = [
   ["runproof_is_payload", "text, text, text, text"],
   ["runproof_require_record", "text, text, text"],
   ["runproof_refuse_closed", "text"],
-  ["runproof_archive_trace", "text, text"],
+  ["runproof_archive_traces", "text[], text[], timestamptz"],
 ] as const;
 
 /** Makes a trigger's function that lets everything pass. */

@@ -4,6 +4,7 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import { forEachPage, type PagedQuery, type UsePage } from "../internal/postgres/forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "../internal/postgres/StepRow.ts";
+import { STEPS } from "../internal/postgres/EvidenceTables.ts";
 
 /**
  * Enough that a round trip is small beside the work on them, and few enough that a page is garbage while it is young: at
@@ -32,7 +33,7 @@ export const readSteps = <E, R>(
     {
       name: "steps_read",
       columns: stepColumns,
-      source: sql`aos_trace_steps where trace_id >= ${first} and trace_id <= ${last}`,
+      source: sql`${sql.literal(STEPS)} s where trace_id >= ${first} and trace_id <= ${last}`,
       order: "trace_id, step_index",
       rows: PAGE_STEPS,
       bytes: stepBytes,
