@@ -22,6 +22,8 @@ import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
+import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
@@ -60,6 +62,7 @@ export type Coordinators =
   | LogCoordinator
   | KeyCoordinator
   | SignalFeedbackCoordinator
+  | IdentityCoordinator
   | LogsBridge;
 
 /**
@@ -87,6 +90,7 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
+    IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
@@ -127,8 +131,8 @@ export const readingFromEnvironment = (
     }),
   );
 
-/** What an operator's commands need: the coordinators that change sealed evidence. */
-export type Operators = RetentionCoordinator | ErasureCoordinator;
+/** What an operator's commands need: the coordinators that change sealed evidence, tenants and keys. */
+export type Operators = RetentionCoordinator | ErasureCoordinator | IdentityCoordinator;
 
 /** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
 export const operatingFromEnvironment = (
@@ -136,8 +140,12 @@ export const operatingFromEnvironment = (
 ): Layer.Layer<Operators | Database, OpenError | ConfigurationInvalid | DatabaseMissing> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
-      Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
-        Layer.provide(ControlsBridge.layer),
+      Layer.mergeAll(
+        RetentionCoordinator.layer,
+        ErasureCoordinator.layer,
+        IdentityCoordinator.layer,
+      ).pipe(
+        Layer.provide(Layer.merge(ControlsBridge.layer, IdentitiesBridge.layer)),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

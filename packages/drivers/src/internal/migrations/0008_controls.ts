@@ -354,5 +354,8 @@ $$`,
     `grant execute on function runproof_set_hold(text, text, text, text) to runproof_operator`,
     `grant execute on function runproof_lift_hold(text, bigint, text, text) to runproof_operator`,
     `grant execute on function runproof_set_retention(text, bigint, text, text) to runproof_operator`,
+    `grant execute on function runproof_create_tenant(text) to runproof_operator`,
+    `grant execute on function runproof_create_api_key(text, text, text, text[], text, timestamptz) to runproof_operator`,
+    `grant execute on function runproof_revoke_api_key(text) to runproof_operator`,
   ],
 };
