@@ -28,7 +28,9 @@ import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
+import { Holders, holdersUnder } from "./logs/Holder.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
+import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -48,6 +50,8 @@ export interface RunproofSettings {
   readonly home?: string | undefined;
   /** Refuses the embedded database, as `USE_POSTGRES_TRACES=true` does. */
   readonly requireServer?: boolean | undefined;
+  /** What a service's processes derive the holders of their traces from, so that each goes on with the others' runs. */
+  readonly holder_secret?: string | undefined;
   /** Skills that plans may call, beside `http_call`. */
   readonly skills?: ReadonlyArray<Skill> | undefined;
 }
@@ -63,6 +67,7 @@ export type Coordinators =
   | KeyCoordinator
   | SignalFeedbackCoordinator
   | IdentityCoordinator
+  | RecordingCoordinator
   | LogsBridge;
 
 /**
@@ -90,6 +95,7 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
+    RecordingCoordinator.layer,
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
   );
   return coordinators.pipe(
@@ -110,9 +116,15 @@ export const fromEnvironment = (
     Effect.gen(function* () {
       const config = yield* configFromEnvironment(settings);
       const signer = yield* signerConfig(config);
-      return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+      return layer(settings.skills, signer).pipe(
+        Layer.provide(holdersOf(settings)),
+        Layer.provideMerge(Database.layer(config)),
+      );
     }),
   );
+
+const holdersOf = ({ holder_secret }: RunproofSettings) =>
+  Layer.succeed(Holders, holder_secret === undefined ? null : holdersUnder(holder_secret));
 
 /**
  * Opens a database that is there, to look at it: none is made, none is brought to its head, and no run is swept. An
