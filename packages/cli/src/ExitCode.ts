@@ -43,6 +43,7 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   RunExists: 2,
   SkillUnknown: 2,
   RunNotFound: 3,
+  RunDeleted: 3,
   TraceNotFound: 3,
   // Who set the hold decides.
   RunHeld: 4,

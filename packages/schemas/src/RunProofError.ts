@@ -60,6 +60,25 @@ export class RunExists extends Schema.TaggedError<RunExists>()(
   }
 }
 
+/** A run whose evidence was deleted once its time was over, as the log records: its root is left, and nothing to prove. */
+export class RunDeleted extends Schema.TaggedError<RunDeleted>()(
+  "RunDeleted",
+  {
+    run_id: Schema.String,
+    tenant_id: Schema.String,
+    root_hash: Schema.String,
+    deleted_at: Schema.String,
+  },
+  { httpApiStatus: 410 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} in tenant ${this.tenant_id} was deleted at ${this.deleted_at}, as the log records; its root was ${this.root_hash}`;
+  }
+  get remedy(): string {
+    return "Whoever kept its bundle can still verify that, and find this root in the log.";
+  }
+}
+
 /** A legal hold keeps a run's evidence as it is. */
 export class RunHeld extends Schema.TaggedError<RunHeld>()(
   "RunHeld",
