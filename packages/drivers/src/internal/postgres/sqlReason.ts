@@ -84,7 +84,7 @@ const APPLICATION_REMEDY =
 const OPERATOR_REMEDY =
   "Use a login that may operate: GRANT runproof_operator TO <the operator's login>. The owner's may.";
 const MIGRATION_REMEDY =
-  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; GRANT runproof_app TO <the application's login>.";
+  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; CREATE ROLE runproof_operator NOLOGIN; GRANT runproof_app TO runproof_operator; GRANT runproof_app TO <the application's login>; GRANT runproof_operator TO <the owner's login>.";
 
 interface ServerFields {
   readonly code?: string;

@@ -2,7 +2,7 @@ import type { Migration } from "./Migration.ts";
 
 /** What a tenant's runs may do, and what came of asking: policies, limits, and the records of what was prevented. */
 export const migration: Migration = {
-  id: 9,
+  id: 7,
   name: "enforcement",
   statements: [
     `create table aos_policies (
