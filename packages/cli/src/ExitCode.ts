@@ -43,6 +43,7 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   RunExists: 2,
   SkillUnknown: 2,
   RunNotFound: 3,
+  RunDeleted: 3,
   TraceNotFound: 3,
   // Who set the hold decides.
   RunHeld: 4,
@@ -57,6 +58,8 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   StoredDataUnreadable: 6,
   SchemaDamaged: 6,
   // Another writer, a sweeper or an administrator came between a run and its trace: that run is over.
+  StepBlocked: 8,
+  RunRefused: 4,
   TraceSealed: 8,
   ChainMoved: 8,
   LeaseLost: 8,

@@ -60,6 +60,59 @@ export class RunExists extends Schema.TaggedError<RunExists>()(
   }
 }
 
+/** A run whose evidence was deleted once its time was over, as the log records: its root is left, and nothing to prove. */
+export class RunDeleted extends Schema.TaggedError<RunDeleted>()(
+  "RunDeleted",
+  {
+    run_id: Schema.String,
+    tenant_id: Schema.String,
+    root_hash: Schema.String,
+    deleted_at: Schema.String,
+  },
+  { httpApiStatus: 410 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} in tenant ${this.tenant_id} was deleted at ${this.deleted_at}, as the log records; its root was ${this.root_hash}`;
+  }
+  get remedy(): string {
+    return "Whoever kept its bundle can still verify that, and find this root in the log.";
+  }
+}
+
+/** A step that a policy or a limit kept from being taken: it is recorded as skipped, and its run is over. */
+export class StepBlocked extends Schema.TaggedError<StepBlocked>()(
+  "StepBlocked",
+  { trace_id: Schema.String, step_index: Schema.Int, what: Schema.String },
+  { httpApiStatus: 403 },
+) {
+  override get message(): string {
+    return `step ${this.step_index} was blocked: ${this.what}`;
+  }
+  get remedy(): string {
+    return "Ask whoever sets the tenant's policies and limits, or have the run do without that step.";
+  }
+}
+
+/** A run that was not begun, for its tenant has as many as its limits allow. */
+export class RunRefused extends Schema.TaggedError<RunRefused>()(
+  "RunRefused",
+  {
+    tenant_id: Schema.String,
+    run_id: Schema.String,
+    kind: Schema.Literals(["runs_per_minute", "concurrent_runs"]),
+    value: Schema.Finite,
+    observed: Schema.Finite,
+  },
+  { httpApiStatus: 429 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} was not begun: the limit ${this.kind} of tenant ${this.tenant_id} is ${this.value}, and there are ${this.observed}`;
+  }
+  get remedy(): string {
+    return "Begin it later, or have the limit raised.";
+  }
+}
+
 /** A legal hold keeps a run's evidence as it is. */
 export class RunHeld extends Schema.TaggedError<RunHeld>()(
   "RunHeld",

@@ -24,6 +24,7 @@ import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
+import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
@@ -31,6 +32,9 @@ import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { Holders, holdersUnder } from "./logs/Holder.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
 import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
+import { IncidentsBridge } from "./incidents/IncidentsBridge.ts";
+import { PoliciesBridge } from "./policies/PoliciesBridge.ts";
+import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -68,7 +72,11 @@ export type Coordinators =
   | SignalFeedbackCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
-  | LogsBridge;
+  | RunEvidenceCoordinator
+  | PolicyCoordinator
+  | LogsBridge
+  | PoliciesBridge
+  | IncidentsBridge;
 
 /**
  * The coordinators over an open database; beside them a sweeper of dead runs, and a sequencer of the log. Without a
@@ -87,10 +95,16 @@ const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
-  const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
+  const bridges = Layer.mergeAll(
+    LogsBridge.layer,
+    LedgerBridge.layer(signer),
+    PoliciesBridge.layer,
+    IncidentsBridge.layer,
+  );
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
-    TraceCoordinator.layer,
+    PolicyCoordinator.layer,
+    RunEvidenceCoordinator.layer.pipe(Layer.provideMerge(TraceCoordinator.layer)),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
@@ -144,7 +158,11 @@ export const readingFromEnvironment = (
   );
 
 /** What an operator's commands need: the coordinators that change sealed evidence, tenants and keys. */
-export type Operators = RetentionCoordinator | ErasureCoordinator | IdentityCoordinator;
+export type Operators =
+  | RetentionCoordinator
+  | ErasureCoordinator
+  | PolicyCoordinator
+  | IdentityCoordinator;
 
 /** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
 export const operatingFromEnvironment = (
@@ -155,9 +173,12 @@ export const operatingFromEnvironment = (
       Layer.mergeAll(
         RetentionCoordinator.layer,
         ErasureCoordinator.layer,
+        PolicyCoordinator.layer,
         IdentityCoordinator.layer,
       ).pipe(
-        Layer.provide(Layer.merge(ControlsBridge.layer, IdentitiesBridge.layer)),
+        Layer.provide(
+          Layer.mergeAll(ControlsBridge.layer, PoliciesBridge.layer, IdentitiesBridge.layer),
+        ),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

@@ -122,6 +122,9 @@ for (const [name, config] of databases) {
         );
         assert.match(stub!.root_hash, /^[0-9a-f]{64}$/u);
         assert.isTrue(stub!.is_gone);
+        const { verification_status, failure_reason } = (yield* proof(run)).integrity;
+        assert.strictEqual(verification_status, "UNSUPPORTED");
+        assert.include(failure_reason, stub!.root_hash);
         yield* isClean;
         assert.isAtLeast((yield* audit()).report.deletions_recorded, 1);
         yield* RetentionCoordinator.use((retention) =>

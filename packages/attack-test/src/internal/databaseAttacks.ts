@@ -292,7 +292,10 @@ const backupBefore = (target: HonestDatabase, size: number): ReadonlyArray<Chang
     ...[...notYetOpened].flatMap((id) => {
       const run = there(id);
       return run === undefined
-        ? [{ delete: "runs" as const, where: { trace_id: id } }]
+        ? (["runs", "aos_traces_archive", "aos_trace_steps_archive"] as const).map((table) => ({
+            delete: table,
+            where: { trace_id: id },
+          }))
         : deleteRun(run);
     }),
     ...notYetSealed.flatMap((id) => {

@@ -3,6 +3,7 @@ import { Refusal } from "@runproof/proof/Refusal";
 import type { StoredSeal, StoredStep, StoredTrace } from "@runproof/proof/StoredRun";
 import {
   type DatabaseError,
+  RunDeleted,
   RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -93,9 +94,15 @@ export const readRun = (database: Database["Service"]) => {
     );
   const find = Effect.fnUntraced(function* (input: RunName) {
     const [found, other] = yield* readTraces(sql, input);
+    const left = found === undefined ? yield* readRemnants(sql, input) : null;
+    if (left !== null && left.trace_id !== null && left.steps === 0) {
+      const { deletion_recorded } = yield* readEvents(sql, left.trace_id);
+      if (deletion_recorded !== null)
+        return yield* new RunDeleted({ ...input, ...deletion_recorded });
+    }
     const contradiction =
       found === undefined
-        ? traceGone(yield* readRemnants(sql, input))
+        ? traceGone(left ?? { steps: 0, trace_id: null })
         : rowContradiction(input, found, other);
     if (contradiction !== null) {
       return yield* new StoredDataUnreadable({ where: `run ${input.run_id}`, what: contradiction });
@@ -114,7 +121,7 @@ export const readRun = (database: Database["Service"]) => {
     use: (run: StoredRun) => Effect.Effect<A, E, R>,
   ): Effect.Effect<
     A,
-    Exclude<E, SqlError> | DatabaseError | RunNotFound | StoredDataUnreadable,
+    Exclude<E, SqlError> | DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable,
     R
   > =>
     // What can't be stored is not there: the database would refuse to look for it.

@@ -14,6 +14,7 @@ import {
   LeaseLost,
   type RunExists,
   type RunNotFound,
+  type RunRefused,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -88,7 +89,9 @@ export type RecordingError = WriteError | RunNotFound;
 export class RecordingCoordinator extends Context.Service<
   RecordingCoordinator,
   {
-    readonly start: (run: StartRecording) => Effect.Effect<RecordedHead, WriteError | RunExists>;
+    readonly start: (
+      run: StartRecording,
+    ) => Effect.Effect<RecordedHead, WriteError | RunExists | RunRefused>;
     /** All of the steps or none, durable when it returns. */
     readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
     /** Gives the run's lease that much time from now. */

@@ -7,6 +7,7 @@ import type { StoredPayload, StoredStep } from "@runproof/proof/StoredRun";
 import {
   type DatabaseError,
   type InvalidInput,
+  type RunDeleted,
   type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -60,12 +61,12 @@ export class TraceCoordinator extends Context.Service<
     /** One run, in memory. */
     readonly show: (
       run: RunName,
-    ) => Effect.Effect<ShownRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    ) => Effect.Effect<ShownRun, DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable>;
     /** One run of any size: `onSteps` gets the steps, some at a time. */
     readonly look: (
       run: RunName,
       onSteps: (steps: ReadonlyArray<ShownStep>) => Effect.Effect<void>,
-    ) => Effect.Effect<ShownTrace, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    ) => Effect.Effect<ShownTrace, DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable>;
   }
 >()("@runproof/spine-coordinators/logs/TraceCoordinator") {
   static readonly layer: Layer.Layer<TraceCoordinator, never, LogsBridge> = Layer.effect(

@@ -18,6 +18,7 @@ import {
   InvalidInput,
   type LogForked,
   type LogShrunk,
+  type RunDeleted,
   type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -76,6 +77,7 @@ export interface BundleFile extends WrittenBundle {
 export type BundleError =
   | DatabaseError
   | RunNotFound
+  | RunDeleted
   | InvalidInput
   | StoredDataUnreadable
   | LogForked
@@ -185,6 +187,7 @@ const judgeRows = (
     .read({ tenant_id, run_id }, (run) => judgeStored(run, input, onRows))
     .pipe(
       Effect.catchTag("RunNotFound", () => none(noTraceVerdict())),
+      Effect.catchTag("RunDeleted", ({ message }) => none(deletedVerdict(message))),
       // Rows that are there without the row that they hang on are evidence that was cut.
       Effect.catchTag("StoredDataUnreadable", ({ message }) => none(traceGoneVerdict(message))),
     );
@@ -272,6 +275,13 @@ const anotherRunVerdict = (verdict: StoredRunVerdict): StoredRunVerdict => ({
   ],
 });
 
+/** Deleted as recorded: nothing is left to verify, and nothing speaks against it. */
+const deletedVerdict = (message: string): StoredRunVerdict => ({
+  ...noTraceVerdict(),
+  failure_reason: message,
+});
+
+/** Gone, and nothing says that it may be. */
 const traceGoneVerdict = (message: string): StoredRunVerdict => ({
   ...noTraceVerdict(),
   verification_status: "FAILED",

@@ -2,7 +2,7 @@ import type { Migration } from "./Migration.ts";
 
 /** Tenants, and the keys by which a service knows them. Of a key's secret only the hash is kept, and only a function gives it. */
 export const migration: Migration = {
-  id: 7,
+  id: 8,
   name: "identities",
   statements: [
     `create table aos_tenants (
@@ -91,5 +91,8 @@ $$`,
     `grant select (key_id, tenant_id, name, scopes, created_at, expires_at, revoked_at, last_used_at) on aos_api_keys to runproof_app`,
     `grant execute on function runproof_find_api_key(text) to runproof_app`,
     `grant execute on function runproof_touch_api_key(text) to runproof_app`,
+    `grant execute on function runproof_create_tenant(text) to runproof_operator`,
+    `grant execute on function runproof_create_api_key(text, text, text, text[], text, timestamptz) to runproof_operator`,
+    `grant execute on function runproof_revoke_api_key(text) to runproof_operator`,
   ],
 };
