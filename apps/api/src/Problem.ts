@@ -100,7 +100,7 @@ export const ofError = (
 export const answered = <A, R>(
   effect: Effect.Effect<A, AnyRunProofError, R>,
 ): Effect.Effect<A | HttpServerResponse.HttpServerResponse, never, R> =>
-  Effect.catch(effect, ofError);
+  effect.pipe(Effect.catch(ofError));
 
 /** Problems of the service itself, by what they are about. */
 export const OWN = {
@@ -108,6 +108,7 @@ export const OWN = {
   forbidden: { status: 403, title: "This may not be done" },
   "not-found": { status: 404, title: "There is no such route" },
   "too-large": { status: 413, title: "The request is too large" },
+  "not-this-type": { status: 415, title: "The body's type is not taken" },
   "not-json": { status: 400, title: "The request is no exact JSON" },
 } as const;
 

@@ -26,18 +26,23 @@ const refusal = (bytes: ArrayBuffer): HttpServerResponse.HttpServerResponse | nu
   }
 };
 
-const isJson = ({ method, url, headers }: HttpServerRequest.HttpServerRequest): boolean =>
-  method === "POST" &&
-  url.startsWith("/v1/") &&
-  !url.startsWith("/v1/traces") &&
-  (headers["content-type"] ?? "application/json").startsWith("application/json");
+/** Routes of OTLP read their own bodies: more than one type, and compressed. */
+const OTLP = /^\/v1\/(?:traces|logs|metrics)(?:$|\?)/u;
+
+const takesJson = ({ method, url }: HttpServerRequest.HttpServerRequest): boolean =>
+  method === "POST" && url.startsWith("/v1/") && !OTLP.test(url);
+
+const isJson = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  /^application\/json(?:$|;)/u.test(headers["content-type"] ?? "application/json");
 
 /** Reads each JSON body once, strictly; what passes is read again by the routes, to the same value. */
 export const layer = HttpRouter.middleware(
   (httpEffect) =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest;
-      if (!isJson(request)) return yield* httpEffect;
+      if (!takesJson(request)) return yield* httpEffect;
+      if (!isJson(request))
+        return Problem.own("not-this-type", "Send application/json, not compressed.");
       const told = Number(request.headers["content-length"] ?? 0);
       if (told > BODY_BYTES_MAX)
         return Problem.own("too-large", `A body has at most ${BODY_BYTES_MAX} bytes.`);

@@ -26,6 +26,7 @@ import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
+import { IngestCoordinator } from "./ingest/IngestCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
@@ -72,6 +73,7 @@ export type Coordinators =
   | SignalFeedbackCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
+  | IngestCoordinator
   | RunEvidenceCoordinator
   | PolicyCoordinator
   | LogsBridge
@@ -109,7 +111,7 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
-    RecordingCoordinator.layer,
+    IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
   );
   return coordinators.pipe(

@@ -1,9 +1,12 @@
 /** `runproof serve`: the HTTP service in this process. */
+import * as Context from "effect/Context";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
+import * as HttpServer from "effect/http/HttpServer";
 import * as Layer from "effect/Layer";
 import * as Options from "../Options.ts";
+import { Output } from "../Output.ts";
 import { load } from "../Runproof.ts";
 
 export const command = Command.make(
@@ -26,8 +29,12 @@ export const command = Command.make(
   },
   Effect.fnUntraced(function* (settings) {
     const { fromEnvironment } = yield* load(() => import("@runproof/api/Server"));
-    return yield* Layer.launch(fromEnvironment(settings));
-  }),
+    const context = yield* Layer.build(fromEnvironment(settings));
+    const { address } = Context.get(context, HttpServer.HttpServer);
+    const { note } = yield* Output;
+    yield* note(`listening on ${HttpServer.formatAddress(address)}; /docs shows what there is`);
+    return yield* Effect.never;
+  }, Effect.scoped),
 ).pipe(
   Command.withDescription("Serve runs, proofs and the log over HTTP, until it is told to end"),
   Command.withExamples([
