@@ -242,7 +242,7 @@ const missingOf = Effect.fnUntraced(function* (
           const { span = {} } = said;
           if (said.conflicts_with !== undefined) conflicts += 1;
           spans += 1;
-          seen.add(String(span["span_id"]));
+          if (typeof span["span_id"] === "string") seen.add(span["span_id"]);
           if (typeof span["parent_span_id"] === "string") parents.add(span["parent_span_id"]);
           else if (columns["status"] === "failure") failed = "the root span says that it failed";
           for (const name of ["attributes", "events", "links"])
