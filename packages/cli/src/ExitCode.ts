@@ -41,6 +41,10 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   ConfigurationInvalid: 2,
   FileFailed: 2,
   RunExists: 2,
+  IdempotencyConflict: 2,
+  RunRepeated: 2,
+  // A script may wait for it.
+  IdempotencyInProgress: 5,
   SkillUnknown: 2,
   RunNotFound: 3,
   RunDeleted: 3,

@@ -29,6 +29,7 @@ const labels = [
   "0005_tenants",
   "0006_controls",
   "0007_enforcement",
+  "0008_idempotency",
 ];
 
 /** What belongs to the server, and is made by the first migration that may. */

@@ -5,6 +5,7 @@ import { abortExpired, type AbortedTrace } from "@runproof/drivers/logs/abortExp
 import { appendStep } from "@runproof/drivers/logs/appendStep";
 import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
 import { readLedger } from "@runproof/drivers/logs/readLedger";
@@ -17,12 +18,10 @@ import {
   type TraceFilter,
   type TracePage,
 } from "@runproof/drivers/logs/searchTraces";
-import { startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
+import { type StartError, startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
 import type {
   DatabaseError,
   InvalidInput,
-  RunExists,
-  RunRefused,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -33,15 +32,23 @@ import { type Append, makeAppendQueue } from "./AppendQueue.ts";
 import { type HolderOf, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
-export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage, TraceProbe };
+export type {
+  IdempotencyClaim,
+  StartError,
+  AbortedTrace,
+  SealedTrace,
+  StoredRun,
+  TraceFilter,
+  TraceHead,
+  TracePage,
+  TraceProbe,
+};
 
 /** Where a trace's writer sends what it made: durable when it is answered. */
 export interface TraceSink {
   /** Who writes a trace, to the database. */
   readonly holderOf: HolderOf;
-  readonly start: (
-    input: StartTrace,
-  ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists | RunRefused>;
+  readonly start: (input: StartTrace) => Effect.Effect<TraceHead, StartError>;
   /** One step, with those of other runs that wait at the same time. Never part of a transaction of the caller's. */
   readonly append: Append;
   /** Many steps, all of them or none, inside the transaction of `atomically` where there is one. */
