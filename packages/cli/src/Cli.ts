@@ -10,17 +10,22 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import { readFileSync } from "node:fs";
+import * as Archive from "./commands/Archive.ts";
 import * as AttackTest from "./commands/AttackTest.ts";
 import * as Audit from "./commands/Audit.ts";
 import * as Checkpoint from "./commands/Checkpoint.ts";
 import * as Demo from "./commands/Demo.ts";
 import * as Doctor from "./commands/Doctor.ts";
+import * as Erase from "./commands/Erase.ts";
+import * as Holds from "./commands/Holds.ts";
 import * as Import from "./commands/Import.ts";
 import * as Keys from "./commands/Keys.ts";
 import * as Log from "./commands/Log.ts";
 import * as Migrate from "./commands/Migrate.ts";
 import * as Proof from "./commands/Proof.ts";
+import * as Retention from "./commands/Retention.ts";
 import * as Run from "./commands/Run.ts";
+import * as Signals from "./commands/Signals.ts";
 import * as Sweep from "./commands/Sweep.ts";
 import * as Traces from "./commands/Traces.ts";
 import * as Validate from "./commands/Validate.ts";
@@ -45,9 +50,13 @@ export const command = root.pipe(
   Command.withSubcommands([
     { group: "Begin", commands: [Demo.command] },
     { group: "Record", commands: [Run.command, Import.command] },
-    { group: "Look", commands: [Traces.command] },
+    { group: "Look", commands: [Traces.command, Signals.command] },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
+    {
+      group: "Keep",
+      commands: [Archive.command, Retention.command, Holds.command, Erase.command],
+    },
     {
       group: "Operate",
       commands: [Migrate.command, Doctor.command, Sweep.command, Audit.command, AttackTest.command],

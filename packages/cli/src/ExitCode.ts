@@ -43,7 +43,10 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   RunExists: 2,
   SkillUnknown: 2,
   RunNotFound: 3,
+  RunDeleted: 3,
   TraceNotFound: 3,
+  // Who set the hold decides.
+  RunHeld: 4,
   NotAuthorised: 4,
   DatabaseUnreachable: 5,
   DatabaseUnfit: 5,

@@ -1,7 +1,7 @@
 /** Files that the user names. A failure says what the system said of it, and is a wrong argument. */
 import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { printable } from "./Screen.ts";
 
@@ -80,22 +80,44 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 };
 
-const writeWhole = async (path: string, content: string): Promise<void> => {
-  const target = await replaceable(path);
-  if (target === null) return writeFile(path, content);
-  const beside = `${target}.${process.pid}.part`;
-  try {
-    await writeFile(beside, content, { flush: true });
-    await rename(beside, target);
-    await syncFolder(dirname(target));
-  } finally {
-    await rm(beside, { force: true });
-  }
+/**
+ * Writes a file whole or not at all, and on the disk: beside it first, then in its place, once `make` has written its last
+ * piece and succeeded. What is no file gets the pieces as they come.
+ */
+export const writePieces = <A, E, R>(
+  path: string,
+  make: (write: (piece: string) => Effect.Effect<void, FileFailed>) => Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | FileFailed, R> => {
+  const attempt = <B>(act: () => Promise<B>) =>
+    Effect.tryPromise({
+      try: act,
+      catch: failed(path, "name a file in a folder that exists and that you may write to"),
+    });
+  return Effect.gen(function* () {
+    const target = yield* attempt(() => replaceable(path));
+    const written = target === null ? path : `${target}.${process.pid}.part`;
+    return yield* Effect.acquireUseRelease(
+      attempt(() => open(written, "w")),
+      (file) =>
+        Effect.gen(function* () {
+          const made = yield* make((piece) => attempt(() => file.writeFile(piece)));
+          if (target === null) return made;
+          yield* attempt(async () => {
+            await file.sync();
+            await rename(written, target);
+            await syncFolder(dirname(target));
+          });
+          return made;
+        }),
+      (file) =>
+        Effect.promise(async () => {
+          await file.close();
+          if (target !== null) await rm(written, { force: true });
+        }),
+    );
+  });
 };
 
-/** Writes a file whole or not at all, and on the disk: beside it first, then in its place. */
-export const write = (path: string, content: string) =>
-  Effect.tryPromise({
-    try: () => writeWhole(path, content),
-    catch: failed(path, "name a file in a folder that exists and that you may write to"),
-  });
+/** Writes a text as a file, whole or not at all. */
+export const write = (path: string, content: string): Effect.Effect<void, FileFailed> =>
+  writePieces(path, (piece) => piece(content));

@@ -2,6 +2,8 @@
 import { Identifier } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Flag from "effect/cli/Flag";
+import * as Option from "effect/Option";
+import { userInfo } from "node:os";
 
 /** A flag that may be left out. */
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
@@ -60,6 +62,34 @@ export const vkeys = repeatable(
     ),
   ),
 );
+
+/** Who asks for what changes evidence or says something of it, for the ledger. */
+export const actor = Flag.String("actor").pipe(
+  Flag.withMetavar("NAME"),
+  Flag.withDescription("Who asks for it, for the ledger [the system's user name]"),
+  optional,
+  Flag.map((name) => name ?? userInfo().username),
+);
+
+/** Why it is asked for. */
+export const reason = Flag.String("reason").pipe(
+  Flag.withMetavar("TEXT"),
+  Flag.withDescription("Why, for the ledger"),
+);
+
+/** A number of whole days, such as `183d`. */
+export const days = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("DAYS"),
+    Flag.withDescription(description),
+    Flag.filterMap(
+      (text) => {
+        const count = /^(?<count>[1-9]\d{0,4})d?$/u.exec(text)?.groups?.["count"];
+        return count === undefined ? Option.none() : Option.some(Number(count));
+      },
+      (text) => `expected a number of days such as 183d, not ${JSON.stringify(text)}`,
+    ),
+  );
 
 /** An id as a flag that may be left out. */
 export const id = (name: string, metavar: string, description: string) =>

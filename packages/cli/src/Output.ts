@@ -15,6 +15,8 @@ export class Output extends Context.Service<
     readonly stdout: Screen;
     readonly stderr: Screen;
     readonly data: (text: string) => Effect.Effect<void>;
+    /** A part of what was asked for, as it is: the next follows with no newline between. */
+    readonly piece: (text: string) => Effect.Effect<void>;
     readonly note: (text: string) => Effect.Effect<void>;
     /** Bytes for stderr as they are, to redraw a line. Only where `stderr.live`. */
     readonly redraw: (text: string) => Effect.Effect<void>;
@@ -28,6 +30,7 @@ export class Output extends Context.Service<
         stdout: detect(stdout, env),
         stderr: detect(stderr, env),
         data: (text) => write(stdout, `${text}\n`),
+        piece: (text) => write(stdout, text),
         note: (text) => write(stderr, `${text}\n`),
         redraw: (text) => write(stderr, text),
       };
@@ -62,4 +65,49 @@ const leaveErrorsToWrites = (stream: Writable): void => {
 export const printJson = Effect.fnUntraced(function* (value: unknown) {
   const output = yield* Output;
   yield* output.data(JSON.stringify(value, null, output.stdout.live ? 2 : 0));
+});
+
+/**
+ * Prints one JSON document on stdout whose large parts come some at a time: arrays by name in the order given, each complete
+ * before the next begins, and then the other members.
+ */
+export const jsonInParts = Effect.fnUntraced(function* <Part extends string>(
+  parts: ReadonlyArray<Part>,
+) {
+  const { piece, stdout } = yield* Output;
+  const separator = stdout.live ? "\n  " : "";
+  let text = "{";
+  let begun = 0;
+  let isFirst = true;
+  const beginUpTo = (count: number) => {
+    for (; begun < count; begun += 1) {
+      text += `${begun === 0 ? "" : "],"}${separator}${JSON.stringify(parts[begun])}:[`;
+      isFirst = true;
+    }
+  };
+  const flush = Effect.suspend(() => {
+    const ready = text;
+    text = "";
+    return piece(ready);
+  });
+  return {
+    add: (part: Part, values: ReadonlyArray<unknown>) =>
+      Effect.suspend(() => {
+        beginUpTo(parts.indexOf(part) + 1);
+        for (const value of values) {
+          text += `${isFirst ? "" : ","}${separator}${JSON.stringify(value)}`;
+          isFirst = false;
+        }
+        return flush;
+      }),
+    end: (others: object) =>
+      Effect.suspend(() => {
+        beginUpTo(parts.length);
+        text += "]";
+        for (const [name, value] of Object.entries(others))
+          text += `,${separator}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+        text += stdout.live ? "\n}\n" : "}\n";
+        return flush;
+      }),
+  };
 });

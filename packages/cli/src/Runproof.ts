@@ -40,6 +40,18 @@ export const withStored = Effect.fnUntraced(function* <A, E, R>(
   return yield* Effect.provideContext(work, context);
 }, Effect.scoped);
 
+/** The same for who changes sealed evidence: as the operator's role. */
+export const withOperated = Effect.fnUntraced(function* <A, E, R>(
+  location: Location,
+  work: Effect.Effect<A, E, R>,
+) {
+  const { operatingFromEnvironment } = yield* layers;
+  const context = yield* Progress.during("opening the database", null, () =>
+    Layer.build(operatingFromEnvironment(location)),
+  );
+  return yield* Effect.provideContext(work, context);
+}, Effect.scoped);
+
 /** Gives `work` the coordinator of the schema, which needs no database that is at head, or even one that answers. */
 export const withSchema = Effect.fnUntraced(function* <A, E, R>(
   location: Location,

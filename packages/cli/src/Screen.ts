@@ -81,8 +81,13 @@ export const printable = (text: string): string =>
     },
   );
 
+/** ASCII and what is drawn here: one cell each. */
+const NARROW = /^[\u0020-\u007e✓✗↻·…█▏└]*$/u;
+
 /** The number of terminal cells that text takes. */
-export const width = (text: string): number => CliOutput.displayWidth(text);
+export const width = (text: string): number =>
+  // Nearly all of a long table, and to look it up takes most of the time and the memory of drawing one.
+  NARROW.test(text) ? text.length : CliOutput.displayWidth(text);
 
 /** Text filled up with spaces to a number of cells, set to one side. */
 export const pad = (text: string, cells: number, align: "left" | "right" = "left"): string => {

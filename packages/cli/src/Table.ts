@@ -19,23 +19,27 @@ export interface Cell {
   readonly paint?: ((text: string) => string) | undefined;
 }
 
-type Rows = ReadonlyArray<ReadonlyArray<Cell>>;
+/** Rows that may be asked for again: of a long table they are made as they are drawn. */
+export type Rows = Iterable<ReadonlyArray<Cell>>;
 
-/** A column with its cells and the width that it gets. */
+/** A column with its place in a row, and the width that it gets. */
 interface Fitted {
   readonly column: Column;
-  readonly cells: ReadonlyArray<Cell>;
+  readonly index: number;
   readonly cells_wide: number;
 }
 
 const GAP = "  ";
 
-const measured = (columns: ReadonlyArray<Column>, rows: Rows): ReadonlyArray<Fitted> =>
-  columns.map((column, index) => {
-    const cells = rows.map((row) => row[index] ?? { text: "" });
-    const widths = cells.map((cell) => width(cell.text));
-    return { column, cells, cells_wide: Math.max(width(column.heading), ...widths) };
-  });
+const measured = (columns: ReadonlyArray<Column>, rows: Rows): ReadonlyArray<Fitted> => {
+  const widths = columns.map(({ heading }) => width(heading));
+  for (const row of rows) {
+    widths.forEach((widest, index) => {
+      widths[index] = Math.max(widest, width(row[index]?.text ?? ""));
+    });
+  }
+  return columns.map((column, index) => ({ column, index, cells_wide: widths[index] ?? 0 }));
+};
 
 const total = (fitted: ReadonlyArray<Fitted>): number =>
   fitted.reduce((sum, { cells_wide }) => sum + cells_wide + GAP.length, -GAP.length);
@@ -89,11 +93,12 @@ export const render = (screen: Screen, columns: ReadonlyArray<Column>, rows: Row
         .trimEnd();
     return Array.from({ length: height }, (_, at) => line(at)).join("\n");
   };
-  const head = lines(({ column }) => ({
-    text: column.heading,
-    paint: (text) => tone(screen, "quiet", text),
-  }));
-  return [head, ...rows.map((_, row) => lines(({ cells }) => cells[row] ?? { text: "" }))].join(
-    "\n",
-  );
+  const drawn = [
+    lines(({ column }) => ({
+      text: column.heading,
+      paint: (text) => tone(screen, "quiet", text),
+    })),
+  ];
+  for (const row of rows) drawn.push(lines(({ index }) => row[index] ?? { text: "" }));
+  return drawn.join("\n");
 };

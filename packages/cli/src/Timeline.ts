@@ -163,14 +163,16 @@ export const render = (
 ): string => {
   const { placed, timed, end_ms } = place(run_started_at, steps);
   const { left, call, middle, right } = columnsOf(screen, placed, timed);
-  const cellsOf = (columns: ReadonlyArray<Column>) =>
-    placed.map((each) =>
-      columns.map((column) => ({
-        text: column.of(each),
-        paint: (text: string) =>
-          column.painted === true ? tone(screen, tones[each.step.status] ?? "strong", text) : text,
-      })),
-    );
+  const cellsOf = (columns: ReadonlyArray<Column>): Table.Rows => ({
+    *[Symbol.iterator]() {
+      for (const each of placed) {
+        const paint = (text: string) => tone(screen, tones[each.step.status] ?? "strong", text);
+        yield columns.map((column) =>
+          column.painted === true ? { text: column.of(each), paint } : { text: column.of(each) },
+        );
+      }
+    },
+  });
   const room = (columns: ReadonlyArray<Column>) =>
     screen.columns - Table.widthOf(columns, cellsOf(columns));
   const scaled = timed && end_ms > 0;

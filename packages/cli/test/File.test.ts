@@ -23,6 +23,19 @@ describe("File", () => {
     }),
   );
 
+  it.effect("keeps what was there where the pieces of the new do not all come", () =>
+    Effect.gen(function* () {
+      const path = here.write("kept.txt", "before");
+      const broken = yield* Effect.exit(
+        File.writePieces(path, (write) => Effect.andThen(write("half"), Effect.fail("broken"))),
+      );
+      expect([broken._tag, readFileSync(path, "utf8")]).toEqual(["Failure", "before"]);
+      yield* File.writePieces(path, (write) => Effect.andThen(write("the "), write("whole")));
+      expect(readFileSync(path, "utf8")).toBe("the whole");
+      expect(readdirSync(here.path).filter((name) => name.endsWith(".part"))).toEqual([]);
+    }),
+  );
+
   it.effect("writes to a device instead of replacing it", () =>
     Effect.gen(function* () {
       yield* File.write("/dev/null", "x");

@@ -59,6 +59,7 @@ describe("Progress", () => {
       stdout: screen(80, { live }),
       stderr: screen(80, { live }),
       data: nowhere,
+      piece: nowhere,
       note: nowhere,
       redraw: (text) => Effect.sync(() => void redrawn.push(text)),
     });

@@ -1,3 +1,4 @@
+import { displayWidth } from "effect/cli/CliOutput";
 import { describe, expect, it } from "vitest";
 import { clip, detect, printable, tone, width, wrap } from "../src/Screen.ts";
 import { screen } from "./screens.ts";
@@ -65,5 +66,12 @@ describe("Screen", () => {
   it("wraps at spaces under the first line's label, and never drops a long word", () => {
     expect(wrap("one two three", 12, "ab: ")).toBe("ab: one two\n    three");
     expect(wrap("x".repeat(30), 12, "ab: ")).toBe(`ab: ${"x".repeat(30)}`);
+  });
+});
+
+describe("a width", () => {
+  it("of what is drawn here is that of any other text", () => {
+    for (const text of ["a ~", "✓✗↻·…█▏└", "検索", "e\u0301", "👩‍👩‍👧"])
+      expect(width(text)).toBe(displayWidth(text));
   });
 });

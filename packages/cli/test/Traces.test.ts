@@ -1,6 +1,6 @@
 import type { ShownPayload, ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { describe, expect, it } from "vitest";
-import { renderPage, renderRun } from "../src/commands/Traces.ts";
+import { drawnStep, renderPage, renderRun } from "../src/commands/Traces.ts";
 import { drawn, screen } from "./screens.ts";
 
 const absent: ShownPayload = { state: "absent" };
@@ -43,9 +43,12 @@ const shown: ShownRun = {
   ],
 };
 
+const draw = (run: ShownRun, columns = 80) =>
+  renderRun(screen(columns), run, run.steps.map(drawnStep));
+
 describe("traces show", () => {
   it("draws who, when, how it ended and the steps", () => {
-    expect(renderRun(screen(76), shown)).toBe(
+    expect(draw(shown, 76)).toBe(
       drawn(`
         run      r-1
         trace    tr-1
@@ -65,7 +68,7 @@ describe("traces show", () => {
   });
 
   it("says of an open run that it has no proof, and never that it is complete", () => {
-    const text = renderRun(screen(80), {
+    const text = draw({
       ...shown,
       status: "running",
       seal: null,
@@ -77,14 +80,12 @@ describe("traces show", () => {
   });
 
   it("calls a run with a status that the format does not know neither complete nor aborted", () => {
-    expect(renderRun(screen(80), { ...shown, status: "great" })).toContain(
-      "seal     UNKNOWN (great)",
-    );
+    expect(draw({ ...shown, status: "great" })).toContain("seal     UNKNOWN (great)");
   });
 
   it("gives the reason of a run that was aborted", () => {
     const seal = { status: "aborted", reason: "lease expired", completed_at: null };
-    expect(renderRun(screen(80), { ...shown, status: "aborted", seal })).toContain(
+    expect(draw({ ...shown, status: "aborted", seal })).toContain(
       "seal     ABORTED: lease expired",
     );
   });
@@ -94,7 +95,7 @@ describe("traces show", () => {
     const metadata: ShownPayload = { state: "present", value: { detail: "Declined: no funds" } };
     const failed = { ...shown, status: "failed", seal };
     const show = (payload: ShownPayload) =>
-      renderRun(screen(80), { ...failed, payloads: { ...shown.payloads, metadata: payload } });
+      draw({ ...failed, payloads: { ...shown.payloads, metadata: payload } });
     expect(show(metadata)).toContain(
       "seal     COMPLETE, and the run failed: step 1 failed: Declined\n",
     );
@@ -113,7 +114,7 @@ describe("traces show", () => {
         { ...shown.steps[0]!, record: { skill_name: ["x"], started_at: 3, duration_ms: "long" } },
       ],
     };
-    const text = renderRun(screen(80), broken);
+    const text = draw(broken);
     expect(text).toContain("run      7");
     expect(text).toContain('["x"]');
   });

@@ -69,10 +69,16 @@ const program = Effect.gen(function* () {
   const seal = prepareSeal({ trace_id, ...end, sealed_at: timestampNow() });
   const { root_hash } = yield* sealTrace(database)({ trace_id, holder, seal });
 
-  const run = yield* readRun(database)(identity);
-  const verifier = new StoredRunVerifier(run.trace);
-  for (const stored of run.steps) verifier.addStep(stored);
-  const verdict = verifier.finish(run.seal);
+  const verdict = yield* readRun(database)(
+    identity,
+    Effect.fnUntraced(function* (run) {
+      const verifier = new StoredRunVerifier(run.trace);
+      yield* run.forEachStepPage((steps) =>
+        Effect.sync(() => steps.forEach((stored) => verifier.addStep(stored))),
+      );
+      return verifier.finish(run.seal);
+    }),
+  );
   return `${verdict.verification_status} ${root_hash === verdict.root_hash}`;
 });
 

@@ -30,6 +30,9 @@ export { databaseError };
 /** The role that the application's sessions take on; it owns nothing and writes through functions. */
 export const APPLICATION_ROLE = "runproof_app";
 
+/** The role of who archives, deletes, erases and holds evidence; it may do what the application may, too. */
+export const OPERATOR_ROLE = "runproof_operator";
+
 /** Where the embedded database lies when nothing says otherwise. */
 export const DEFAULT_HOME = "./.runproof";
 
@@ -156,7 +159,19 @@ export class Database extends Context.Service<
       Effect.andThen(requireExisting(config), openDatabase(config, { makes: false })),
     ).pipe(Layer.provide(Reactivity.layer));
 
-  /** The same, whatever rows it hides: for an audit, which says itself what it could not see. */
+  /** Opens a database that is there to operate on it: its clients act as the operator's role. */
+  static readonly operating = (
+    config: DatabaseConfig,
+  ): Layer.Layer<Database, OpenError | DatabaseMissing> =>
+    Layer.effect(
+      Database,
+      Effect.andThen(
+        requireExisting(config),
+        openDatabase(config, { makes: false, role: OPERATOR_ROLE }),
+      ),
+    ).pipe(Layer.provide(Reactivity.layer));
+
+  /** Opens one that is there, whatever rows it hides: for an audit, which says itself what it could not see. */
   static readonly asItIs = (
     config: DatabaseConfig,
   ): Layer.Layer<Database, OpenError | DatabaseMissing> =>
@@ -181,6 +196,8 @@ interface Opening {
   readonly makes: boolean;
   /** Rows that row security hides from this login are no reason to refuse. */
   readonly may_hide?: boolean;
+  /** The role that clients take on; without one, the application's. */
+  readonly role?: string;
 }
 
 const openDatabase = Effect.fnUntraced(function* (
@@ -208,7 +225,7 @@ const openSession = (
   config: DatabaseConfig,
   opening: Opening,
 ): Effect.Effect<Session, OpenError, Scope.Scope | Reactivity.Reactivity> =>
-  config.kind === "server" ? openServer(config.url) : openEmbedded(config.home, opening);
+  config.kind === "server" ? openServer(config.url, opening) : openEmbedded(config.home, opening);
 
 /** Settings that the guarantees stand on, whatever a database or a login sets for itself. */
 const SESSION_SETTINGS = {
@@ -229,20 +246,23 @@ const START_SETTINGS = {
   jit: "off",
 };
 
-/** A client as the application's role, of so many connections; without a number, one connection as the login itself. */
-const serverClient = (url: Redacted.Redacted<string>, maxConnections?: number) =>
+/** A client of so many connections as a role; without these, one connection as the login itself. */
+const serverClient = (
+  url: Redacted.Redacted<string>,
+  acting?: { readonly connections: number; readonly role: string },
+) =>
   PgClient.make({
     url,
     applicationName: "runproof",
     connectTimeout: CONNECT_TIMEOUT,
     keepAlive: KEEP_ALIVE,
     maxMessageSize: MAX_MESSAGE_BYTES,
-    ...(maxConnections === undefined
+    ...(acting === undefined
       ? { maxConnections: 1, startupParameters: START_SETTINGS }
       : {
-          maxConnections,
+          maxConnections: acting.connections,
           multiplex: true,
-          startupParameters: { ...START_SETTINGS, role: APPLICATION_ROLE },
+          startupParameters: { ...START_SETTINGS, role: acting.role },
         }),
   });
 
@@ -250,15 +270,16 @@ const serverClient = (url: Redacted.Redacted<string>, maxConnections?: number) =
 const requireSettings = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   description: string,
+  role: string,
 ) {
-  const wanted = { ...SESSION_SETTINGS, role: APPLICATION_ROLE };
+  const wanted = { ...SESSION_SETTINGS, role };
   const names = Object.keys(wanted);
   const columns = names.map((name) => `current_setting('${name}') as ${name}`).join(", ");
   const [found] = yield* sql.unsafe<Record<string, string>>(
     `select current_user::text as acts_as, ${columns}`,
   );
   const others = [
-    ...(found?.["acts_as"] === APPLICATION_ROLE ? [] : [`acts as ${found?.["acts_as"]}`]),
+    ...(found?.["acts_as"] === role ? [] : [`acts as ${found?.["acts_as"]}`]),
     ...Object.entries(wanted)
       .filter(([name, value]) => found?.[name] !== value)
       .map(([name]) => `has ${name} = ${found?.[name]}`),
@@ -274,16 +295,20 @@ const requireSettings = Effect.fnUntraced(function* (
   });
 });
 
-const openServer = Effect.fnUntraced(function* (url: Redacted.Redacted<string>) {
+const openServer = Effect.fnUntraced(function* (
+  url: Redacted.Redacted<string>,
+  { role = APPLICATION_ROLE }: Opening,
+) {
   const description = hidePassword(Redacted.value(url));
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
-    const sql = yield* serverClient(url, CONNECTIONS.reads);
-    yield* requireSettings(sql, description);
+    const clientOf = (connections: number) => serverClient(url, { connections, role });
+    const sql = yield* clientOf(CONNECTIONS.reads);
+    yield* requireSettings(sql, description, role);
     return {
       sql,
-      write: yield* serverClient(url, CONNECTIONS.writes),
-      leases: yield* serverClient(url, CONNECTIONS.leases),
+      write: yield* clientOf(CONNECTIONS.writes),
+      leases: yield* clientOf(CONNECTIONS.leases),
     };
   }).pipe(toDomain("connect", description));
   return yield* connect;
@@ -308,12 +333,12 @@ const toDomain = (operation: string, description: string) => {
     Effect.mapError(effect, (error) => (isSqlError(error) ? map(error) : error));
 };
 
-const openEmbedded = (home: string, { makes }: Opening) =>
+const openEmbedded = (home: string, { makes, role = APPLICATION_ROLE }: Opening) =>
   Effect.gen(function* () {
     const sql = yield* openEmbeddedClient(home);
     const ready = makes ? migrate() : requireHead;
     yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
-    yield* sql.unsafe(`set role ${APPLICATION_ROLE}`);
+    yield* sql.unsafe(`set role ${role}`);
     return { sql, write: sql, leases: sql };
   }).pipe(toDomain("openEmbedded", home));
 

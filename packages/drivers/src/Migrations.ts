@@ -9,13 +9,21 @@ import { migration as log } from "./internal/migrations/0002_log.ts";
 import { migration as immutability } from "./internal/migrations/0003_immutability.ts";
 import { migration as writers } from "./internal/migrations/0004_writers.ts";
 import { migration as tenants } from "./internal/migrations/0005_tenants.ts";
+import { migration as controls } from "./internal/migrations/0008_controls.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
 import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
 export type { Migration } from "./internal/migrations/Migration.ts";
 
 /** All migrations, oldest first. */
-export const migrations: ReadonlyArray<Migration> = [traces, log, immutability, writers, tenants];
+export const migrations: ReadonlyArray<Migration> = [
+  traces,
+  log,
+  immutability,
+  writers,
+  tenants,
+  controls,
+];
 
 /** A migration that a database records as applied. */
 export interface AppliedMigration {

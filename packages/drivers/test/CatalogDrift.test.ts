@@ -207,9 +207,9 @@ const TRICKS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]>
     "create function runproof_helper() returns void language sql security definer as ''",
   ],
   [
-    "runproof_archive_trace",
+    "runproof_archive_traces",
     /executed by runproof_app/u,
-    "grant execute on function runproof_archive_trace(text, text) to runproof_app",
+    "grant execute on function runproof_archive_traces(text[], text[], timestamptz) to runproof_app",
   ],
   [
     "runproof_hash",
@@ -517,7 +517,13 @@ onEachDatabase("drift of the catalog", (it) => {
   );
 
   // They go with the columns that they number.
-  const SEQUENCES = ["aos_checkpoints_checkpoint_id_seq", "aos_log_queue_queue_id_seq"];
+  const SEQUENCES = [
+    "aos_audit_ledger_ledger_id_seq",
+    "aos_checkpoints_checkpoint_id_seq",
+    "aos_holds_hold_id_seq",
+    "aos_log_queue_queue_id_seq",
+    "aos_retentions_retention_id_seq",
+  ];
 
   it.effect("compares everything that the migrations make", () =>
     Effect.gen(function* () {
@@ -537,9 +543,9 @@ onEachDatabase("drift of the catalog", (it) => {
           return match === null ? [] : [`${match[2]}.${match[1]}`];
         });
       expect([tables.length, functions.length, triggers.length]).toEqual([
-        8,
+        13,
         expect.any(Number),
-        25,
+        40,
       ]);
       const drift = yield* driftAfter([
         ...tables.map((table) => `drop table ${table} cascade`),

@@ -7,7 +7,6 @@ import { StoredRunVerifier } from "@runproof/proof/StoredRun";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
 import type { AppendStep } from "@runproof/drivers/logs/appendStep";
 import type { TraceHead } from "@runproof/drivers/logs/readHead";
-import type { StoredRun } from "@runproof/drivers/logs/readRun";
 import * as Effect from "effect/Effect";
 import { traces } from "./Stores.ts";
 
@@ -171,7 +170,7 @@ export const read = ({ tenant_id, run_id }: Identity) =>
   Effect.flatMap(traces, (store) => store.get({ tenant_id, run_id }));
 
 /** The verifier's answer on a run that was read. */
-export const verdictOf = (run: StoredRun) => {
+export const verdictOf = (run: Effect.Success<ReturnType<typeof read>>) => {
   const verifier = new StoredRunVerifier(run.trace, {
     erasure_recorded: (step_index, name) => {
       const owner =

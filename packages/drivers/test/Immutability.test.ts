@@ -509,7 +509,7 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
       const [identity, open] = [yield* sealedRun(2), yield* openRun(1)];
       const id = literal(identity.trace_id);
       const archiving = (trace_id: string, kind = "archival", of = trace_id) =>
-        `select runproof_archive_trace(${literal(trace_id)}, ${literal(event(of, kind))})`;
+        `select runproof_archive_traces(array[${literal(trace_id)}], array[${literal(event(of, kind))}], clock_timestamp())`;
       const setting = (time: string) =>
         `update aos_traces set archived_at = ${time} where trace_id = ${id}`;
       for (const statements of [
@@ -518,7 +518,6 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
         [queueEvent(open.trace_id, "archival"), setting("now()")],
         [archiving(identity.trace_id, "erasure")],
         [archiving(identity.trace_id, "archival", open.trace_id)],
-        [archiving(open.trace_id)],
         [`delete from aos_trace_steps where trace_id = ${id}`],
         [`delete from aos_traces where trace_id = ${id}`],
       ])
@@ -531,6 +530,10 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
         refusal: { code: WOULD_CHANGE },
       });
 
+      // What is open is left where it is.
+      yield* run(archiving(open.trace_id));
+      expect((yield* verify(open)).lifecycle).toBe("OPEN");
+
       // A client that makes savepoints for itself may archive.
       yield* run("savepoint before", archiving(identity.trace_id));
       expect(yield* verify(identity)).toMatchObject({
@@ -540,8 +543,15 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
       for (const statement of [
         setting("null"),
         setting("now()"),
-        archiving(identity.trace_id),
         `update aos_traces set status = 'failed' where trace_id = ${id}`,
+      ])
+        expect(
+          yield* refused(run, statement.replace("aos_traces", "aos_traces_archive")),
+        ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
+      // What lies in no table comes into the archive neither, and what is there does not come again.
+      for (const statement of [
+        `insert into aos_trace_steps_archive select * from aos_trace_steps where trace_id = ${literal(open.trace_id)}`,
+        `insert into aos_traces_archive select * from aos_traces where trace_id = ${literal(open.trace_id)}`,
       ])
         expect(yield* refused(run, statement)).toMatchObject({ refusal: { code: WOULD_CHANGE } });
 
@@ -549,8 +559,8 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
       const { root_hash } = identity.sealed;
       const deletion = queueEvent(identity.trace_id, "deletion", { root_hash });
       const deleting = [
-        `delete from aos_trace_steps where trace_id = ${id}`,
-        `delete from aos_traces where trace_id = ${id}`,
+        `delete from aos_trace_steps_archive where trace_id = ${id}`,
+        `delete from aos_traces_archive where trace_id = ${id}`,
       ];
       for (const statements of [
         [deleting[0]!],
@@ -577,12 +587,14 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
     Effect.gen(function* () {
       const { trace_id, sealed } = yield* sealedRun(HEAD_EVERY_STEPS);
       const id = literal(trace_id);
-      yield* run(`select runproof_archive_trace(${id}, ${literal(event(trace_id, "archival"))})`);
+      yield* run(
+        `select runproof_archive_traces(array[${id}], array[${literal(event(trace_id, "archival"))}], clock_timestamp())`,
+      );
       const { root_hash } = sealed;
       const deleting = (detail: Record<string, string>) => [
         queueEvent(trace_id, "deletion", detail),
-        `delete from aos_trace_steps where trace_id = ${id}`,
-        `delete from aos_traces where trace_id = ${id}`,
+        `delete from aos_trace_steps_archive where trace_id = ${id}`,
+        `delete from aos_traces_archive where trace_id = ${id}`,
       ];
       for (const detail of [{ root_hash }, { root_hash, heads: "0" }, { root_hash, heads: "2" }])
         expect(yield* refused(run, ...deleting(detail))).toMatchObject({
@@ -876,7 +888,7 @@ onEachDatabase("S6 for the application's role", (it) => {
         "create table public.x (a int)",
         "create function public.cardinality(text[]) returns int language sql as 'select 1'",
         "create or replace function runproof_refuse() returns trigger language plpgsql as 'begin return new; end'",
-        `select runproof_archive_trace(${literal(run.trace_id)}, ${literal(event(run.trace_id, "archival"))})`,
+        `select runproof_archive_traces(array[${literal(run.trace_id)}], array[${literal(event(run.trace_id, "archival"))}], clock_timestamp())`,
         queueEvent(run.trace_id, "erasure"),
         `select runproof_lock_trace(${literal(run.trace_id)})`,
       ])

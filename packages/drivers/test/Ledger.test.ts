@@ -5,6 +5,7 @@
  */
 import { layer, type Vitest } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
+import { SEQUENCE_BATCH } from "@runproof/drivers/EvidenceLimits";
 import type { StoredLogEntry } from "@runproof/drivers/ledger/readLogEntries";
 import { eventRecordText } from "@runproof/proof/EventRecord";
 import { entryLeafHash, eventDigest, LogEntryKind } from "@runproof/proof/LogEntry";
@@ -301,6 +302,30 @@ layer(serverStores, options)(`the log under load (${where})`, (it) => {
       const [opened] = yield* log.entries(slow);
       const [, sealed] = yield* log.entries(quick);
       expect(opened!.log_index).toBeGreaterThan(sealed!.log_index);
+    }),
+  );
+
+  it.effect("ends though as much is queued meanwhile as is numbered", () =>
+    Effect.gen(function* () {
+      const { size } = yield* sizeOf;
+      yield* queue(SEQUENCE_BATCH);
+      yield* asSuperuser(
+        `create function keep_writing() returns trigger language plpgsql as $$
+         begin
+           -- Not for ever: a sequencer that follows would never be seen to fail.
+           if (select max(log_index) from aos_log_entries) < ${size + 3 * SEQUENCE_BATCH} then
+             insert into aos_log_queue (kind, digest, trace_id) select kind, digest, trace_id from added;
+           end if;
+           return null;
+         end
+         $$`,
+        `create trigger keep_writing after insert on aos_log_entries
+         referencing new table as added for each statement execute function keep_writing()`,
+        "alter table aos_log_entries enable always trigger keep_writing",
+      );
+      expect(yield* sequence).toBe(2 * SEQUENCE_BATCH);
+      yield* asSuperuser("drop function keep_writing cascade");
+      yield* sequence;
     }),
   );
 

@@ -47,22 +47,22 @@ describe("a lock file", () => {
   it("names the process that holds it, and is free once that was killed", async () => {
     const { child, held, ended } = holder(1);
     await held;
-    expect(tryLock(lock)).toMatchObject({ is_taken: false, pid: child.pid });
+    expect(await tryLock(lock)).toMatchObject({ is_taken: false, pid: child.pid });
     child.kill("SIGKILL");
     await ended;
-    expect(tryLock(lock)).toEqual({ is_taken: true });
-    expect(tryLock(lock)).toMatchObject({ is_taken: false, pid: process.pid });
+    expect(await tryLock(lock)).toEqual({ is_taken: true });
+    expect(await tryLock(lock)).toMatchObject({ is_taken: false, pid: process.pid });
     unlock(lock);
     expect(readdirSync(folder)).toEqual(["marker"]);
   });
 
-  it("is taken over from a process that had this pid before", () => {
-    expect(tryLock(lock)).toEqual({ is_taken: true });
+  it("is taken over from a process that had this pid before", async () => {
+    expect(await tryLock(lock)).toEqual({ is_taken: true });
     const [place] = readdirSync(folder).map((file) => file.split("@")[1]);
     unlock(lock);
     const stale = `${lock}.${process.pid}-1-00000000@${place}`;
     writeFileSync(stale, "");
-    expect(tryLock(lock)).toEqual({ is_taken: true });
+    expect(await tryLock(lock)).toEqual({ is_taken: true });
     expect(existsSync(stale)).toBe(false);
   });
 
@@ -76,19 +76,19 @@ describe("a lock file", () => {
       });
       children.push(parent);
       await once(parent.stdout, "data");
-      const attempt = tryLock(lock);
+      const attempt = await tryLock(lock);
       const pid = attempt.is_taken ? 0 : attempt.pid;
       expect(pid).toBeGreaterThan(0);
       process.kill(pid, "SIGKILL");
       await expect.poll(() => readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") Z ");
-      expect(tryLock(lock)).toEqual({ is_taken: true });
+      expect(await tryLock(lock)).toEqual({ is_taken: true });
     },
   );
 
-  it("is left alone where a process of another machine holds it", () => {
+  it("is left alone where a process of another machine holds it", async () => {
     const foreign = `${lock}.2147483646-1-00000000@another-machine`;
     writeFileSync(foreign, "");
-    expect(tryLock(lock)).toEqual({
+    expect(await tryLock(lock)).toEqual({
       is_taken: false,
       pid: 2_147_483_646,
       host: "another-machine",
@@ -99,14 +99,14 @@ describe("a lock file", () => {
 
   it.skipIf(!existsSync("/proc/self/ns/pid"))(
     "is left alone where one of this machine's name holds it whose pids or last start are others",
-    () => {
-      tryLock(lock);
+    async () => {
+      await tryLock(lock);
       const [, boot = "", pids = ""] = readdirSync(folder)[0]!.split("@")[1]!.split("_");
       unlock(lock);
       for (const place of ["", "_", `_another-boot_${pids}`, `_${boot}_pid1`]) {
         const foreign = `${lock}.2147483646-1-00000000@${machine}${place}`;
         writeFileSync(foreign, "");
-        expect(tryLock(lock), place).toMatchObject({
+        expect(await tryLock(lock), place).toMatchObject({
           is_taken: false,
           host: machine,
           file: foreign,
@@ -119,8 +119,8 @@ describe("a lock file", () => {
   it.skipIf(!hasContainers)(
     "is not taken from a container of the same name, nor by one",
     async () => {
-      const inContainer = `import(${JSON.stringify(LOCK_FILE)}).then(({ tryLock }) =>
-      process.stdout.write(JSON.stringify(tryLock(${JSON.stringify(lock)}))))`;
+      const inContainer = `import(${JSON.stringify(LOCK_FILE)}).then(async ({ tryLock }) =>
+      process.stdout.write(JSON.stringify(await tryLock(${JSON.stringify(lock)}))))`;
       const container = () =>
         JSON.parse(
           spawnSync("unshare", [
@@ -130,12 +130,12 @@ describe("a lock file", () => {
             inContainer,
           ]).stdout.toString(),
         );
-      expect(tryLock(lock)).toEqual({ is_taken: true });
+      expect(await tryLock(lock)).toEqual({ is_taken: true });
       expect(container()).toMatchObject({ is_taken: false, pid: process.pid, host: machine });
       unlock(lock);
       expect(container()).toEqual({ is_taken: true });
       // That its process is gone can't be seen from here.
-      expect(tryLock(lock)).toMatchObject({ is_taken: false, host: machine });
+      expect(await tryLock(lock)).toMatchObject({ is_taken: false, host: machine });
     },
   );
 

@@ -25,7 +25,7 @@ const isOccupied = (): boolean => {
 };
 
 for (let round = 0; round < Number(rounds); round += 1) {
-  while (!tryLock(lock).is_taken) await setTimeout(Math.random());
+  while (!(await tryLock(lock)).is_taken) await setTimeout(Math.random());
   if (isOccupied()) {
     process.stderr.write("two hold the lock\n");
     process.exit(1);

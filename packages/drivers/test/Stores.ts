@@ -16,11 +16,12 @@ import { appendSteps } from "@runproof/drivers/logs/appendSteps";
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
 import { probeTrace } from "@runproof/drivers/logs/probeTrace";
 import { readHead } from "@runproof/drivers/logs/readHead";
-import { readRun } from "@runproof/drivers/logs/readRun";
+import { readRun, type RunName } from "@runproof/drivers/logs/readRun";
 import { renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { sealTrace } from "@runproof/drivers/logs/sealTrace";
 import { searchTraces } from "@runproof/drivers/logs/searchTraces";
 import { startTrace } from "@runproof/drivers/logs/startTrace";
+import type { StoredStep } from "@runproof/proof/StoredRun";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
@@ -55,7 +56,15 @@ export const traces = Effect.map(Database, (database) => ({
   head: readHead(database),
   renewLeases: renewLeases(database),
   abortExpired: abortExpired(database),
-  get: readRun(database),
+  get: (input: RunName) =>
+    readRun(database)(
+      input,
+      Effect.fnUntraced(function* (run) {
+        const steps: Array<StoredStep> = [];
+        yield* run.forEachStepPage((page) => Effect.sync(() => steps.push(...page)));
+        return { ...run, steps };
+      }),
+    ),
   ensureDurable: outsideTransactions(database),
   atomically: atomically(database),
   search: searchTraces(database),

@@ -113,6 +113,11 @@ const NOT_OF_A_RUN: Readonly<Record<string, string>> = {
   aos_log_entries: "compared with the traces by an audit",
   aos_log_tiles: "recomputed from the entries by an audit",
   aos_checkpoints: "signed",
+  aos_traces_archive: "read as one with aos_traces",
+  aos_trace_steps_archive: "read as one with aos_trace_steps",
+  aos_audit_ledger: "who did what; append-only, and no verdict reads it",
+  aos_holds: "what may not go; no verdict reads it",
+  aos_retentions: "how long evidence is kept; no verdict reads it",
   aos_schema_migrations: "compared with the code whenever a database is opened",
 };
 

@@ -168,6 +168,13 @@ export const makeStepBundle = (run: StepBundleSource, options: BundleOptions = {
   };
 };
 
+const tooLarge = () =>
+  new BundleTooLarge(
+    "bundle",
+    `the bundle is longer than ${TEXT_UNITS_MAX} UTF-16 units`,
+    "Withhold payloads, or make bundles of single steps.",
+  );
+
 /** The text of a bundle, one step a line so that two bundles can be compared. Throws `BundleTooLarge`. */
 export const bundleText = (bundle: Bundle | StepBundle): string => {
   const line = (value: unknown) => JSON.stringify(value);
@@ -180,9 +187,74 @@ export const bundleText = (bundle: Bundle | StepBundle): string => {
     return `  ${line(key)}: ${line(value)}`;
   });
   const text = `{\n${members.join(",\n")}\n}\n`;
-  if (text.length > TEXT_UNITS_MAX) {
-    const what = `the bundle is longer than ${TEXT_UNITS_MAX} UTF-16 units`;
-    throw new BundleTooLarge("bundle", what, "Withhold payloads, or make bundles of single steps.");
-  }
+  if (text.length > TEXT_UNITS_MAX) throw tooLarge();
   return text;
+};
+
+/**
+ * Makes the same text of a run in pieces, with every payload that is there: `head`, each step's `record`, `middle`, each
+ * step's `disclosures`, `tail`. It takes the stored texts as they are, so a run is verified first, and of its steps no more is
+ * kept than the caller keeps. Throws `BundleTooLarge`.
+ */
+export class BundleWriter {
+  readonly #run: Omit<BundleSource, "steps">;
+  readonly #seal: NonNullable<BundleSource["seal"]>;
+  #records = 0;
+  #disclosures = 0;
+  #units = 0;
+
+  constructor(run: Omit<BundleSource, "steps">) {
+    this.#run = run;
+    this.#seal = sealOf(run.seal);
+  }
+
+  #piece(text: string): string {
+    this.#units += text.length;
+    if (this.#units > TEXT_UNITS_MAX) throw tooLarge();
+    return text;
+  }
+
+  head(): string {
+    const { record } = this.#run.trace;
+    return this.#piece(`{\n  "format": "${BUNDLE_FORMAT}",\n  "trace": ${record},\n  "steps": [`);
+  }
+
+  record(record: string): string {
+    this.#records += 1;
+    return this.#piece(`${this.#records === 1 ? "\n" : ",\n"}    ${record}`);
+  }
+
+  middle(): string {
+    const close = this.#records === 0 ? "]" : "\n  ]";
+    const trace = disclosuresText(TRACE_PAYLOAD_NAMES, this.#run.trace.payloads);
+    return this.#piece(
+      `${close},\n  "seal": ${this.#seal.record},\n  "disclosures": {"trace":${trace},"steps":[`,
+    );
+  }
+
+  disclosures(payloads: BundleSource["steps"][number]["payloads"]): string {
+    this.#disclosures += 1;
+    const text = disclosuresText(STEP_PAYLOAD_NAMES, payloads);
+    return this.#piece(this.#disclosures === 1 ? text : `,${text}`);
+  }
+
+  tail(integrity: Omit<Bundle["integrity"], "model">, log: LogProofs | null): string {
+    const seal = disclosuresText(SEAL_PAYLOAD_NAMES, this.#seal.payloads);
+    const { chain_length, root_hash, merkle_root } = integrity;
+    const shown = { model: "HASH_CHAIN", chain_length, root_hash, merkle_root };
+    return this.#piece(
+      `],"seal":${seal}},\n  "integrity": ${JSON.stringify(shown)},\n  "log": ${JSON.stringify(log)}\n}\n`,
+    );
+  }
+}
+
+const disclosuresText = <Name extends string>(
+  names: ReadonlyArray<Name>,
+  payloads: Readonly<Record<Name, StoredPayload>>,
+): string => {
+  const members = names.flatMap((name) => {
+    const { salt, text } = payloads[name];
+    return salt === null || text === null ? [] : [`"${name}":[${JSON.stringify(salt)},${text}]`];
+  });
+  return `{${members.join(",")}}`;
 };

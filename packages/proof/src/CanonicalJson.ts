@@ -43,6 +43,8 @@ class Writer {
   /** The containers around the value in hand, and the keys that lead to it. */
   readonly #ancestors: Array<object> = [];
   readonly #path: Array<JsonPathPart> = [];
+  /** Where in the text the value of each part of the path begins. */
+  readonly #starts: Array<number> = [];
   #text = "";
 
   constructor(limits: CanonicalLimits) {
@@ -62,7 +64,10 @@ class Writer {
     throw new CanonicalJsonError(jsonPath(this.#path), what, remedy);
   }
 
+  /** Names the innermost part that is too large by itself, or the whole: not the part at which it was seen. */
   #refuseSize(): never {
+    const end = this.#text.length;
+    this.#path.length = 1 + this.#starts.findLastIndex((start) => end - start > this.#bytesMax);
     return this.#refuse(
       `the canonical text is over ${this.#bytesMax} bytes`,
       "Store a large value elsewhere and record its hash.",
@@ -70,7 +75,6 @@ class Writer {
   }
 
   #value(value: unknown): void {
-    // UTF-8 takes at least as many bytes as UTF-16 takes units, so this is never too early.
     if (this.#text.length > this.#bytesMax) this.#refuseSize();
     switch (typeof value) {
       case "string":
@@ -102,6 +106,8 @@ class Writer {
     }
     // JSON.stringify escapes exactly what RFC 8785 section 3.2.2.2 asks for, in the same spelling.
     this.#text += JSON.stringify(text);
+    // UTF-8 takes at least as many bytes as UTF-16 takes units, so this is never too early.
+    if (this.#text.length > this.#bytesMax) this.#refuseSize();
   }
 
   #number(number: number): void {
@@ -142,7 +148,9 @@ class Writer {
     if (property.enumerable !== true) {
       this.#refuse("a property that is not enumerable would be dropped", "Make it enumerable.");
     }
+    this.#starts.push(this.#text.length);
     this.#value(property.value);
+    this.#starts.pop();
     this.#path.pop();
   }
 

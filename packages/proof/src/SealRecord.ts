@@ -1,6 +1,6 @@
 /** Makes seal records: all but the count, the head and the Merkle root, which the store gives inside its lock. */
 import { type SealPayloadName, SealRecord, SEAL_RECORD_TYPE } from "@runproof/schemas/SealRecord";
-import { canonicalize } from "./CanonicalJson.ts";
+import { canonicalize, TEXT_BYTES_MAX } from "./CanonicalJson.ts";
 import { isHashHex } from "./Hash.ts";
 import { commitPayload, type Telling } from "./internal/commitPayloads.ts";
 import type { Payload } from "./Payload.ts";
@@ -32,6 +32,9 @@ const validate = validator(
   "Give every field of a seal record, each as section 1 of the format says.",
 );
 
+/** Digits of the largest count of steps, which only the store knows. */
+const COUNT_DIGITS_MAX = String(Number.MAX_SAFE_INTEGER).length;
+
 /** Makes a seal record. Throws `RecordInvalid`, and, where values are taken exactly, `CanonicalJsonError`. */
 export const prepareSeal = (
   input: SealInput,
@@ -51,6 +54,8 @@ export const prepareSeal = (
     merkle_root: "0".repeat(64),
     metadata: payloads.metadata?.commitment ?? null,
   });
+  // The parts may be small enough where the whole is not.
+  canonicalize(record, { bytes_max: TEXT_BYTES_MAX - COUNT_DIGITS_MAX });
   // In the order of canonical text: chain_head, completed_at, merkle_root, metadata … status, step_count, trace_id, type.
   const member = (key: keyof SealRecord) => canonicalize({ [key]: record[key] }).slice(1, -1);
   return {

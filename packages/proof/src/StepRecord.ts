@@ -12,6 +12,7 @@ import {
 import { isRecordText } from "@runproof/schemas/Text";
 import { isTimestamp } from "@runproof/schemas/Timestamp";
 import type { Capture } from "@runproof/schemas/TraceRecord";
+import { canonicalize, TEXT_BYTES_MAX } from "./CanonicalJson.ts";
 import { leafHash } from "./Chain.ts";
 import { commitPayloads, type Telling } from "./internal/commitPayloads.ts";
 import { plainText } from "./internal/plainText.ts";
@@ -83,6 +84,21 @@ const isQuicklyValid = (record: StepRecord): boolean =>
   typeof record.is_synthetic === "boolean" &&
   isTextOrNull(record.synthetic_scenario_id);
 
+/** Bytes that one UTF-16 unit takes at most in canonical text. */
+const ESCAPED_BYTES_MAX = 6;
+
+/** Bytes that the keys and the bounded values of a step record take, with room to spare. */
+const OTHER_BYTES_MAX = 8 * 1024;
+
+/** The units of the texts that nothing else bounds. */
+const unitsOf = (record: StepRecord): number =>
+  record.skill_id.length +
+  record.skill_name.length +
+  record.outcome_category.length +
+  (record.outcome_code?.length ?? 0) +
+  (record.idempotency_key?.length ?? 0) +
+  (record.synthetic_scenario_id?.length ?? 0);
+
 type Commitments = Pick<StepRecord, StepPayloadName>;
 
 const NO_COMMITMENTS: Commitments = { params: null, outcome_data: null, attributes: null };
@@ -147,6 +163,8 @@ const recordOf = (input: StepInput, commitments: Commitments): StepRecord => {
   };
   const isKnown = Object.keys(others).length === 0;
   const record = isKnown && isQuicklyValid(made) ? made : validate({ ...made, ...others });
+  // A record of more bytes than any may have is named by the field that has them.
+  if (unitsOf(record) * ESCAPED_BYTES_MAX > TEXT_BYTES_MAX - OTHER_BYTES_MAX) canonicalize(record);
   const fault = intentFault(record, input.capture);
   if (fault === null) return record;
   throw new RecordInvalid("$", fault, "Write the intent first, then the outcome that answers it.");

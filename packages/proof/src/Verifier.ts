@@ -479,6 +479,31 @@ export const verifyBundle = (text: string, options: VerifyOptions = {}): RunProo
     : verifyStep(root, options, trusted);
 };
 
+/** What the log's proofs show of a run whose rows were verified: SIGNED, or what speaks against it. */
+export interface LogProofsVerdict {
+  readonly is_signed: boolean;
+  /** Why the run is FAILED, if it is. */
+  readonly failure_reason: string | null;
+  readonly findings: ReadonlyArray<Finding>;
+  readonly notes: ReadonlyArray<string>;
+}
+
+/**
+ * Checks the proofs of a run's two log entries as `verifyBundle` does, for a run that is verified where it is stored.
+ * `digests` are its C_0 and its root. Throws `KeyInvalid` for a trusted key that is none.
+ */
+export const verifyLogProofs = (
+  log: LogProofs | null,
+  digests: { readonly opened: string; readonly sealed: string },
+  trusted_keys?: ReadonlyArray<string>,
+): LogProofsVerdict => {
+  const list = new FindingList();
+  const trusted = trusted_keys?.map(parseVerifierKey) ?? null;
+  const { isSigned, notes } = checkLog(list, log, digests, trusted);
+  const failure_reason = failureReason(list.kept, list.omittedCount, null);
+  return { is_signed: isSigned, failure_reason, findings: list.kept, notes };
+};
+
 const readText = (text: string) => {
   try {
     return parseJson(text);

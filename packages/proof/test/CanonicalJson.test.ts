@@ -171,6 +171,19 @@ describe("refusals", () => {
     expect(refusalOf(["x".repeat(1000)], { bytes_max: 1000 }).what).toContain("1000 bytes");
   });
 
+  it("bytes, of the part that has too many", () => {
+    const big = "x".repeat(1000);
+    for (const [value, path] of [
+      [big, "$"],
+      [{ a: { b: [0, big] }, c: { d: 1 } }, "$.a.b[1]"],
+      [{ a: big, role: "user" }, "$.a"],
+      [{ a: 1, b: big }, "$.b"],
+      // Each is small: the whole is not.
+      [{ a: Array(200).fill("xxx"), b: Array(200).fill("yyy") }, "$"],
+    ] as const)
+      expect(refusalOf(value, { bytes_max: 1000 }).path).toBe(path);
+  });
+
   it("nothing of what is ordinary", () => {
     const odd = JSON.parse('{"__proto__":{"a":1},"toJSON":null,"constructor":2}') as unknown;
     expect(canonicalize(odd)).toBe('{"__proto__":{"a":1},"constructor":2,"toJSON":null}');

@@ -4,7 +4,12 @@
  */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalize, CanonicalJsonError, PARSED_LIMITS } from "../src/CanonicalJson.ts";
+import {
+  canonicalize,
+  CanonicalJsonError,
+  PARSED_LIMITS,
+  TEXT_BYTES_MAX,
+} from "../src/CanonicalJson.ts";
 import { firstLink, leafHash, nextLink, rootHash } from "../src/Chain.ts";
 import { hashBytes, sha256 } from "../src/Hash.ts";
 import {
@@ -14,9 +19,10 @@ import {
   payloadCommitment,
   SaltInvalid,
 } from "../src/Payload.ts";
+import { readSealRecord } from "../src/internal/RecordReader.ts";
 import { RecordInvalid } from "../src/RecordInvalid.ts";
 import { prepareSeal, sealRecordText } from "../src/SealRecord.ts";
-import { prepareStep } from "../src/StepRecord.ts";
+import { checkStep, prepareStep } from "../src/StepRecord.ts";
 import { prepareTrace } from "../src/TraceRecord.ts";
 import { sealInput, stepInput, traceInput } from "./RunFixture.ts";
 
@@ -236,6 +242,32 @@ describe("a seal record", () => {
     expect(
       refusalOf(() => sealRecordText(prepareSeal(sealInput()), { ...facts, ...over })).path,
     ).toBe(path);
+  });
+});
+
+describe("a record of more bytes than any may have", () => {
+  const large = "x".repeat(TEXT_BYTES_MAX);
+
+  it.each([
+    "skill_id",
+    "skill_name",
+    "outcome_category",
+    "outcome_code",
+    "idempotency_key",
+    "synthetic_scenario_id",
+  ])("is refused for its %s, before and when it is made", (key) => {
+    const input = stepInput(0, { is_synthetic: true, synthetic_scenario_id: "s", [key]: large });
+    const refusal = expect.objectContaining({ path: `$.${key}` });
+    expect(() => checkStep(input)).toThrow(refusal);
+    expect(() => prepareStep(input)).toThrow(refusal);
+  });
+
+  it("is refused as a seal, and no byte before its count has no room", () => {
+    const of = (reason: string) => sealRecordText(prepareSeal(sealInput({ reason })), facts);
+    const facts = { step_count: 0, chain_head: "0".repeat(64), merkle_root: "0".repeat(64) };
+    const left = TEXT_BYTES_MAX - of("").length;
+    expect(() => of("x".repeat(left - 15))).toThrow(expect.objectContaining({ path: "$" }));
+    expect(readSealRecord(of("x".repeat(left - 16))).record).not.toBeNull();
   });
 });
 

@@ -6,7 +6,14 @@ import { RunProofResult } from "@runproof/schemas/RunProofResult";
 import * as Schema from "effect/Schema";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bundleText, BundleUnmakeable, makeBundle, makeStepBundle } from "../src/Bundle.ts";
+import {
+  bundleText,
+  BundleTooLarge,
+  BundleUnmakeable,
+  BundleWriter,
+  makeBundle,
+  makeStepBundle,
+} from "../src/Bundle.ts";
 import { BundleUnreadable, verifyBundle, type VerifyOptions } from "../src/Verifier.ts";
 import { storedRun, type StoredRun } from "./RunFixture.ts";
 
@@ -54,7 +61,38 @@ const objectsOf = (value: unknown): ReadonlyArray<Holder> =>
       typeof inner === "object" && inner !== null && !Array.isArray(inner),
   );
 
+const inPieces = (of: StoredRun): string => {
+  const bundle = makeBundle(of);
+  const writer = new BundleWriter(of);
+  return [
+    writer.head(),
+    ...of.steps.map(({ record }) => writer.record(record)),
+    writer.middle(),
+    ...of.steps.map(({ payloads }) => writer.disclosures(payloads)),
+    writer.tail(bundle.integrity, bundle.log),
+  ].join("");
+};
+
+describe("a bundle that is longer than a reader takes", () => {
+  it("is told as too large while it is written, and not as a run that was changed", () => {
+    const writer = new BundleWriter(run);
+    const { payloads } = run.steps[0]!;
+    const large = { salt: payloads.params.salt, text: `"${"x".repeat(16 * 1024 * 1024)}"` };
+    const write = () => {
+      for (let step = 0; step < 17; step += 1) writer.disclosures({ ...payloads, params: large });
+    };
+    expect(write).toThrow(BundleTooLarge);
+  });
+});
+
 describe("an honest run", () => {
+  it.each([0, 1, 7])("of %i steps has the same bundle in pieces", (stepCount) => {
+    const honest = storedRun(stepCount);
+    const text = inPieces(honest);
+    expect(JSON.parse(text)).toEqual(makeBundle(honest));
+    expect(text.split("\n")).toHaveLength(bundleText(makeBundle(honest)).split("\n").length);
+  });
+
   it.each([1, 2, 7, 33])(
     "of %i steps is VERIFIED from its bundle, and from each of its steps'",
     (stepCount) => {

@@ -60,6 +60,39 @@ export class RunExists extends Schema.TaggedError<RunExists>()(
   }
 }
 
+/** A run whose evidence was deleted once its time was over, as the log records: its root is left, and nothing to prove. */
+export class RunDeleted extends Schema.TaggedError<RunDeleted>()(
+  "RunDeleted",
+  {
+    run_id: Schema.String,
+    tenant_id: Schema.String,
+    root_hash: Schema.String,
+    deleted_at: Schema.String,
+  },
+  { httpApiStatus: 410 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} in tenant ${this.tenant_id} was deleted at ${this.deleted_at}, as the log records; its root was ${this.root_hash}`;
+  }
+  get remedy(): string {
+    return "Whoever kept its bundle can still verify that, and find this root in the log.";
+  }
+}
+
+/** A legal hold keeps a run's evidence as it is. */
+export class RunHeld extends Schema.TaggedError<RunHeld>()(
+  "RunHeld",
+  { run_id: Schema.String, tenant_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} in tenant ${this.tenant_id} is under a hold: nothing of it is moved, erased or deleted`;
+  }
+  get remedy(): string {
+    return "Have the hold lifted by whoever set it, if it is over.";
+  }
+}
+
 /** A write to a trace that is sealed: a late step, a second completion. */
 export class TraceSealed extends Schema.TaggedError<TraceSealed>()(
   "TraceSealed",
@@ -325,6 +358,14 @@ export type TraceWriteError =
   | ChainMoved
   | ImmutabilityViolation
   | LeaseLost;
+
+/** What an operation on sealed evidence may fail with. */
+export type ControlsError =
+  | DatabaseError
+  | RunNotFound
+  | RunHeld
+  | ImmutabilityViolation
+  | InvalidInput;
 
 /** The log in the database is smaller than a checkpoint of it: entries were removed, or an old backup restored. `said_by` is where that checkpoint is from. */
 export class LogShrunk extends Schema.TaggedError<LogShrunk>()(

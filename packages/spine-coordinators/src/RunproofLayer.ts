@@ -19,6 +19,9 @@ import * as Config from "effect/Config";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
+import { ControlsBridge } from "./controls/ControlsBridge.ts";
+import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
+import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
@@ -29,6 +32,7 @@ import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
 import * as SchemaLayer from "./schema/SchemaLayer.ts";
 import * as Sequencer from "./ledger/Sequencer.ts";
+import { SignalFeedbackCoordinator } from "./signals/SignalFeedbackCoordinator.ts";
 import { SkillsBridge } from "./skills/SkillsBridge.ts";
 import * as Sweeper from "./logs/Sweeper.ts";
 import { TraceCoordinator } from "./logs/TraceCoordinator.ts";
@@ -55,6 +59,7 @@ export type Coordinators =
   | ValidationCoordinator
   | LogCoordinator
   | KeyCoordinator
+  | SignalFeedbackCoordinator
   | LogsBridge;
 
 /**
@@ -81,6 +86,7 @@ const readingLayer = (
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
+    SignalFeedbackCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
@@ -119,6 +125,22 @@ export const readingFromEnvironment = (
         Layer.provideMerge(Database.existing(config)),
       );
     }),
+  );
+
+/** What an operator's commands need: the coordinators that change sealed evidence. */
+export type Operators = RetentionCoordinator | ErasureCoordinator;
+
+/** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
+export const operatingFromEnvironment = (
+  settings: RunproofSettings = {},
+): Layer.Layer<Operators | Database, OpenError | ConfigurationInvalid | DatabaseMissing> =>
+  Layer.unwrap(
+    Effect.map(configFromEnvironment(settings), (config) =>
+      Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
+        Layer.provide(ControlsBridge.layer),
+        Layer.provideMerge(Database.operating(config)),
+      ),
+    ),
   );
 
 const signerConfig = Effect.fnUntraced(function* (database: DatabaseConfig) {

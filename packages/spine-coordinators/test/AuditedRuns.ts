@@ -70,34 +70,42 @@ export const stepOf = (trace_id: string, step_index: number, over: Partial<StepI
     ...over,
   });
 
+const newRun = (run_id: string = crypto.randomUUID()): Run => ({
+  trace_id: crypto.randomUUID(),
+  run_id,
+  tenant_id: "tenant-of-audits",
+});
+
+/** The start of a run, as the bridge takes it. */
+export const startOf = (run: Run = newRun(), lease_ms = LEASE_MS, goal?: string) => ({
+  holder: HOLDER,
+  lease_ms,
+  trace: prepareTrace({
+    ...run,
+    correlation_id: run.run_id,
+    agent_id: "agent-7",
+    origin_system_id: null,
+    incident_id: null,
+    replay_of: null,
+    started_at: TIME,
+    created_at: TIME,
+    seed: null,
+    frozen_timestamp: null,
+    is_synthetic: false,
+    synthetic_scenario_id: null,
+    redaction: null,
+    capture: "inline",
+    plan: { steps: [] },
+    ...(goal === undefined ? {} : { attributes: { goal } }),
+  }),
+});
+
 /** Starts a run and records steps. */
 export const openRun = (steps: number, lease_ms = LEASE_MS, goal?: string) =>
   Effect.gen(function* () {
     const { sink } = yield* LogsBridge;
-    const run: Run = {
-      trace_id: crypto.randomUUID(),
-      run_id: crypto.randomUUID(),
-      tenant_id: "tenant-of-audits",
-    };
-    const trace = prepareTrace({
-      ...run,
-      correlation_id: run.run_id,
-      agent_id: "agent-7",
-      origin_system_id: null,
-      incident_id: null,
-      replay_of: null,
-      started_at: TIME,
-      created_at: TIME,
-      seed: null,
-      frozen_timestamp: null,
-      is_synthetic: false,
-      synthetic_scenario_id: null,
-      redaction: null,
-      capture: "inline",
-      plan: { steps: [] },
-      ...(goal === undefined ? {} : { attributes: { goal } }),
-    });
-    yield* sink.start({ trace, holder: HOLDER, lease_ms });
+    const run = newRun();
+    yield* sink.start(startOf(run, lease_ms, goal));
     yield* append(run, steps);
     return run;
   });
@@ -161,15 +169,17 @@ export const deleteAsRecorded = ({ trace_id }: Run, heads?: number) =>
     const { root_hash } = row!;
     const detail = heads === undefined ? { root_hash } : { root_hash, heads: String(heads) };
     yield* asSuperuser(
-      `select runproof_archive_trace('${trace_id}', ${eventLiteral("archival", trace_id)})`,
+      `select runproof_archive_traces(array['${trace_id}'], array[${eventLiteral("archival", trace_id)}], clock_timestamp())`,
       `select runproof_queue_event(${eventLiteral("deletion", trace_id, detail)})`,
-      `delete from aos_trace_steps where trace_id = '${trace_id}'`,
-      `delete from aos_traces where trace_id = '${trace_id}'`,
+      `update runs set root_hash = '${root_hash}', deleted_at = clock_timestamp() where trace_id = '${trace_id}'`,
+      `delete from aos_trace_steps_archive where trace_id = '${trace_id}'`,
+      `delete from aos_traces_archive where trace_id = '${trace_id}'`,
     );
   });
 
 /** Records a run and seals it. */
-export const sealedRun = (steps: number) => Effect.tap(openRun(steps), seal);
+export const sealedRun = (steps: number, goal?: string) =>
+  Effect.tap(openRun(steps, LEASE_MS, goal), seal);
 
 /** Records many runs of one step in one transaction, and seals them. */
 export const sealedRuns = (count: number) =>

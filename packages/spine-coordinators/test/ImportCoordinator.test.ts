@@ -20,6 +20,7 @@ import {
   type ShownPayload,
   TraceCoordinator,
 } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as fc from "fast-check";
@@ -638,6 +639,31 @@ for (const [name, config] of databases) {
           assert.lengthOf(runs, 1);
           assert.strictEqual(yield* statusOf(tenant_id, "r1"), "VERIFIED");
         }).pipe(Effect.scoped),
+      );
+
+      it.effect("names the field of a payload that is too large, where the source has it", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const large = "x".repeat(TEXT_BYTES_MAX);
+          const run = { type: "run", started_at: "2026-03-01T10:00:00Z" };
+          const step = { type: "step", skill_id: "a", status: "success" };
+          const end = { type: "end", status: "completed" };
+          for (const [place, ...lines] of [
+            ["1: $.goal", { ...run, goal: large }],
+            ["1: $.attributes.a", { ...run, attributes: { a: large } }],
+            [
+              "1: $.plan.steps[0].params",
+              { ...run, plan: { steps: [{ params: large, skill: "a" }] } },
+            ],
+            ["2: $.params.a", run, { ...step, params: { a: large, b: 1 } }],
+            ["3: $.reason", run, step, { ...end, reason: large }],
+            ["3: $.metadata", run, step, { ...end, metadata: large }],
+          ] as const) {
+            const text = ndjson(...lines);
+            const error = yield* Effect.flip(importText("ndjson", text, { tenant_id }));
+            assert.include(error.message, `runs.ndjson:${place} the canonical text is over`);
+          }
+        }),
       );
 
       it.effect("takes transcripts as one array, one a line, or one alone", () =>

@@ -5,6 +5,8 @@
 import { setImmediate } from "node:timers/promises";
 import { assert, layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
+import { LedgerBridge, noKeyConfigured } from "@runproof/spine-coordinators/ledger/LedgerBridge";
+import * as Sequencer from "@runproof/spine-coordinators/ledger/Sequencer";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunCoordinator, type StepEvent } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
@@ -13,7 +15,9 @@ import { asOwner as asLogin } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
+import * as Layer from "effect/Layer";
 import * as SqlClient from "effect/sql/SqlClient";
+import * as TestClock from "effect/testing/TestClock";
 import { inject } from "vitest";
 import { act, actSkill, success } from "./Act.ts";
 import { asOwner, gate, rows, runId, show, tenant_id, verdict } from "./StoredRuns.ts";
@@ -55,6 +59,14 @@ const databaseName = Effect.map(
 const blockedIn = Effect.fnUntraced(function* (name: string) {
   const query = `select 1 from pg_stat_activity where datname = '${name}' and wait_event_type = 'Lock'`;
   while ((yield* server(query)).length === 0);
+});
+
+/** Lets time pass for what waits by the clock, second by second: each wait may lead to the next. */
+const passTime = Effect.fnUntraced(function* (duration_ms: number) {
+  for (let passed_ms = 0; passed_ms < duration_ms; passed_ms += 1_000) {
+    yield* TestClock.adjust("1 second");
+    yield* Effect.promise(() => setImmediate());
+  }
 });
 
 const lockLease = (run_id: string) =>
@@ -294,21 +306,25 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
         Effect.gen(function* () {
           const run_id = runId();
           const { began, release: finish, pass } = yield* gate;
+          const lease_ms = 600_000;
           const run = yield* Effect.forkChild(
-            execute(run_id, [step(Effect.as(pass, success()))], undefined, 300),
+            execute(run_id, [step(Effect.as(pass, success()))], undefined, lease_ms),
           );
           yield* began;
           const held = yield* lockLease(run_id);
           yield* finish;
           yield* blockedIn(held.name);
           // It ends while the lock is still held: what can't be written now is the lease's to end.
-          yield* Fiber.interrupt(run);
+          const ending = yield* Effect.forkChild(Fiber.interrupt(run));
+          yield* passTime(lease_ms / 10);
+          yield* Fiber.join(ending);
           yield* held.release;
+          yield* asOwner("update aos_trace_leases set expires_at = clock_timestamp()");
           const { sweep } = yield* LogsBridge;
           while ((yield* show(run_id)).status === "running") yield* sweep();
           assert.strictEqual((yield* show(run_id)).status, "aborted");
           assert.notStrictEqual((yield* verdict(run_id)).integrity.verification_status, "FAILED");
-        }),
+        }).pipe(Effect.provide(TestClock.layer())),
     );
 
     it.effect("a server that comes back while the lease holds keeps no run from going on", () =>
@@ -364,3 +380,21 @@ layer(runproof(serverConfig, [actSkill]), { excludeTestServices: true, timeout: 
     );
   },
 );
+
+// Without the sequencer that belongs to the coordinators: it would be the one that waits.
+layer(Layer.unwrap(Effect.map(serverConfig, Database.layer)), {
+  excludeTestServices: true,
+  timeout: 60_000,
+})("a database that never answers again", (it) => {
+  it.effect("does not keep a sequencer from ending", () =>
+    Effect.gen(function* () {
+      const held = yield* hold("lock table aos_log_queue in access exclusive mode");
+      const sequencer = Sequencer.layer.pipe(Layer.provide(LedgerBridge.layer(noKeyConfigured())));
+      const ended = yield* Effect.forkChild(Effect.scoped(Layer.build(sequencer)));
+      yield* blockedIn(held.name);
+      yield* passTime(2 * Sequencer.LAST_NUMBERING_MS);
+      yield* Fiber.join(ended);
+      yield* held.release;
+    }).pipe(Effect.provide(TestClock.layer())),
+  );
+});

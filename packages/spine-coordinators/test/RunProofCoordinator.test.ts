@@ -1,11 +1,17 @@
 /** Goal: every verdict that a stored run can get is the right one, on both databases and with no part of ours replaced. */
 import { assert, layer } from "@effect/vitest";
+import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { verifyBundle } from "@runproof/proof/Verifier";
 import { legacyRoot } from "@runproof/proof/LegacyRoot";
 import type { RunOutcome } from "@runproof/spine-coordinators/runs/RunOutcome";
-import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
+import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import {
+  type RowPart,
+  RunProofCoordinator,
+} from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
+import { sealedRun } from "./AuditedRuns.ts";
 import { asOwner, rows, runId, tamper, tenant_id, verdict } from "./StoredRuns.ts";
 import { databases, runproof } from "./TestDatabase.ts";
 
@@ -289,6 +295,67 @@ for (const [name, config] of databases) {
           const { integrity } = verifyBundle(text);
           assert.strictEqual(integrity.verification_status, "VERIFIED");
           assert.strictEqual(integrity.root_hash, root_hash);
+        }),
+      );
+
+      it.effect("a run of many pages: never more than one of them at a time", () =>
+        Effect.gen(function* () {
+          const [steps, page] = [250, 100];
+          const run = yield* sealedRun(steps);
+          const proofs = yield* RunProofCoordinator;
+          const input = { ...run, include_payloads: true };
+          const parts: Array<string> = [];
+          const rows = { aos_traces: [], aos_trace_steps: [], raw_logs: [] } as Record<
+            RowPart,
+            Array<JsonObject>
+          >;
+          const { is_stored, ...judged } = yield* proofs.judge(input, (part, some) =>
+            Effect.sync(() => {
+              parts.push(part);
+              if (part === "aos_trace_steps") assert.isAtMost(some.length, page);
+              rows[part].push(...some);
+            }),
+          );
+          const { verified_at: _, ...whole } = yield* proofs.getRunProof(input);
+          const { verified_at: __, ...verdict } = judged;
+          assert.deepStrictEqual({ ...verdict, ...rows }, whole);
+          assert.isTrue(is_stored);
+          assert.isAtLeast(parts.filter((part) => part === "aos_trace_steps").length, 3);
+
+          const pieces: Array<string> = [];
+          yield* proofs.writeBundle(run, (piece) => Effect.sync(() => pieces.push(piece)));
+          assert.isAtMost(
+            Math.max(...pieces.map((piece) => piece.split("runproof/step@v1").length - 1)),
+            page,
+          );
+          const { integrity } = verifyBundle(pieces.join(""));
+          assert.strictEqual(integrity.verification_status, "VERIFIED");
+          assert.strictEqual(integrity.root_hash, whole.integrity.root_hash);
+
+          const traces = yield* TraceCoordinator;
+          const looked: Array<number> = [];
+          yield* traces.look(run, (some) => Effect.sync(() => looked.push(some.length)));
+          assert.isAtMost(Math.max(...looked), page);
+          assert.lengthOf((yield* traces.show(run)).steps, steps);
+        }),
+      );
+
+      it.effect("a run that was changed at its end: what was written of it is no bundle", () =>
+        Effect.gen(function* () {
+          const { run_id } = yield* record("a", "b");
+          yield* tamper(
+            "aos_trace_steps",
+            `update aos_trace_steps set params = '"c"' where run_id = '${run_id}' and step_index = 1`,
+          );
+          const pieces: Array<string> = [];
+          const proofs = yield* RunProofCoordinator;
+          const error = yield* Effect.flip(
+            proofs.writeBundle({ tenant_id, run_id }, (piece) =>
+              Effect.sync(() => pieces.push(piece)),
+            ),
+          );
+          assert.strictEqual(error._tag, "StoredDataUnreadable");
+          assert.throws(() => verifyBundle(pieces.join("")));
         }),
       );
 

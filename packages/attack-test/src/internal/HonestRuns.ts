@@ -169,7 +169,9 @@ const ownersRuns = Effect.fnUntraced(function* (random: SeededRandom) {
   ]);
   const archived = yield* sealedRun;
   const archival = eventOf("archival", archived, {});
-  yield* lab.execute([`select runproof_archive_trace(${literal(archived)}, ${archival})`]);
+  yield* lab.execute([
+    `select runproof_archive_traces(array[${literal(archived)}], array[${archival}], clock_timestamp())`,
+  ]);
   const deleted = yield* openRun(random);
   const { root_hash } = yield* sealRun(deleted);
   const [first, second] = [
@@ -177,10 +179,8 @@ const ownersRuns = Effect.fnUntraced(function* (random: SeededRandom) {
     eventOf("deletion", deleted, { root_hash }),
   ];
   yield* lab.execute([
-    `select runproof_archive_trace(${literal(deleted)}, ${first})`,
-    `select runproof_queue_event(${second})`,
-    `delete from aos_trace_steps where trace_id = ${literal(deleted)}`,
-    `delete from aos_traces where trace_id = ${literal(deleted)}`,
+    `select runproof_archive_traces(array[${literal(deleted)}], array[${first}], clock_timestamp())`,
+    `select runproof_delete_archived(array[${literal(deleted)}], array[${second}], clock_timestamp())`,
   ]);
   return { erased };
 });

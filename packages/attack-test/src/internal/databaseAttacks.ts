@@ -292,7 +292,10 @@ const backupBefore = (target: HonestDatabase, size: number): ReadonlyArray<Chang
     ...[...notYetOpened].flatMap((id) => {
       const run = there(id);
       return run === undefined
-        ? [{ delete: "runs" as const, where: { trace_id: id } }]
+        ? (["runs", "aos_traces_archive", "aos_trace_steps_archive"] as const).map((table) => ({
+            delete: table,
+            where: { trace_id: id },
+          }))
         : deleteRun(run);
     }),
     ...notYetSealed.flatMap((id) => {
@@ -420,7 +423,7 @@ const INNER_FUNCTIONS = [
   ["runproof_is_payload", "text, text, text, text"],
   ["runproof_require_record", "text, text, text"],
   ["runproof_refuse_closed", "text"],
-  ["runproof_archive_trace", "text, text"],
+  ["runproof_archive_traces", "text[], text[], timestamptz"],
 ] as const;
 
 /** Makes a trigger's function that lets everything pass. */

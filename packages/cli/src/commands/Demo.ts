@@ -19,7 +19,7 @@ import { load } from "../Runproof.ts";
 import { tone, wrap } from "../Screen.ts";
 import * as Verdict from "../Verdict.ts";
 import { renderOutcome, stepLines } from "./Run.ts";
-import { renderRun } from "./Traces.ts";
+import { drawnStep, renderRun } from "./Traces.ts";
 
 const TENANT = "demo";
 
@@ -95,7 +95,8 @@ const tell = Effect.fnUntraced(function* (demo: Demonstration["Service"]) {
   const subject = `run ${run.run_id}`;
 
   yield* chapter("What is stored, as a timeline.");
-  yield* say(indent(renderRun(narrow, yield* traces.show(id))));
+  const stored = yield* traces.show(id);
+  yield* say(indent(renderRun(narrow, stored, stored.steps.map(drawnStep))));
 
   yield* chapter("The proof: every hash recomputed from the stored records.");
   const before = yield* proofs.getRunProof(id);

@@ -4,7 +4,6 @@ import type { SignerStatus } from "@runproof/spine-coordinators/ledger/KeyCoordi
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
-import { userInfo } from "node:os";
 import { counted } from "../Count.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
@@ -90,12 +89,7 @@ const rotate = Command.make(
       Flag.withDescription("Why the key is changed, for the log"),
       Flag.withDefault("rotation"),
     ),
-    actor: Options.optional(
-      Flag.String("actor").pipe(
-        Flag.withMetavar("NAME"),
-        Flag.withDescription("Who changes it, for the log [the system's user name]"),
-      ),
-    ),
+    actor: Options.actor,
     ...Options.database,
   },
   Effect.fnUntraced(function* ({ databaseUrl, home, reason, actor }) {
@@ -105,9 +99,7 @@ const rotate = Command.make(
     const rotated = yield* withRunproof(
       { databaseUrl, home },
       Effect.flatMap(KeyCoordinator, (keys) =>
-        Progress.during("rotating", null, () =>
-          keys.rotate({ reason, actor: actor ?? userInfo().username }),
-        ),
+        Progress.during("rotating", null, () => keys.rotate({ reason, actor })),
       ),
     );
     if (json) yield* printJson(rotated);

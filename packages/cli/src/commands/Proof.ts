@@ -1,6 +1,5 @@
 /** `runproof proof RUN_ID`: the verdict on one stored run. */
 import { InvalidInput } from "@runproof/schemas/RunProofError";
-import type { RunProofResult } from "@runproof/schemas/RunProofResult";
 import { Count } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
@@ -9,7 +8,7 @@ import * as Effect from "effect/Effect";
 import * as BundleFile from "../BundleFile.ts";
 import * as ExitCode from "../ExitCode.ts";
 import * as Options from "../Options.ts";
-import { Output, printJson } from "../Output.ts";
+import { jsonInParts, Output } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load, withStored } from "../Runproof.ts";
@@ -19,16 +18,8 @@ import * as Verdict from "../Verdict.ts";
 const STEP_NOTE =
   "A step alone is VERIFIED only under the log's key (`verify --vkey KEY`) or a root kept elsewhere (`verify --root-hash HEX`); without them it is UNSUPPORTED.";
 
-/** What the run comes to under the log's proofs and the keys given: SIGNED, or what speaks against it. */
-const signedResult = Effect.fnUntraced(function* (
-  proved: RunProofResult,
-  bundle: string,
-  trusted_keys: ReadonlyArray<string>,
-) {
-  const { verifyBundle } = yield* load(() => import("@runproof/proof/Verifier"));
-  const { integrity, assurance, findings, notes } = verifyBundle(bundle, { trusted_keys });
-  return { ...proved, integrity, assurance, findings, notes };
-});
+/** The rows of a proof, in the order in which they come. */
+const PARTS = ["aos_traces", "aos_trace_steps", "raw_logs"] as const;
 
 export const command = Command.make(
   "proof",
@@ -88,45 +79,47 @@ export const command = Command.make(
       { databaseUrl, home },
       Effect.gen(function* () {
         const coordinator = yield* RunProofCoordinator;
-        const proved = yield* Progress.during("verifying", null, () =>
-          coordinator.getRunProof(input),
+        const document = json ? yield* jsonInParts(PARTS) : null;
+        const result = yield* trusting(
+          vkeys,
+          "--vkey",
+          Progress.during("verifying", null, () => coordinator.judge(input, document?.add)),
         );
-        const isVerified = proved.integrity.verification_status === "VERIFIED";
-        const text = (proof: ReturnType<typeof coordinator.getBundle>) =>
-          trusting(vkeys, "--vkey", proof);
-        const result =
-          isVerified && vkeys.length > 0
-            ? yield* signedResult(proved, (yield* text(coordinator.getBundle(input))).text, vkeys)
-            : proved;
+        if (document !== null) {
+          const { is_stored: _, ...members } = result;
+          yield* document.end(members);
+        }
         if (bundle === undefined || result.integrity.verification_status !== "VERIFIED")
           return { result, bundled: Effect.void };
+        const made = BundleFile.write(bundle, (write) =>
+          step === undefined
+            ? coordinator.writeBundle(input, write)
+            : coordinator.getStepBundle({ ...input, step_index: step }).pipe(
+                Effect.tap(({ text }) => write(text)),
+                Effect.map((file) => ({ ...file, step_index: step })),
+              ),
+        );
         const writing = Effect.gen(function* () {
-          const made = yield* text(
-            step === undefined
-              ? coordinator.getBundle(input)
-              : coordinator.getStepBundle({ ...input, step_index: step }),
-          );
-          yield* BundleFile.write(bundle, made.text);
-          const notes = step === undefined ? made.notes : [...made.notes, STEP_NOTE];
-          yield* output.note([`bundle written to ${bundle}`, ...notes].join("\n"));
+          const { notes } = yield* trusting(vkeys, "--vkey", made);
+          const all = step === undefined ? notes : [...notes, STEP_NOTE];
+          yield* output.note([`bundle written to ${bundle}`, ...all].join("\n"));
         });
         // What is said of the run stands, whatever keeps it from being written to a file.
         return { result, bundled: yield* Effect.exit(writing) };
       }),
     );
     const { verification_status } = result.integrity;
-    if (json) yield* printJson(result);
-    else
-      yield* output.data(
-        Verdict.render(output.stdout, `run ${input.run_id} of tenant ${input.tenant_id}`, result),
-      );
+    if (!json) {
+      const subject = `run ${input.run_id} of tenant ${input.tenant_id}`;
+      yield* output.data(Verdict.render(output.stdout, subject, result));
+    }
     if (bundle !== undefined && verification_status !== "VERIFIED") {
       yield* output.note(
         `no bundle written: only a VERIFIED run is bundled, and this one is ${verification_status}`,
       );
     }
     yield* bundled;
-    const absent = verification_status === "UNSUPPORTED" && result.aos_traces.length === 0;
+    const absent = verification_status === "UNSUPPORTED" && !result.is_stored;
     const code = absent ? 3 : Verdict.exitCode(verification_status);
     if (code !== 0) return yield* new ExitCode.Concluded({ code });
   }),

@@ -1,14 +1,14 @@
 /** `runproof traces list|show`: what is stored. Showing is no verdict; `proof` is. */
 import { CAPTURE_MEANING } from "@runproof/schemas/RunProofResult";
 import type { TracePage } from "@runproof/spine-coordinators/logs/LogsBridge";
-import type { ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import type { ShownStep, ShownTrace } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
 import * as Call from "../Call.ts";
 import * as Duration from "../Duration.ts";
 import * as Options from "../Options.ts";
-import { Output, printJson } from "../Output.ts";
+import { jsonInParts, Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
 import { load, withStored } from "../Runproof.ts";
 import { printable, type Screen, type Tone, tone, wrap } from "../Screen.ts";
@@ -63,7 +63,7 @@ export const renderPage = (screen: Screen, page: TracePage): string => {
   );
 };
 
-type StoredRecord = ShownRun["trace"];
+type StoredRecord = ShownTrace["trace"];
 
 /** A field of a stored record as text. One that is not the text it should be is shown as it is stored. */
 const textOf = (record: StoredRecord, key: string): string | null => {
@@ -76,29 +76,47 @@ const numberOf = (record: StoredRecord, key: string): number | null => {
   return typeof value === "number" ? value : null;
 };
 
-type Step = ShownRun["steps"][number];
+/** What is drawn of a step: its payloads may be large, and are not kept. */
+export interface DrawnStep extends Omit<Timeline.TimelineStep, "step_index" | "label"> {
+  readonly step_index: number | null;
+  readonly intent_index: number | null;
+}
+
+/** Takes of a stored step what is drawn of it. */
+export const drawnStep = ({ record, payloads: { params } }: ShownStep): DrawnStep => ({
+  step_index: numberOf(record, "step_index"),
+  intent_index: numberOf(record, "intent_index"),
+  parent_step_index: numberOf(record, "parent_step_index"),
+  skill_name: textOf(record, "skill_name") ?? "?",
+  call:
+    params.state === "present"
+      ? Call.describe(textOf(record, "skill_id") ?? "", params.value)
+      : null,
+  status: textOf(record, "status") ?? "?",
+  outcome_code: textOf(record, "outcome_code"),
+  started_at: textOf(record, "started_at"),
+  duration_ms: numberOf(record, "duration_ms"),
+  cost_cents: numberOf(record, "cost_cents"),
+});
 
 /** What is drawn in one line: a step, an intent with the outcome that answers it, or an intent that nothing answers. */
 interface Act {
   /** What was to be done. */
-  readonly first: Step;
+  readonly first: DrawnStep;
   /** What came of it; the same step where there is no intent, null where nothing is recorded. */
-  readonly last: Step | null;
+  readonly last: DrawnStep | null;
 }
 
-const actsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Act> => {
+const actsOf = (steps: ReadonlyArray<DrawnStep>): ReadonlyArray<Act> => {
   const intents = new Set(
-    steps.flatMap(({ record }) =>
-      record["status"] === "intended" ? [numberOf(record, "step_index")] : [],
-    ),
+    steps.flatMap(({ status, step_index }) => (status === "intended" ? [step_index] : [])),
   );
-  const intentOf = ({ record }: Step) => numberOf(record, "intent_index");
-  const answers = new Map(steps.map((step) => [intentOf(step), step] as const));
+  const answers = new Map(steps.map((step) => [step.intent_index, step] as const));
   return steps.flatMap((step): ReadonlyArray<Act> => {
-    if (step.record["status"] === "intended") {
-      return [{ first: step, last: answers.get(numberOf(step.record, "step_index")) ?? null }];
+    if (step.status === "intended") {
+      return [{ first: step, last: answers.get(step.step_index) ?? null }];
     }
-    const intent = intentOf(step);
+    const intent = step.intent_index;
     // An answer is drawn with its intent, if that is there.
     return intent !== null && intents.has(intent) && answers.get(intent) === step
       ? []
@@ -112,37 +130,28 @@ const timelineStep = (
   position: number,
   isOpen: boolean,
 ): Timeline.TimelineStep => {
-  const step_index = numberOf(first.record, "step_index") ?? position;
-  const answered = last === null ? null : numberOf(last.record, "step_index");
-  const { params } = first.payloads;
-  const said = last ?? first;
+  const step_index = first.step_index ?? position;
+  const answered = last?.step_index ?? null;
+  const { outcome_code, started_at, duration_ms, cost_cents } = last ?? first;
   return {
     step_index,
     label:
       answered === null || answered === step_index ? `${step_index}` : `${step_index}-${answered}`,
-    parent_step_index: numberOf(first.record, "parent_step_index"),
-    skill_name: textOf(first.record, "skill_name") ?? "?",
-    call:
-      params.state === "present"
-        ? Call.describe(textOf(first.record, "skill_id") ?? "", params.value)
-        : null,
-    status:
-      last === null
-        ? isOpen
-          ? "under way"
-          : "outcome unknown"
-        : (textOf(last.record, "status") ?? "?"),
-    outcome_code: textOf(said.record, "outcome_code"),
-    started_at: textOf(said.record, "started_at"),
-    duration_ms: numberOf(said.record, "duration_ms"),
-    cost_cents: numberOf(said.record, "cost_cents"),
+    parent_step_index: first.parent_step_index,
+    skill_name: first.skill_name,
+    call: first.call,
+    status: last?.status ?? (isOpen ? "under way" : "outcome unknown"),
+    outcome_code,
+    started_at,
+    duration_ms,
+    cost_cents,
   };
 };
 
 const isCapture = (value: unknown): value is keyof typeof CAPTURE_MEANING =>
   typeof value === "string" && Object.hasOwn(CAPTURE_MEANING, value);
 
-const captureOf = ({ trace }: ShownRun): string | null => {
+const captureOf = ({ trace }: ShownTrace): string | null => {
   const capture = trace["capture"];
   return isCapture(capture) ? `${capture}: ${CAPTURE_MEANING[capture]}` : textOf(trace, "capture");
 };
@@ -154,7 +163,7 @@ const lifecycles: Readonly<Record<string, string>> = {
   aborted: "ABORTED",
 };
 
-const lifecycle = (run: ShownRun): string => {
+const lifecycle = (run: ShownTrace): string => {
   if (run.seal === null) return "OPEN: no seal yet, so no proof either";
   const reason = textOf(run.seal, "reason");
   const state = lifecycles[run.status] ?? `UNKNOWN (${run.status})`;
@@ -162,29 +171,31 @@ const lifecycle = (run: ShownRun): string => {
 };
 
 /** What the seal's metadata says beside the reason, while it is there. */
-const detail = ({ payloads: { metadata } }: ShownRun): string | null => {
+const detail = ({ payloads: { metadata } }: ShownTrace): string | null => {
   if (metadata.state !== "present") return null;
   const { value } = metadata;
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? textOf(value as StoredRecord, "detail") : null;
 };
 
-const took = (run: ShownRun): string => {
+const took = (run: ShownTrace): string => {
   const from = Duration.epochMs(textOf(run.trace, "started_at") ?? "");
   const to = run.seal === null ? null : Duration.epochMs(textOf(run.seal, "completed_at") ?? "");
   return from === null || to === null ? "" : `, took ${Duration.format(to - from)}`;
 };
 
 /** A stored run: who, when, how it ended, and its steps on a timeline. */
-export const renderRun = (screen: Screen, run: ShownRun): string => {
+export const renderRun = (
+  screen: Screen,
+  run: ShownTrace,
+  stored: ReadonlyArray<DrawnStep>,
+): string => {
   const started_at = textOf(run.trace, "started_at") ?? "?";
-  const acts = actsOf(run.steps);
+  const acts = actsOf(stored);
   const isOpen = run.seal === null;
-  const retries = run.steps.filter((step) => step.record["status"] === "retry").length;
+  const retries = stored.filter(({ status }) => status === "retry").length;
   const count =
-    acts.length === run.steps.length
-      ? `${acts.length}`
-      : `${acts.length} acts in ${run.steps.length}`;
+    acts.length === stored.length ? `${acts.length}` : `${acts.length} acts in ${stored.length}`;
   const steps = `${count}${retries === 0 ? "" : `, of which ${retries} retried`}`;
   const fields: ReadonlyArray<readonly [string, string | null, Tone?]> = [
     ["run", textOf(run.trace, "run_id"), "strong"],
@@ -276,12 +287,22 @@ const show = Command.make(
     const { TraceCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
-    const run = yield* withStored(
+    if (json) {
+      const document = yield* jsonInParts(["steps"]);
+      const trace = yield* withStored(
+        { databaseUrl, home },
+        TraceCoordinator.use(({ look }) => look(input, (steps) => document.add("steps", steps))),
+      );
+      return yield* document.end(trace);
+    }
+    const drawn: Array<DrawnStep> = [];
+    const trace = yield* withStored(
       { databaseUrl, home },
-      Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.show(input)),
+      TraceCoordinator.use(({ look }) =>
+        look(input, (steps) => Effect.sync(() => drawn.push(...steps.map(drawnStep)))),
+      ),
     );
-    if (json) yield* printJson(run);
-    else yield* output.data(renderRun(output.stdout, run));
+    yield* output.data(renderRun(output.stdout, trace, drawn));
   }),
 ).pipe(
   Command.withDescription("Draw a run's steps as a timeline; --json adds the payloads"),

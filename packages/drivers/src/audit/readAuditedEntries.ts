@@ -7,6 +7,7 @@ import { forEachPage } from "../internal/postgres/forEachPage.ts";
 import { textArray } from "../internal/postgres/textArray.ts";
 import type { TraceRange } from "./readAuditedTraces.ts";
 import type { StoredLogEntry } from "../ledger/readLogEntries.ts";
+import { TRACES } from "../internal/postgres/EvidenceTables.ts";
 
 /** An entry as an audit sees it; `log_index` is null while it waits for its index. */
 export interface AuditedEntry extends Omit<StoredLogEntry, "log_index"> {
@@ -125,7 +126,7 @@ export const readOpenedOfNone = <E, R>(
       source: sql`(
         ${sql.literal(NUMBERED)} e
         where kind = ${LogEntryKind.OPENED}::int and log_index < ${BigInt(before)} and trace_id is not null
-          and not exists (select from aos_traces t where t.trace_id = e.trace_id)
+          and not exists (select from ${sql.literal(TRACES)} t where t.trace_id = e.trace_id)
       ) as entries`,
       order: "log_index",
     },
@@ -173,4 +174,4 @@ export const readEntryTraces = (
   trace_ids: ReadonlyArray<string>,
 ): Effect.Effect<ReadonlyArray<EntryTrace>, SqlError> =>
   sql<EntryTrace>`
-    select trace_id, link, root_hash, status from aos_traces where trace_id = any(${textArray(trace_ids)})`;
+    select trace_id, link, root_hash, status from ${sql.literal(TRACES)} t where trace_id = any(${textArray(trace_ids)})`;

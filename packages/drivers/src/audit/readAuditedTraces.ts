@@ -11,6 +11,7 @@ import {
   traceColumns,
   type TraceRow,
 } from "../internal/postgres/TraceRow.ts";
+import { TRACES } from "../internal/postgres/EvidenceTables.ts";
 
 /** The row that a run has beside its trace: where it stands. */
 export interface AuditedRunRow {
@@ -122,7 +123,7 @@ export const readAuditedTraces = (
            ${sql.literal(msSince("l.head_logged_at"))} as lease_headed_ms
     from (
       select ${sql.literal(traceColumns)}
-      from aos_traces
+      from ${sql.literal(TRACES)} a
       where trace_id >= ${first} and trace_id <= ${last}
     ) as t
     left join runs r on r.tenant_id = t.tenant_id and r.run_id = t.run_id
@@ -142,7 +143,7 @@ export const readTraceSizes = (
     select trace_id,
            (octet_length(record) + coalesce(octet_length(plan), 0) + coalesce(octet_length(attributes), 0)
             + coalesce(octet_length(metadata), 0))::bigint as bytes
-    from aos_traces
+    from ${sql.literal(TRACES)} a
     where ${sql.and([
       above === null ? "trace_id is not null" : sql`trace_id > ${above}`,
       ...(through === null ? [] : [sql`trace_id <= ${through}`]),
@@ -158,7 +159,7 @@ export const readOpenTraceIds = (
   { above, limit }: { readonly above: string | null; readonly limit: number },
 ): Effect.Effect<ReadonlyArray<string>, SqlError> =>
   sql<{ trace_id: string }>`
-    select trace_id from aos_traces
+    select trace_id from ${sql.literal(TRACES)} a
     where seal_record is null and ${above === null ? sql.literal("true") : sql`trace_id > ${above}`}
     order by trace_id
     limit ${BigInt(limit)}`.pipe(Effect.map((rows) => rows.map((row) => row.trace_id)));
@@ -173,7 +174,7 @@ export const readUnloggedTraceIds = (
       or exists (select from aos_log_queue q where q.trace_id = t.trace_id and q.kind = ${kind}::int and q.digest = ${sql.literal(digest)})
     )`;
   return sql<{ trace_id: string }>`
-    select trace_id from aos_traces t
+    select trace_id from ${sql.literal(TRACES)} t
     where ${above === null ? sql.literal("true") : sql`trace_id > ${above}`}
       and (not ${holds(LogEntryKind.OPENED, "t.link")}
            or seal_record is not null and not ${holds(LogEntryKind.SEALED, "t.root_hash")})
@@ -188,7 +189,7 @@ export const readTraceBoundaries = (
 ): Effect.Effect<ReadonlyArray<string>, SqlError> =>
   sql<{ trace_id: string }>`
     select max(trace_id) as trace_id
-    from (select trace_id, ntile(${parts}::int) over (order by trace_id) as part from aos_traces) as cut
+    from (select trace_id, ntile(${parts}::int) over (order by trace_id) as part from ${sql.literal(TRACES)} a) as cut
     where part < ${parts}::int
     group by part
     order by 1`.pipe(Effect.map((rows) => rows.map((row) => row.trace_id)));

@@ -15,6 +15,12 @@ export interface IndexGap {
 /** How each index is read by an audit: a condition that only it can answer, and that holds for every row. */
 const READ = [
   { table: "aos_traces", by: "trace_id", is_any: "trace_id >= '' or trace_id is null" },
+  { table: "aos_traces_archive", by: "trace_id", is_any: "trace_id >= '' or trace_id is null" },
+  {
+    table: "aos_trace_steps_archive",
+    by: "trace_id",
+    is_any: "trace_id >= '' or trace_id is null",
+  },
   { table: "aos_trace_steps", by: "trace_id", is_any: "trace_id >= '' or trace_id is null" },
   {
     table: "aos_log_entries",

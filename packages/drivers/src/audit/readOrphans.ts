@@ -2,6 +2,7 @@ import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import { forEachPage, type UsePage } from "../internal/postgres/forEachPage.ts";
+import { STEPS, TRACES } from "../internal/postgres/EvidenceTables.ts";
 
 /** Rows that name a trace which has no row, or a run that names another's or none; a `trace` is one whose id is null. */
 export interface Orphan {
@@ -31,21 +32,21 @@ export const readOrphans = <E, R>(
       name: "orphans",
       columns: "rows, trace_id, tenant_id, run_id, status",
       source: sql`(
-        select distinct 'steps' as rows, trace_id, null as tenant_id, null as run_id, null as status from aos_trace_steps s
-        where not exists (select from aos_traces t where t.trace_id = s.trace_id)
+        select distinct 'steps' as rows, trace_id, null as tenant_id, null as run_id, null as status from ${sql.literal(STEPS)} s
+        where not exists (select from ${sql.literal(TRACES)} t where t.trace_id = s.trace_id)
         union all
         select 'lease', trace_id, null, null, null from aos_trace_leases l
-        where not exists (select from aos_traces t where t.trace_id = l.trace_id)
+        where not exists (select from ${sql.literal(TRACES)} t where t.trace_id = l.trace_id)
         union all
         select 'run', trace_id, tenant_id, run_id, status from runs r
         where r.trace_id is not null and not exists (
-          select from aos_traces t where t.trace_id = r.trace_id and t.tenant_id = r.tenant_id and t.run_id = r.run_id)
+          select from ${sql.literal(TRACES)} t where t.trace_id = r.trace_id and t.tenant_id = r.tenant_id and t.run_id = r.run_id)
         union all
         select 'run', null, tenant_id, run_id, status from runs r
         where r.trace_id is null and r.status is distinct from 'queued' and not exists (
-          select from aos_traces t where t.tenant_id = r.tenant_id and t.run_id = r.run_id)
+          select from ${sql.literal(TRACES)} t where t.tenant_id = r.tenant_id and t.run_id = r.run_id)
         union all
-        select 'trace', trace_id, tenant_id, run_id, null from aos_traces where trace_id is null
+        select 'trace', trace_id, tenant_id, run_id, null from ${sql.literal(TRACES)} t where trace_id is null
       ) as orphans`,
       order: "trace_id, rows",
       rows: PAGE_ORPHANS,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
 import { SEQUENCE_BATCH } from "../EvidenceLimits.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
+import { readLogSize } from "./readLogSize.ts";
 
 /** Numbers one batch of queued entries; 0 when there is none or another process is at it. */
 const sequenceBatch = ({
@@ -17,15 +18,18 @@ const sequenceBatch = ({
   );
 
 /**
- * Numbers what was queued; answers how many entries got an index. A batch that is not full took all there was: what others
- * queue meanwhile is left, or this would not end while they go on.
+ * Numbers what was queued; answers how many entries got an index. What others queue meanwhile is left, or this would not end
+ * while they go on.
  */
 export const sequenceLog = (database: Database["Service"]): Effect.Effect<number, DatabaseError> =>
   Effect.gen(function* () {
-    let total = 0;
-    for (;;) {
-      const numbered = yield* sequenceBatch(database);
-      total += numbered;
-      if (numbered < SEQUENCE_BATCH) return total;
+    let last = yield* sequenceBatch(database);
+    let total = last;
+    if (last < SEQUENCE_BATCH) return total;
+    const wanted = total + (yield* readLogSize(database)).pending;
+    while (last === SEQUENCE_BATCH && total < wanted) {
+      last = yield* sequenceBatch(database);
+      total += last;
     }
+    return total;
   });

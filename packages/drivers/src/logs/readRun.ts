@@ -3,26 +3,31 @@ import { Refusal } from "@runproof/proof/Refusal";
 import type { StoredSeal, StoredStep, StoredTrace } from "@runproof/proof/StoredRun";
 import {
   type DatabaseError,
+  RunDeleted,
   RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { isSqlError } from "effect/sql/SqlError";
+import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import type { Database } from "../Database.ts";
 import { readEvents } from "../internal/postgres/readEvents.ts";
 import { readRemnants, type Remnants } from "../internal/postgres/readRemnants.ts";
-import { readSteps } from "../internal/postgres/readSteps.ts";
+import type { UsePage } from "../internal/postgres/forEachPage.ts";
 import { readTraces } from "../internal/postgres/readTraces.ts";
 import { inSnapshot } from "../internal/postgres/snapshot.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { isStorable } from "../internal/postgres/storableText.ts";
 import type { TraceAndSeal } from "../internal/postgres/TraceRow.ts";
+import { readSteps } from "./readSteps.ts";
 
-/** A stored run as one consistent snapshot: the trace, its seal, and its steps in the order of their index. */
+/** A stored run as one consistent snapshot: the trace, its seal, and its steps, of which there may be more than memory holds. */
 export interface StoredRun {
   readonly trace: StoredTrace;
   readonly seal: StoredSeal | null;
-  readonly steps: ReadonlyArray<StoredStep>;
+  /** Gives `use` every step in the order of their index, some at a time. It may be asked again, and gives the same. */
+  readonly forEachStepPage: <E, R>(
+    use: UsePage<StoredStep, E, R>,
+  ) => Effect.Effect<void, E | DatabaseError, R>;
   /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
   readonly erasures_recorded: ReadonlySet<string>;
   /** Whether the log records that the trace was archived. */
@@ -72,37 +77,56 @@ const rowContradiction = (
     : "its steps or its own row name a trace that is another run's";
 };
 
-/** Reads one run of one tenant. Steps whose trace row is gone are `StoredDataUnreadable`, never "not found". */
-export const readRun =
-  (database: Database["Service"]) =>
-  (
-    input: RunName,
-  ): Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable> => {
-    const { sql } = database;
-    // What can't be stored is not there: the database would refuse to look for it.
-    if (!isStorable(input.run_id) || !isStorable(input.tenant_id))
-      return Effect.fail(new RunNotFound(input));
-    const read = Effect.gen(function* () {
-      const [found, other] = yield* readTraces(sql, input);
-      const contradiction =
-        found === undefined
-          ? traceGone(yield* readRemnants(sql, input))
-          : rowContradiction(input, found, other);
-      if (contradiction !== null) {
-        return yield* new StoredDataUnreadable({
-          where: `run ${input.run_id}`,
-          what: contradiction,
-        });
-      }
-      if (found === undefined) return yield* new RunNotFound(input);
-      const trace_id = String(found.trace.columns["trace_id"]);
-      const steps = yield* readSteps(sql, trace_id);
-      return { ...found, steps, ...(yield* readEvents(sql, trace_id)) } satisfies StoredRun;
-    });
-    // One snapshot: a seal or an erasure between two statements would look like tampering.
-    return inSnapshot(sql, read).pipe(
-      Effect.mapError((error) =>
-        isSqlError(error) ? databaseError("readRun", database.description)(error) : error,
-      ),
+/**
+ * Gives `use` one run of one tenant, for as long as `use` takes: it holds a snapshot. Steps whose trace row is gone are
+ * `StoredDataUnreadable`, never "not found".
+ */
+export const readRun = (database: Database["Service"]) => {
+  const { sql } = database;
+  /** Errors of whoever uses what is read pass through. */
+  const mapped = <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+  ): Effect.Effect<A, Exclude<E, SqlError> | DatabaseError, R> =>
+    Effect.mapError(effect, (error) =>
+      isSqlError(error)
+        ? databaseError("readRun", database.description)(error)
+        : (error as Exclude<E, SqlError>),
     );
-  };
+  const find = Effect.fnUntraced(function* (input: RunName) {
+    const [found, other] = yield* readTraces(sql, input);
+    const left = found === undefined ? yield* readRemnants(sql, input) : null;
+    if (left !== null && left.trace_id !== null && left.steps === 0) {
+      const { deletion_recorded } = yield* readEvents(sql, left.trace_id);
+      if (deletion_recorded !== null)
+        return yield* new RunDeleted({ ...input, ...deletion_recorded });
+    }
+    const contradiction =
+      found === undefined
+        ? traceGone(left ?? { steps: 0, trace_id: null })
+        : rowContradiction(input, found, other);
+    if (contradiction !== null) {
+      return yield* new StoredDataUnreadable({ where: `run ${input.run_id}`, what: contradiction });
+    }
+    if (found === undefined) return yield* new RunNotFound(input);
+    const trace_id = String(found.trace.columns["trace_id"]);
+    return {
+      ...found,
+      forEachStepPage: (use) =>
+        mapped(readSteps(sql, { first: trace_id, last: trace_id, ahead: true }, use)),
+      ...(yield* readEvents(sql, trace_id)),
+    } satisfies StoredRun;
+  });
+  return <A, E, R>(
+    input: RunName,
+    use: (run: StoredRun) => Effect.Effect<A, E, R>,
+  ): Effect.Effect<
+    A,
+    Exclude<E, SqlError> | DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable,
+    R
+  > =>
+    // What can't be stored is not there: the database would refuse to look for it.
+    !isStorable(input.run_id) || !isStorable(input.tenant_id)
+      ? Effect.fail(new RunNotFound(input))
+      : // One snapshot: a seal or an erasure between two statements would look like tampering.
+        mapped(inSnapshot(sql, Effect.flatMap(find(input), use)));
+};

@@ -7,6 +7,7 @@ import type { Database } from "../Database.ts";
 import { databaseError, sqlState } from "../internal/postgres/sqlReason.ts";
 import { isStorable } from "../internal/postgres/storableText.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
+import { STEPS, TRACES } from "../internal/postgres/EvidenceTables.ts";
 
 /** One trace in a listing. */
 export interface TraceSummary {
@@ -151,9 +152,9 @@ export const searchTraces =
         select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status, t.capture,
                ${sql.literal(timeText("t.started_at"))} as started_at,
                ${sql.literal(timeText("t.completed_at"))} as completed_at,
-               (select count(*) from aos_trace_steps s where s.trace_id = t.trace_id) as step_count,
+               (select count(*) from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id) as step_count,
                t.root_hash, t.is_synthetic, m.place as matched
-        from aos_traces t
+        from ${sql.literal(TRACES)} t
         left join lateral (
           select place from (
             select 'trace' as place, -1 as position,
@@ -163,7 +164,7 @@ export const searchTraces =
             select 'step ' || s.step_index, s.step_index,
                    concat_ws(' ', s.skill_id, s.skill_name, s.status, s.outcome_category, s.outcome_code, s.idempotency_key,
                              s.params, s.outcome_data, s.attributes)
-            from aos_trace_steps s where s.trace_id = t.trace_id
+            from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id
             union all
             select 'seal', 9007199254740991, concat_ws(' ', ${sql.literal(wordsOf("t.seal_record", "reason"))}, t.metadata)
           ) as searched
@@ -180,7 +181,7 @@ export const searchTraces =
           and (${after_start}::text is null
                or (t.started_at, t.trace_id) < (${after_start}::text::timestamptz, ${after_trace}::text))
           and (${skill_id}::text is null or exists (
-               select from aos_trace_steps s
+               select from ${sql.literal(STEPS)} s
                where s.trace_id = t.trace_id and ${skill_id} in (s.skill_id, s.skill_name)))
           and (${text}::text is null or m.place is not null)
         order by t.started_at desc, t.trace_id desc

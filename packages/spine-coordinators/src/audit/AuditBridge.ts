@@ -16,7 +16,6 @@ import {
   readQueuedEntries,
 } from "@runproof/drivers/audit/readAuditedEntries";
 import { readAuditedLogSize, readStrayEntries } from "@runproof/drivers/audit/readAuditedLogSize";
-import { readAuditedSteps } from "@runproof/drivers/audit/readAuditedSteps";
 import { readAuditedTiles, readStrayTiles } from "@runproof/drivers/audit/readAuditedTiles";
 import {
   readAuditedTraces,
@@ -35,6 +34,7 @@ import { Database } from "@runproof/drivers/Database";
 import { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
 import { readLatestCheckpoint } from "@runproof/drivers/ledger/readCheckpoint";
 import { readLogNodes } from "@runproof/drivers/ledger/readLogNodes";
+import { readSteps } from "@runproof/drivers/logs/readSteps";
 import type { TreeNode } from "@runproof/proof/ProofPlan";
 import type { StoredStep } from "@runproof/proof/StoredRun";
 import { StoredDataUnreadable } from "@runproof/schemas/RunProofError";
@@ -80,7 +80,7 @@ const readsOf = (database: Database["Service"]) => {
       read("readUnloggedTraceIds", readUnloggedTraceIds(sql, input)),
     traces: (range: TraceRange) => read("readAuditedTraces", readAuditedTraces(sql, range)),
     forEachStepPage: <E, R>(range: TraceRange, use: UsePage<StoredStep, E, R>) =>
-      read("readAuditedSteps", readAuditedSteps(sql, range, use)),
+      read("readSteps", readSteps(sql, range, use)),
     forEachTraceEntryPage: <E, R>(range: TraceRange, use: UsePage<AuditedEntry, E, R>) =>
       read("readEntriesOfTraces", readEntriesOfTraces(sql, range, use)),
     forEachEntryPageOf: <E, R>(

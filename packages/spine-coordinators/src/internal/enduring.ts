@@ -1,9 +1,9 @@
-import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 
 /**
  * Work that goes on in the background whatever befalls one turn of it: an error is a warning, for the caller's own work
- * meets it too, and a defect is told as one. Only being interrupted ends it.
+ * meets it too, and anything else that ended the turn is told as what nobody foresaw. Who interrupts it ends it; an
+ * interruption from inside the turn, such as that of a connection's own fiber, does not.
  */
 export const enduring = <A, E extends { readonly message: string }, R>(
   cannot: string,
@@ -13,8 +13,6 @@ export const enduring = <A, E extends { readonly message: string }, R>(
     Effect.asVoid,
     Effect.catch((error) => Effect.logWarning(`${cannot}: ${error.message}`)),
     Effect.catchCause((cause) =>
-      Cause.hasInterrupts(cause)
-        ? Effect.failCause(cause)
-        : Effect.logError(`${cannot}, for a reason that was not foreseen`, cause),
+      Effect.logError(`${cannot}, for a reason that was not foreseen`, cause),
     ),
   );

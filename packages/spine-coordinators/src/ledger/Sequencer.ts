@@ -9,6 +9,9 @@ import { LedgerBridge } from "./LedgerBridge.ts";
 /** How often: a new entry can be covered by a checkpoint within this time; an empty queue costs one small statement. */
 export const SEQUENCE_EVERY_MS = 1_000;
 
+/** How long the last numbering may keep a process that ends: what it leaves queued, the next process numbers. */
+export const LAST_NUMBERING_MS = 5_000;
+
 // An entry is durable in its queue: a failure here costs nothing but time, and never a run.
 const sequence = enduring(
   "can't number the log's entries",
@@ -19,7 +22,14 @@ const sequence = enduring(
 export const layer: Layer.Layer<never, never, LedgerBridge> = Layer.effectDiscard(
   Effect.gen(function* () {
     const context = yield* Effect.context<LedgerBridge>();
-    yield* Effect.addFinalizer(() => Effect.provideContext(sequence, context));
+    const last = Effect.timeoutOrElse(Effect.interruptible(sequence), {
+      duration: Duration.millis(LAST_NUMBERING_MS),
+      orElse: () =>
+        Effect.logWarning(
+          `the log's entries are not all numbered: the database took longer than ${LAST_NUMBERING_MS} ms. The next process that records does it`,
+        ),
+    });
+    yield* Effect.addFinalizer(() => Effect.provideContext(last, context));
     yield* Effect.forkScoped(
       Effect.schedule(sequence, Schedule.spaced(Duration.millis(SEQUENCE_EVERY_MS))),
     );

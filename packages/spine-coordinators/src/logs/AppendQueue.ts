@@ -41,8 +41,14 @@ interface Waiting {
   isWanted: boolean;
 }
 
-/** Appends one step; the link after it. Whether an append that failed for want of an answer was stored is not known. */
-export type Append = (item: QueuedStep) => Effect.Effect<string, AppendError>;
+/**
+ * Appends one step; the link after it. Whether an append that failed for want of an answer was stored is not known.
+ * `onWait` gets what gives it up early, once it waits.
+ */
+export type Append = (
+  item: QueuedStep,
+  onWait?: (giveUp: () => void) => void,
+) => Effect.Effect<string, AppendError>;
 
 const unitsOf = ({ step }: AppendStep): number =>
   Object.values(step.payloads).reduce(
@@ -141,16 +147,21 @@ export const makeAppendQueue = (
       setImmediate(sendNext);
     };
 
-    return (item) =>
+    return (item, onWait) =>
       Effect.callback<string, AppendError>((resume) => {
+        const began_ms = performance.now();
         const each: Waiting = {
           item,
-          until_ms: performance.now() + item.patience_ms,
+          until_ms: began_ms + item.patience_ms,
           answer: resume,
           isWanted: true,
         };
         waiting.push(each);
         wake();
+        onWait?.(() => {
+          each.isWanted = false;
+          resume(Effect.fail(noAnswer(performance.now() - began_ms)));
+        });
         return Effect.sync(() => {
           each.isWanted = false;
         });

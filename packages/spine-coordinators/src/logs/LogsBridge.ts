@@ -7,7 +7,9 @@ import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendStep
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
+import { readLedger } from "@runproof/drivers/logs/readLedger";
 import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
+import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
 import {
@@ -20,8 +22,6 @@ import type {
   DatabaseError,
   InvalidInput,
   RunExists,
-  RunNotFound,
-  StoredDataUnreadable,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -71,14 +71,16 @@ export class LogsBridge extends Context.Service<
     };
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
-    /** One stored run; the tenant is required and another tenant's run is `RunNotFound`. */
-    readonly read: (input: {
-      readonly tenant_id: string;
-      readonly run_id: string;
-    }) => Effect.Effect<StoredRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
+    readonly read: ReturnType<typeof readRun>;
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    /** Who did what to a tenant's evidence, and what people said of its runs. */
+    readonly ledger: {
+      readonly read: ReturnType<typeof readLedger>;
+      readonly recordSignal: ReturnType<typeof recordSignal>;
+    };
     /** The tenant's newest trace, or the one of `run_id`, as the test plan's SQL statements see it; null where there is none. */
     readonly probe: (input: {
       readonly tenant_id: string;
@@ -110,6 +112,7 @@ export class LogsBridge extends Context.Service<
         sweep: abortExpired(database),
         read: readRun(database),
         search: searchTraces(database),
+        ledger: { read: readLedger(database), recordSignal: recordSignal(database) },
         probe: probeTrace(database),
       });
     }),

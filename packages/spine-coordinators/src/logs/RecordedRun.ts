@@ -135,7 +135,23 @@ export const recordRun = <A, E, R>(
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
       const keeper = yield* Effect.forkChild(keepLease(writer));
-      const orStopped = Effect.raceFirst(Deferred.await(writer.stopped));
+      const told = yield* Latch.make(false);
+      const hurry = yield* Effect.forkChild(
+        Effect.andThen(told.await, writer.writer.hurry(SEAL_TIMEOUT_MS)),
+      );
+      const orStopped = <B, F, S>(effect: Effect.Effect<B, F, S>) => {
+        let isOver = false;
+        const over = Effect.sync(() => {
+          isOver = true;
+        });
+        return Effect.raceFirst(
+          // Interrupted before the work is over, the run was told to end.
+          Effect.onInterrupt(Deferred.await(writer.stopped), () =>
+            isOver ? Effect.void : told.open,
+          ),
+          Effect.ensuring(effect, over),
+        );
+      };
       const work = Effect.andThen(ensureOpen(writer), orStopped(use(writer.trace)));
       const worked = yield* Effect.exit(restore(work));
       const { status } = endingFor(writer, worked, endingOf);
@@ -145,7 +161,7 @@ export const recordRun = <A, E, R>(
           ? worked
           : yield* Effect.exit(restore(Effect.andThen(orStopped(writer.idle.await), worked)));
       const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
-        Effect.onExit(() => Fiber.interrupt(keeper)),
+        Effect.onExit(() => Fiber.interruptAll([keeper, hurry])),
       );
       yield* onSealed(outcome);
       return { exit, outcome };

@@ -1,12 +1,13 @@
 /** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
-import type { StoredRun } from "@runproof/drivers/logs/readRun";
+import type { RunName, StoredRun } from "@runproof/drivers/logs/readRun";
 import type { TraceFilter, TracePage } from "@runproof/drivers/logs/searchTraces";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
-import type { StoredPayload } from "@runproof/proof/StoredRun";
+import type { StoredPayload, StoredStep } from "@runproof/proof/StoredRun";
 import {
   type DatabaseError,
   type InvalidInput,
+  type RunDeleted,
   type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -20,8 +21,8 @@ export type ShownPayload =
   | { readonly state: "present"; readonly value: JsonValue }
   | { readonly state: "absent" | "erased" | "missing" };
 
-/** A stored trace with its steps, payloads beside them. */
-export interface ShownRun {
+/** A stored trace, its payloads beside it. */
+export interface ShownTrace {
   /** The trace record, by its keys. */
   readonly trace: JsonObject;
   /** `running`, `completed`, `failed` or `aborted`; anything else is shown as it is stored. */
@@ -34,6 +35,10 @@ export interface ShownRun {
     readonly attributes: ShownPayload;
     readonly metadata: ShownPayload;
   };
+}
+
+/** A stored trace with its steps, payloads beside them. */
+export interface ShownRun extends ShownTrace {
   readonly steps: ReadonlyArray<ShownStep>;
 }
 
@@ -53,10 +58,15 @@ export class TraceCoordinator extends Context.Service<
   TraceCoordinator,
   {
     readonly list: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
-    readonly show: (input: {
-      readonly tenant_id: string;
-      readonly run_id: string;
-    }) => Effect.Effect<ShownRun, DatabaseError | RunNotFound | StoredDataUnreadable>;
+    /** One run, in memory. */
+    readonly show: (
+      run: RunName,
+    ) => Effect.Effect<ShownRun, DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable>;
+    /** One run of any size: `onSteps` gets the steps, some at a time. */
+    readonly look: (
+      run: RunName,
+      onSteps: (steps: ReadonlyArray<ShownStep>) => Effect.Effect<void>,
+    ) => Effect.Effect<ShownTrace, DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable>;
   }
 >()("@runproof/spine-coordinators/logs/TraceCoordinator") {
   static readonly layer: Layer.Layer<TraceCoordinator, never, LogsBridge> = Layer.effect(
@@ -64,52 +74,65 @@ export class TraceCoordinator extends Context.Service<
     Effect.map(LogsBridge, (logs) =>
       TraceCoordinator.of({
         list: logs.search,
-        show: (input) => Effect.flatMap(logs.read(input), shownRun),
+        show: Effect.fnUntraced(function* (name) {
+          const steps: Array<ShownStep> = [];
+          const trace = yield* look(logs)(name, (some) => Effect.sync(() => steps.push(...some)));
+          return { ...trace, steps };
+        }),
+        look: look(logs),
       }),
     ),
   );
 }
 
-const shownRun = (run: StoredRun): Effect.Effect<ShownRun, StoredDataUnreadable> =>
-  Effect.gen(function* () {
-    const { trace, seal } = run;
-    const record = yield* readRecord("the trace record", trace.record);
-    const sealRecord = seal === null ? null : yield* readRecord("the seal record", seal.record);
-    const steps: Array<ShownStep> = [];
-    for (const [index, step] of run.steps.entries()) {
-      const stepRecord = yield* readRecord(`the record of step ${index}`, step.record);
-      const shown = payloadReader(
-        run,
-        `step ${JSON.stringify(stepRecord["step_index"])}`,
-        stepRecord,
-      );
-      steps.push({
-        record: stepRecord,
-        payloads: {
-          params: yield* shown("params", step.payloads.params),
-          outcome_data: yield* shown("outcome_data", step.payloads.outcome_data),
-          attributes: yield* shown("attributes", step.payloads.attributes),
-        },
-      });
-    }
-    const ofTrace = payloadReader(run, "trace", record);
-    const metadata =
-      seal === null
-        ? ({ state: "absent" } as const)
-        : yield* payloadReader(run, "seal", sealRecord)("metadata", seal.payloads.metadata);
-    return {
-      trace: record,
-      status: trace.status,
-      seal: sealRecord,
-      root_hash: seal?.root_hash ?? null,
-      payloads: {
-        plan: yield* ofTrace("plan", trace.payloads.plan),
-        attributes: yield* ofTrace("attributes", trace.payloads.attributes),
-        metadata,
-      },
-      steps,
-    };
-  });
+const look =
+  (logs: LogsBridge["Service"]): TraceCoordinator["Service"]["look"] =>
+  (name, onSteps) =>
+    logs.read(
+      name,
+      Effect.fnUntraced(function* (run) {
+        const { trace, seal } = run;
+        const record = yield* readRecord("the trace record", trace.record);
+        const sealRecord = seal === null ? null : yield* readRecord("the seal record", seal.record);
+        let index = 0;
+        yield* run.forEachStepPage((steps) =>
+          Effect.flatMap(
+            Effect.forEach(steps, (step) => shownStep(run, step, index++)),
+            onSteps,
+          ),
+        );
+        const ofTrace = payloadReader(run, "trace", record);
+        const metadata =
+          seal === null
+            ? ({ state: "absent" } as const)
+            : yield* payloadReader(run, "seal", sealRecord)("metadata", seal.payloads.metadata);
+        return {
+          trace: record,
+          status: trace.status,
+          seal: sealRecord,
+          root_hash: seal?.root_hash ?? null,
+          payloads: {
+            plan: yield* ofTrace("plan", trace.payloads.plan),
+            attributes: yield* ofTrace("attributes", trace.payloads.attributes),
+            metadata,
+          },
+        };
+      }),
+    );
+
+const shownStep = Effect.fnUntraced(function* (run: StoredRun, step: StoredStep, index: number) {
+  const record = yield* readRecord(`the record of step ${index}`, step.record);
+  const shown = payloadReader(run, `step ${JSON.stringify(record["step_index"])}`, record);
+  const { params, outcome_data, attributes } = step.payloads;
+  return {
+    record,
+    payloads: {
+      params: yield* shown("params", params),
+      outcome_data: yield* shown("outcome_data", outcome_data),
+      attributes: yield* shown("attributes", attributes),
+    },
+  } satisfies ShownStep;
+});
 
 const unreadable = (where: string) =>
   new StoredDataUnreadable({ where, what: "it is not the canonical JSON that was stored" });

@@ -13,6 +13,7 @@ import type {
   RunExists,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
+import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
 import { now } from "../internal/now.ts";
@@ -53,12 +54,17 @@ export class TraceWriter {
   #staged_units = 0;
   /** Steps that were sent last and whose answer never came. */
   #unanswered: ReadonlyArray<PreparedStep> = [];
+  /** How long a step waits for its answer. */
+  #patience_ms: number;
+  /** Gives up the step that waits for it. */
+  #giveUp: () => void = () => {};
 
   private constructor(sink: TraceSink, write: TraceToWrite, holder: string) {
     this.#sink = sink;
     this.#write = write;
     this.#rules = write.rules ?? NO_RULES;
     this.#holder = holder;
+    this.#patience_ms = write.lease_ms;
     this.#chain = new Chain(write.input.trace_id, write.trace);
   }
 
@@ -152,13 +158,18 @@ export class TraceWriter {
       const step = yield* refusable(() => this.#prepare(draft, timestamp));
       const { trace_id, next_index: step_index } = this.#chain.head;
       const link = yield* this.#sink
-        .append({
-          trace_id,
-          holder: this.#holder,
-          step_index,
-          step,
-          patience_ms: this.#write.lease_ms,
-        })
+        .append(
+          {
+            trace_id,
+            holder: this.#holder,
+            step_index,
+            step,
+            patience_ms: this.#patience_ms,
+          },
+          (giveUp) => {
+            this.#giveUp = giveUp;
+          },
+        )
         .pipe(
           Effect.tapError((error) => {
             if (isUnanswered(error)) this.#unanswered = [step];
@@ -170,6 +181,14 @@ export class TraceWriter {
       return step_index;
     },
   );
+
+  /** From now on no step waits longer than this for its answer, the one that is being recorded included. */
+  readonly hurry = Effect.fnUntraced({ self: this }, function* (patience_ms: number) {
+    this.#patience_ms = Math.min(this.#patience_ms, patience_ms);
+    const giveUp = this.#giveUp;
+    yield* Effect.sleep(Duration.millis(patience_ms));
+    giveUp();
+  });
 
   /**
    * Seals the trace, when no step is being written, and compares the seal with what was sent. An aborted trace takes what

@@ -1,21 +1,24 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/logs/readRun";
-import { BundleTooLarge, bundleText, makeBundle, makeStepBundle } from "@runproof/proof/Bundle";
+import { BundleTooLarge, bundleText, BundleWriter, makeStepBundle } from "@runproof/proof/Bundle";
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
+import type { Refusal } from "@runproof/proof/Refusal";
 import {
   noTraceVerdict,
   type StoredPayload,
   type StoredRunVerdict,
   StoredRunVerifier,
+  type StoredSeal,
+  type StoredStep,
 } from "@runproof/proof/StoredRun";
-import { verifyBundle } from "@runproof/proof/Verifier";
-import type { Bundle, LogProofs, StepBundle } from "@runproof/schemas/Bundle";
+import { verifyBundle, verifyLogProofs } from "@runproof/proof/Verifier";
 import {
   type DatabaseError,
   InvalidInput,
   type LogForked,
   type LogShrunk,
+  type RunDeleted,
   type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
@@ -26,7 +29,8 @@ import * as Layer from "effect/Layer";
 import { bundleProofs } from "../ledger/internal/bundleProofs.ts";
 import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
-import { LogCoordinator } from "../ledger/LogCoordinator.ts";
+import { LogCoordinator, type LoggedTrace } from "../ledger/LogCoordinator.ts";
+import { TrustedKeys } from "../ledger/TrustedKeys.ts";
 import { LogsBridge } from "../logs/LogsBridge.ts";
 
 /** Which run to prove, and how. */
@@ -39,23 +43,41 @@ export interface GetRunProof {
   readonly include_payloads?: boolean | undefined;
 }
 
+/** The parts of a proof that are rows, in the order in which they come. */
+export type RowPart = "aos_traces" | "aos_trace_steps" | "raw_logs";
+
+/** Takes rows of a proof, some at a time. */
+export type OnRows = (part: RowPart, rows: ReadonlyArray<JsonObject>) => Effect.Effect<void>;
+
+/** What a proof says of a run, without the rows. */
+export interface RunVerdict extends Omit<RunProofResult, RowPart> {
+  /** Whether the tenant has a trace of that run. */
+  readonly is_stored: boolean;
+}
+
 /** A run of a tenant. */
 export interface RunReference {
   readonly tenant_id: string;
   readonly run_id: string;
 }
 
-/** A bundle's text, and what is to be known of it. */
-export interface BundleFile {
-  readonly text: string;
+/** What is to be known of a bundle that was written. */
+export interface WrittenBundle {
+  readonly trace_id: string;
   /** Why it holds no proof from the log, where it holds none; else what was not checked of it. */
   readonly notes: ReadonlyArray<string>;
+}
+
+/** A bundle's text, and what is to be known of it. */
+export interface BundleFile extends WrittenBundle {
+  readonly text: string;
 }
 
 /** What keeps a bundle from being made. */
 export type BundleError =
   | DatabaseError
   | RunNotFound
+  | RunDeleted
   | InvalidInput
   | StoredDataUnreadable
   | LogForked
@@ -65,13 +87,29 @@ export type BundleError =
 export class RunProofCoordinator extends Context.Service<
   RunProofCoordinator,
   {
-    /** A verdict on one run. A run that the tenant does not have is UNSUPPORTED, never another tenant's. */
+    /**
+     * A verdict on one run, with its rows in memory. A run that the tenant does not have is UNSUPPORTED, never another
+     * tenant's.
+     */
     readonly getRunProof: (input: GetRunProof) => Effect.Effect<RunProofResult, DatabaseError>;
+    /**
+     * The same of a run of any size: `onRows` gets the rows, before the verdict is known. Under `TrustedKeys` a VERIFIED run
+     * is SIGNED as well, or FAILED.
+     */
+    readonly judge: (
+      input: GetRunProof,
+      onRows?: OnRows,
+    ) => Effect.Effect<RunVerdict, Exclude<BundleError, RunNotFound>>;
     /**
      * The run as a bundle, to verify offline. Refused where there is no seal, or the evidence contradicts. It holds the
      * log's proofs where a checkpoint covers the run, or this process has the key to sign one.
      */
     readonly getBundle: (run: RunReference) => Effect.Effect<BundleFile, BundleError>;
+    /** The same of a run of any size: `write` gets the text in pieces. Where it fails, what was written is no bundle. */
+    readonly writeBundle: <E, R>(
+      run: RunReference,
+      write: (piece: string) => Effect.Effect<void, E, R>,
+    ) => Effect.Effect<WrittenBundle, E | BundleError, R>;
     /** One step as a bundle, with nothing of the other steps: the plan and what else the trace and seal commit to is withheld. */
     readonly getStepBundle: (
       step: RunReference & { readonly step_index: number },
@@ -87,7 +125,9 @@ export class RunProofCoordinator extends Context.Service<
         const signed = Effect.provideService(LogCoordinator, log);
         return RunProofCoordinator.of({
           getRunProof: getRunProof(logs),
+          judge: (input, onRows) => signed(judge(logs)(input, onRows)),
           getBundle: (run) => signed(getBundle(logs)(run)),
+          writeBundle: (run, write) => signed(writeBundle(logs)(run, write)),
           getStepBundle: (step) => signed(getStepBundle(logs)(step)),
         });
       }),
@@ -96,46 +136,125 @@ export class RunProofCoordinator extends Context.Service<
 
 type Logs = LogsBridge["Service"];
 
-const getRunProof = (logs: Logs) =>
-  Effect.fn("RunProofCoordinator.getRunProof")(function* ({
-    tenant_id,
-    run_id,
-    model = "HASH_CHAIN",
-    include_payloads = false,
-  }: GetRunProof) {
-    const verified_at = yield* now;
-    return yield* logs.read({ tenant_id, run_id }).pipe(
-      Effect.map((run) => {
-        const verdict = verdictOn(run, model);
-        // Rows whose record is another run's are another tenant's, perhaps: never shown, whatever the columns say.
-        return saysAnotherRun(run, { tenant_id, run_id })
-          ? withoutRows(run_id, anotherRunVerdict(verdict), verified_at)
-          : resultOf(run_id, run, verdict, { include_payloads, verified_at });
-      }),
-      Effect.catchTag("RunNotFound", () =>
-        Effect.succeed(withoutRows(run_id, noTraceVerdict(), verified_at)),
-      ),
+/** What of a sealed run the log's entries hold. */
+const loggedOf = ({ trace }: StoredRun, seal: StoredSeal): LoggedTrace => ({
+  trace_id: String(trace.columns["trace_id"]),
+  opened: trace.link,
+  sealed: seal.root_hash,
+});
+
+interface Judged {
+  readonly verdict: StoredRunVerdict;
+  /** Null where there is no trace, or no seal. */
+  readonly logged: LoggedTrace | null;
+  readonly is_stored: boolean;
+}
+
+/** Verifies a stored run, and gives its rows to `onRows` as they go by. */
+const judgeStored = Effect.fnUntraced(function* (
+  run: StoredRun,
+  { tenant_id, run_id, model = "HASH_CHAIN", include_payloads = false }: GetRunProof,
+  onRows: OnRows,
+) {
+  // Rows whose record is another run's are another tenant's, perhaps: never shown, whatever the columns say.
+  if (saysAnotherRun(run, { tenant_id, run_id })) {
+    const verdict = anotherRunVerdict(yield* verdictOn(run, model));
+    return { verdict, logged: null, is_stored: false } satisfies Judged;
+  }
+  yield* onRows("aos_traces", [traceRow(run)]);
+  const verdict = yield* verdictOn(run, model, (steps) =>
+    onRows("aos_trace_steps", steps.map(stepRow)),
+  );
+  const { trace, seal } = run;
+  if (include_payloads) {
+    yield* onRows("raw_logs", shown("trace", trace.payloads));
+    yield* run.forEachStepPage((steps) => onRows("raw_logs", steps.flatMap(stepPayloads)));
+    if (seal !== null) yield* onRows("raw_logs", shown("seal", seal.payloads));
+  }
+  const logged = seal === null ? null : loggedOf(run, seal);
+  return { verdict, logged, is_stored: true } satisfies Judged;
+});
+
+const judgeRows = (
+  logs: Logs,
+  input: GetRunProof,
+  onRows: OnRows,
+): Effect.Effect<Judged, DatabaseError> => {
+  const none = (verdict: StoredRunVerdict) =>
+    Effect.succeed<Judged>({ verdict, logged: null, is_stored: false });
+  const { tenant_id, run_id } = input;
+  return logs
+    .read({ tenant_id, run_id }, (run) => judgeStored(run, input, onRows))
+    .pipe(
+      Effect.catchTag("RunNotFound", () => none(noTraceVerdict())),
+      Effect.catchTag("RunDeleted", ({ message }) => none(deletedVerdict(message))),
       // Rows that are there without the row that they hang on are evidence that was cut.
-      Effect.catchTag("StoredDataUnreadable", ({ message }) =>
-        Effect.succeed(withoutRows(run_id, traceGoneVerdict(message), verified_at)),
-      ),
+      Effect.catchTag("StoredDataUnreadable", ({ message }) => none(traceGoneVerdict(message))),
     );
+};
+
+const getRunProof = (logs: Logs) =>
+  Effect.fn("RunProofCoordinator.getRunProof")(function* (input: GetRunProof) {
+    const verified_at = yield* now;
+    const rows: Record<RowPart, Array<JsonObject>> = {
+      aos_traces: [],
+      aos_trace_steps: [],
+      raw_logs: [],
+    };
+    const { verdict } = yield* judgeRows(logs, input, (part, some) =>
+      Effect.sync(() => {
+        for (const row of some) rows[part].push(row);
+      }),
+    );
+    return { ...proofOf(input.run_id, verdict, verified_at), ...rows } satisfies RunProofResult;
   });
 
-/** Verifies a stored run from its rows. */
-const verdictOn = (run: StoredRun, model: "HASH_CHAIN" | "MERKLE_TREE"): StoredRunVerdict => {
-  const verifier = new StoredRunVerifier(run.trace, {
-    model,
-    erasure_recorded: (step_index, name) => {
-      const owner =
-        step_index !== null ? `step ${step_index}` : name === "metadata" ? "seal" : "trace";
-      return run.erasures_recorded.has(`${owner}:${name}`);
-    },
-    archival_recorded: () => run.archival_recorded,
+const judge = (logs: Logs) =>
+  Effect.fn("RunProofCoordinator.judge")(function* (
+    input: GetRunProof,
+    onRows: OnRows = () => Effect.void,
+  ) {
+    const verified_at = yield* now;
+    const keys = yield* TrustedKeys;
+    const { verdict, logged, is_stored } = yield* judgeRows(logs, input, onRows);
+    const proved = { ...proofOf(input.run_id, verdict, verified_at), is_stored };
+    const isAsked = keys.length > 0 && proved.integrity.verification_status === "VERIFIED";
+    if (!isAsked || logged === null) return proved satisfies RunVerdict;
+    const { log, note } = yield* bundleProofs(logged);
+    const texts = keys.map(({ text }) => text);
+    const { is_signed, failure_reason, findings, notes } = verifyLogProofs(log, logged, texts);
+    const verification_status = failure_reason === null ? "VERIFIED" : "FAILED";
+    return {
+      ...proved,
+      integrity: { ...proved.integrity, verification_status, failure_reason },
+      assurance: failure_reason !== null ? null : is_signed ? "SIGNED" : "SELF",
+      findings: [...proved.findings, ...findings],
+      notes: [...notes, ...(note === null ? [] : [note])],
+    } satisfies RunVerdict;
   });
-  for (const step of run.steps) verifier.addStep(step);
-  return verifier.finish(run.seal);
-};
+
+/** Verifies a stored run from its rows, some at a time. */
+const verdictOn = <E = never, R = never>(
+  run: StoredRun,
+  model: "HASH_CHAIN" | "MERKLE_TREE",
+  onSteps: (steps: ReadonlyArray<StoredStep>) => Effect.Effect<void, E, R> = () => Effect.void,
+): Effect.Effect<StoredRunVerdict, E | DatabaseError, R> =>
+  Effect.suspend(() => {
+    const verifier = new StoredRunVerifier(run.trace, {
+      model,
+      erasure_recorded: (step_index, name) => {
+        const owner =
+          step_index !== null ? `step ${step_index}` : name === "metadata" ? "seal" : "trace";
+        return run.erasures_recorded.has(`${owner}:${name}`);
+      },
+      archival_recorded: () => run.archival_recorded,
+    });
+    const verifying = run.forEachStepPage((steps) => {
+      for (const step of steps) verifier.addStep(step);
+      return onSteps(steps);
+    });
+    return Effect.map(verifying, () => verifier.finish(run.seal));
+  });
 
 const saysAnotherRun = ({ trace }: StoredRun, asked: RunReference): boolean => {
   const record = parseCanonical(trace.record);
@@ -156,6 +275,13 @@ const anotherRunVerdict = (verdict: StoredRunVerdict): StoredRunVerdict => ({
   ],
 });
 
+/** Deleted as recorded: nothing is left to verify, and nothing speaks against it. */
+const deletedVerdict = (message: string): StoredRunVerdict => ({
+  ...noTraceVerdict(),
+  failure_reason: message,
+});
+
+/** Gone, and nothing says that it may be. */
 const traceGoneVerdict = (message: string): StoredRunVerdict => ({
   ...noTraceVerdict(),
   verification_status: "FAILED",
@@ -191,38 +317,6 @@ const proofOf = (run_id: string, verdict: StoredRunVerdict, verified_at: string)
   };
 };
 
-const withoutRows = (
-  run_id: string,
-  verdict: StoredRunVerdict,
-  verified_at: string,
-): RunProofResult => ({
-  ...proofOf(run_id, verdict, verified_at),
-  aos_traces: [],
-  aos_trace_steps: [],
-  raw_logs: [],
-});
-
-const resultOf = (
-  run_id: string,
-  run: StoredRun,
-  verdict: StoredRunVerdict,
-  {
-    include_payloads,
-    verified_at,
-  }: { readonly include_payloads: boolean; readonly verified_at: string },
-): RunProofResult => ({
-  ...proofOf(run_id, verdict, verified_at),
-  aos_traces: [traceRow(run)],
-  aos_trace_steps: run.steps.map(({ columns, record, leaf_hash, link, erased_at }) => ({
-    ...columns,
-    record,
-    leaf_hash,
-    link,
-    erased_at,
-  })),
-  raw_logs: include_payloads ? payloadsOf(run) : [],
-});
-
 const traceRow = ({ trace, seal }: StoredRun) => ({
   ...trace.columns,
   ...seal?.columns,
@@ -236,13 +330,18 @@ const traceRow = ({ trace, seal }: StoredRun) => ({
   erased_at: trace.erased_at,
 });
 
-/** Every payload that is there, as `{of, name, value}`; a text that is not canonical JSON any more as `{of, name, text}`. */
-const payloadsOf = ({ trace, steps, seal }: StoredRun): ReadonlyArray<JsonObject> => [
-  ...shown("trace", trace.payloads),
-  ...steps.flatMap(({ columns, payloads }) => shown(`step ${columns["step_index"]}`, payloads)),
-  ...(seal === null ? [] : shown("seal", seal.payloads)),
-];
+const stepRow = ({ columns, record, leaf_hash, link, erased_at }: StoredStep): JsonObject => ({
+  ...columns,
+  record,
+  leaf_hash,
+  link,
+  erased_at,
+});
 
+const stepPayloads = ({ columns, payloads }: StoredStep): ReadonlyArray<JsonObject> =>
+  shown(`step ${columns["step_index"]}`, payloads);
+
+/** Payloads that are there, as `{of, name, value}`; a text that is not canonical JSON any more as `{of, name, text}`. */
 const shown = (
   of: string,
   payloads: Readonly<Record<string, StoredPayload>>,
@@ -253,84 +352,144 @@ const shown = (
     return [value === undefined ? { of, name, text } : { of, name, value }];
   });
 
-/** Reads a run that a bundle may be made of: sealed, and not contradicted by its own rows. */
-const readSealed = Effect.fnUntraced(function* (logs: Logs, { tenant_id, run_id }: RunReference) {
-  const run = yield* logs.read({ tenant_id, run_id });
-  const where = `run ${run_id}`;
-  const { seal } = run;
-  if (seal === null) {
-    return yield* new InvalidInput({
-      what: REASON_OPEN,
-      where,
-      remedy: "Wait until the run ends; one whose process died is aborted when its lease is over.",
-    });
-  }
-  const { verification_status, failure_reason } = verdictOn(run, "HASH_CHAIN");
-  if (saysAnotherRun(run, { tenant_id, run_id })) {
-    return yield* new StoredDataUnreadable({ where, what: ANOTHER_RUN });
-  }
-  if (verification_status === "FAILED") {
-    return yield* new StoredDataUnreadable({
-      where,
-      what: failure_reason ?? "it does not verify",
-    });
-  }
-  return { ...run, seal, where };
-});
+const whereOf = ({ run_id }: RunReference): string => `run ${run_id}`;
 
-/** Makes a bundle's text with what the log proves of the run. */
-const withProofs = Effect.fnUntraced(function* (
-  { trace, seal, where }: Effect.Success<ReturnType<typeof readSealed>>,
-  make: (options: { readonly log?: LogProofs }) => Bundle | StepBundle,
-) {
-  const { log, note } = yield* bundleProofs({
-    trace_id: String(trace.columns["trace_id"]),
-    opened: trace.link,
-    sealed: seal.root_hash,
+/** The seal of a run that a bundle may be made of. */
+const sealOf = ({ seal }: StoredRun, asked: RunReference) =>
+  seal === null
+    ? Effect.fail(
+        new InvalidInput({
+          what: REASON_OPEN,
+          where: whereOf(asked),
+          remedy:
+            "Wait until the run ends; one whose process died is aborted when its lease is over.",
+        }),
+      )
+    : Effect.succeed(seal);
+
+/** Fails where a run's own rows contradict it: no bundle is made of it. */
+const refuseFailed = (
+  { verification_status, failure_reason }: StoredRunVerdict,
+  asked: RunReference,
+): Effect.Effect<void, StoredDataUnreadable> =>
+  verification_status === "FAILED"
+    ? Effect.fail(
+        new StoredDataUnreadable({
+          where: whereOf(asked),
+          what: failure_reason ?? "it does not verify",
+        }),
+      )
+    : Effect.void;
+
+const refuseOther = (run: StoredRun, asked: RunReference) =>
+  saysAnotherRun(run, asked)
+    ? Effect.fail(new StoredDataUnreadable({ where: whereOf(asked), what: ANOTHER_RUN }))
+    : Effect.void;
+
+/** What keeps a bundle from being made of a run. */
+const unmakeable = (asked: RunReference) => (refusal: Refusal) =>
+  refusal instanceof BundleTooLarge
+    ? new InvalidInput({ what: refusal.what, where: whereOf(asked), remedy: refusal.remedy })
+    : new StoredDataUnreadable({ where: whereOf(asked), what: refusal.message });
+
+/** Whoever gets a bundle must not be the first to see that it does not hold. */
+const wouldFail = (asked: RunReference, reason: string | null) =>
+  new StoredDataUnreadable({
+    where: whereOf(asked),
+    what: `its bundle would not verify: ${reason}`,
   });
-  const text = yield* refusable(() => bundleText(make(log === null ? {} : { log }))).pipe(
-    Effect.mapError((refusal) =>
-      refusal instanceof BundleTooLarge
-        ? new InvalidInput({ what: refusal.what, where, remedy: refusal.remedy })
-        : new StoredDataUnreadable({ where, what: refusal.message }),
-    ),
-  );
-  // Whoever gets it must not be the first to see that it does not hold.
-  const { integrity } = verifyBundle(text);
-  if (integrity.verification_status === "FAILED") {
-    const what = `its bundle would not verify: ${integrity.failure_reason}`;
-    return yield* new StoredDataUnreadable({ where, what });
-  }
-  return { text, notes: note === null ? [] : [note] } satisfies BundleFile;
-});
+
+const writeBundle =
+  (logs: Logs) =>
+  <E, R>(
+    { tenant_id, run_id }: RunReference,
+    write: (piece: string) => Effect.Effect<void, E, R>,
+  ): Effect.Effect<WrittenBundle, E | BundleError, R | LogCoordinator> =>
+    Effect.gen(function* () {
+      const asked = { tenant_id, run_id };
+      const put = (make: () => string) =>
+        Effect.flatMap(Effect.mapError(refusable(make), unmakeable(asked)), write);
+      const rows = yield* logs.read(asked, (run) =>
+        Effect.gen(function* () {
+          const seal = yield* sealOf(run, asked);
+          yield* refuseOther(run, asked);
+          const writer = new BundleWriter({ trace: run.trace, seal });
+          yield* put(() => writer.head());
+          const verdict = yield* verdictOn(run, "HASH_CHAIN", (steps) =>
+            put(() => steps.map(({ record }) => writer.record(record)).join("")),
+          );
+          yield* refuseFailed(verdict, asked);
+          yield* put(() => writer.middle());
+          yield* run.forEachStepPage((steps) =>
+            put(() => steps.map(({ payloads }) => writer.disclosures(payloads)).join("")),
+          );
+          return { writer, verdict, logged: loggedOf(run, seal) };
+        }),
+      );
+      // Outside the snapshot: where no checkpoint covers the run yet, one is signed and stored.
+      const { writer, verdict, logged } = rows;
+      const { log, note } = yield* bundleProofs(logged);
+      const { failure_reason } = verifyLogProofs(log, logged);
+      if (failure_reason !== null) return yield* wouldFail(asked, failure_reason);
+      const { chain_length, root_hash, merkle_root } = verdict;
+      yield* put(() =>
+        writer.tail({ chain_length, root_hash: root_hash!, merkle_root: merkle_root! }, log),
+      );
+      return { trace_id: logged.trace_id, notes: note === null ? [] : [note] };
+    });
 
 const getBundle = (logs: Logs) =>
   Effect.fn("RunProofCoordinator.getBundle")(function* (reference: RunReference) {
-    const run = yield* readSealed(logs, reference);
-    return yield* withProofs(run, (options) => makeBundle(run, options));
+    const pieces: Array<string> = [];
+    const written = yield* writeBundle(logs)(reference, (piece) =>
+      Effect.sync(() => pieces.push(piece)),
+    );
+    return { ...written, text: pieces.join("") } satisfies BundleFile;
   });
 
 const getStepBundle = (logs: Logs) =>
   Effect.fn("RunProofCoordinator.getStepBundle")(function* ({
     step_index,
-    ...reference
+    ...asked
   }: RunReference & { readonly step_index: number }) {
-    const run = yield* readSealed(logs, reference);
-    const { trace, steps, seal } = run;
-    const step = steps[step_index];
+    const where = whereOf(asked);
+    const read = yield* logs.read(asked, (run) =>
+      Effect.gen(function* () {
+        const seal = yield* sealOf(run, asked);
+        yield* refuseOther(run, asked);
+        const leaf_hashes = [run.trace.leaf_hash];
+        let step: StoredStep | undefined;
+        const verdict = yield* verdictOn(run, "HASH_CHAIN", (steps) =>
+          Effect.sync(() => {
+            step ??= steps[step_index - (leaf_hashes.length - 1)];
+            for (const { leaf_hash } of steps) leaf_hashes.push(leaf_hash);
+          }),
+        );
+        yield* refuseFailed(verdict, asked);
+        return { trace: run.trace, step, seal, leaf_hashes, logged: loggedOf(run, seal) };
+      }),
+    );
+    const { step, logged, ...rows } = read;
     if (step === undefined) {
       return yield* new InvalidInput({
-        what: `there is no step ${step_index}: the run has ${steps.length}, counted from 0`,
-        where: run.where,
+        what: `there is no step ${step_index}: the run has ${rows.leaf_hashes.length - 1}, counted from 0`,
+        where,
         remedy: "Name one of its steps; `runproof traces show` lists them.",
       });
     }
-    const leaf_hashes = [trace, ...steps].map(({ leaf_hash }) => leaf_hash);
-    return yield* withProofs(run, (options) =>
-      makeStepBundle(
-        { trace, step, seal, leaf_hashes },
-        // The plan names every step, and the seal's metadata may too.
-        { ...options, discloses: (of) => typeof of === "number" },
+    const { log, note } = yield* bundleProofs(logged);
+    const text = yield* refusable(() =>
+      bundleText(
+        makeStepBundle(
+          { ...rows, step },
+          // The plan names every step, and the seal's metadata may too.
+          { ...(log === null ? {} : { log }), discloses: (of) => typeof of === "number" },
+        ),
       ),
-    );
+    ).pipe(Effect.mapError(unmakeable(asked)));
+    const { integrity } = verifyBundle(text);
+    if (integrity.verification_status === "FAILED")
+      return yield* wouldFail(asked, integrity.failure_reason);
+    const { trace_id } = logged;
+    return { trace_id, text, notes: note === null ? [] : [note] } satisfies BundleFile;
   });

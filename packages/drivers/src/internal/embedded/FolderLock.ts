@@ -17,7 +17,7 @@ export const lockFolder = (
   folder: string,
 ): Effect.Effect<void, EmbeddedLocked | FileFailed, Scope.Scope> => {
   const path = join(folder, LOCK_FILE);
-  const attempt = Effect.try({
+  const attempt = Effect.tryPromise({
     try: () => {
       makeFolder(folder);
       return tryLock(path);

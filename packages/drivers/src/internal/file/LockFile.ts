@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { type FileFailed, LockHeld } from "@runproof/schemas/RunProofError";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
@@ -124,17 +125,12 @@ const livingHolder = (path: string, own: string | null): Holder | undefined =>
 const MEETINGS_MAX = 10;
 const MEETING_MS_MAX = 10;
 
-const pause = (): void => {
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  Atomics.wait(cell, 0, 0, Math.random() * MEETING_MS_MAX);
-};
-
 /**
  * Takes a lock, or says who holds it. Whoever wants it looks for others, makes its file, and looks again: of two that
  * do so at once at least one sees the other, and who sees another gives way. A file whose process is gone binds nobody.
- * Throws the system's error where the folder can't be written.
+ * Rejects with the system's error where the folder can't be written.
  */
-export const tryLock = (path: string): LockAttempt => {
+export const tryLock = async (path: string): Promise<LockAttempt> => {
   const mine = held.get(path);
   if (mine !== undefined)
     return { is_taken: false, pid: process.pid, host: hostname(), file: mine };
@@ -154,7 +150,7 @@ export const tryLock = (path: string): LockAttempt => {
       }
       unlinkSync(own);
     }
-    pause();
+    await setTimeout(Math.random() * MEETING_MS_MAX);
   }
 };
 
@@ -172,7 +168,7 @@ const LOCK_REMEDY = "Make the folder writable for this process: it holds its loc
 export const lockFile = (path: string): Effect.Effect<void, LockHeld | FileFailed, Scope.Scope> => {
   const acquire = Effect.gen(function* () {
     for (let waited_ms = 0; ; waited_ms += LOCK_RETRY_MS) {
-      const attempt = yield* Effect.try({
+      const attempt = yield* Effect.tryPromise({
         try: () => tryLock(path),
         catch: fileFailed(path, LOCK_REMEDY),
       });

@@ -43,6 +43,9 @@ $$`,
   created_at       timestamptz not null default clock_timestamp(),
   started_at       timestamptz,
   completed_at     timestamptz,
+  -- What is left of a run whose evidence was deleted under a retention: its id stays taken, its root stays in the log.
+  root_hash        text,
+  deleted_at       timestamptz,
   primary key (tenant_id, run_id)
 )`,
     `create table aos_traces (
@@ -132,6 +135,13 @@ $$`,
     `create index aos_trace_steps_by_run on aos_trace_steps (run_id)`,
     // An intent is answered at most once.
     `create unique index aos_trace_steps_by_intent on aos_trace_steps (trace_id, intent_index) where intent_index is not null`,
+    // Where evidence goes once it is archived: the same columns, and no trigger fills one. Small and seldom written, so the
+    // append path pays for none of it.
+    `create table aos_traces_archive (like aos_traces including defaults including constraints, primary key (trace_id), unique (tenant_id, run_id))`,
+    `create index aos_traces_archive_by_tenant on aos_traces_archive (tenant_id, started_at desc, trace_id desc)`,
+    `create table aos_trace_steps_archive (like aos_trace_steps including defaults including constraints, primary key (trace_id, step_index))
+with (toast_tuple_target = 8160)`,
+    `create index aos_trace_steps_archive_by_run on aos_trace_steps_archive (run_id)`,
     // One row an open trace: where it stands, who may write to it, and how long its process may stay silent. Gone once
     // sealed. No index on expires_at: with one, no renewal could stay on its page.
     `create table aos_trace_leases (

@@ -109,7 +109,11 @@ language plpgsql stable set search_path from current as $$
 declare
   trace_status text;
 begin
-  select status into trace_status from aos_traces where trace_id = p_trace_id;
+  select status into trace_status from (
+    select status from aos_traces where trace_id = p_trace_id
+    union all
+    select status from aos_traces_archive where trace_id = p_trace_id
+  ) as known;
   if not found then
     raise exception 'no trace %', p_trace_id using errcode = 'S6004';
   end if;
@@ -220,6 +224,10 @@ begin
     values (new.tenant_id, new.run_id, new.trace_id, 'running', clock_timestamp())
     on conflict (tenant_id, run_id) do update set status = 'running', trace_id = excluded.trace_id, started_at = excluded.started_at
       where known.status = 'queued';
+  if not found or exists (select from aos_traces_archive a where a.trace_id = new.trace_id) then
+    raise exception 'run % of tenant % was recorded before', new.run_id, new.tenant_id
+      using errcode = 'unique_violation', constraint = 'aos_traces_tenant_id_run_id_key', table = 'aos_traces';
+  end if;
   return new;
 end
 $$`,
@@ -369,9 +377,24 @@ begin
   end if;
 end
 $$`,
+    // An erasure's event names each payload that goes, as "step 3:params", and no other.
+    `create function runproof_require_erasure(p_trace_id text, p_payloads text[]) returns void
+language plpgsql stable set search_path from current as $$
+begin
+  if not exists (
+    select from aos_log_queue
+    where trace_id = p_trace_id and kind = 4 and event_record::json ->> 'event' = 'erasure'
+      and p_payloads <@ string_to_array(event_record::json #>> '{detail,payloads}', ',')
+      and transaction_id = pg_current_xact_id()::text::bigint
+  ) then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: erasure of % of trace % without an event in the log that names it', array_to_string(p_payloads, ', '), p_trace_id
+      using errcode = 'S6001';
+  end if;
+end
+$$`,
     // What is left of a deleted trace is its entries in the log: its EVENT says which root and how many HEADs are its own,
     // or another trace's entries could pass for them.
-    `create function runproof_require_deletion(deleted aos_traces) returns void
+    `create function runproof_require_deletion(deleted aos_traces_archive) returns void
 language plpgsql stable set search_path from current as $$
 declare
   heads bigint;
@@ -396,7 +419,7 @@ $$`,
     `create function runproof_guard_step_update() returns trigger
 language plpgsql set search_path from current as $$
 declare
-  allowed aos_trace_steps := old;
+  allowed record := old;
 begin
   if num_nulls(new.params, new.outcome_data, new.attributes) > num_nulls(old.params, old.outcome_data, old.attributes) then
     if new.params is null then allowed.params := null; allowed.params_salt := null; end if;
@@ -404,7 +427,10 @@ begin
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     new.erased_at := coalesce(old.erased_at, clock_timestamp());
     allowed.erased_at := new.erased_at;
-    perform runproof_require_event(old.trace_id, 'erasure');
+    perform runproof_require_erasure(old.trace_id, array_remove(array[
+      case when new.params is null and old.params is not null then format('step %s:params', old.step_index) end,
+      case when new.outcome_data is null and old.outcome_data is not null then format('step %s:outcome_data', old.step_index) end,
+      case when new.attributes is null and old.attributes is not null then format('step %s:attributes', old.step_index) end], null));
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not changed', old.step_index, old.trace_id
@@ -509,7 +535,10 @@ begin
     if new.plan is null then allowed.plan := null; allowed.plan_salt := null; end if;
     if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
     if new.metadata is null then allowed.metadata := null; allowed.metadata_salt := null; end if;
-    perform runproof_require_event(old.trace_id, 'erasure');
+    perform runproof_require_erasure(old.trace_id, array_remove(array[
+      case when new.plan is null and old.plan is not null then 'trace:plan' end,
+      case when new.attributes is null and old.attributes is not null then 'trace:attributes' end,
+      case when new.metadata is null and old.metadata is not null then 'seal:metadata' end], null));
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not changed', old.trace_id using errcode = 'S6001';
@@ -517,14 +546,70 @@ begin
   return new;
 end
 $$`,
+    // In the archive nothing is left to complete or to archive: payloads are erased, and no more.
+    `create function runproof_guard_archive_update() returns trigger
+language plpgsql set search_path from current as $$
+declare
+  allowed aos_traces_archive := old;
+begin
+  if num_nulls(new.plan, new.attributes, new.metadata) > num_nulls(old.plan, old.attributes, old.metadata) then
+    new.erased_at := coalesce(old.erased_at, clock_timestamp());
+    allowed.erased_at := new.erased_at;
+    if new.plan is null then allowed.plan := null; allowed.plan_salt := null; end if;
+    if new.attributes is null then allowed.attributes := null; allowed.attributes_salt := null; end if;
+    if new.metadata is null then allowed.metadata := null; allowed.metadata_salt := null; end if;
+    perform runproof_require_erasure(old.trace_id, array_remove(array[
+      case when new.plan is null and old.plan is not null then 'trace:plan' end,
+      case when new.attributes is null and old.attributes is not null then 'trace:attributes' end,
+      case when new.metadata is null and old.metadata is not null then 'seal:metadata' end], null));
+  end if;
+  if new is distinct from allowed or new is not distinct from old then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not changed', old.trace_id using errcode = 'S6001';
+  end if;
+  return new;
+end
+$$`,
+    // What comes into the archive is what lies in its table, archived beside its event.
+    `create function runproof_guard_archive_insert() returns trigger
+language plpgsql set search_path from current as $$
+declare
+  is_there boolean;
+begin
+  if tg_table_name = 'aos_traces_archive' then
+    is_there := exists (select from aos_traces t where t.trace_id = new.trace_id and t.archived_at is not null and row(t.*) is not distinct from row(new.*));
+  else
+    is_there := exists (select from aos_trace_steps s where s.trace_id = new.trace_id and s.step_index = new.step_index and row(s.*) is not distinct from row(new.*));
+  end if;
+  if not is_there then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: a row of trace % comes into the archive that lies in no table', new.trace_id using errcode = 'S6001';
+  end if;
+  perform runproof_require_event(new.trace_id, 'archival');
+  return new;
+end
+$$`,
+    // Evidence leaves its table only for the archive.
+    `create function runproof_guard_move() returns trigger
+language plpgsql set search_path from current as $$
+declare
+  is_moved boolean;
+begin
+  if tg_table_name = 'aos_traces' then
+    is_moved := exists (select from aos_traces_archive a where a.trace_id = old.trace_id and row(a.*) is not distinct from row(old.*));
+  else
+    is_moved := exists (select from aos_trace_steps_archive a where a.trace_id = old.trace_id and a.step_index = old.step_index and row(a.*) is not distinct from row(old.*));
+  end if;
+  if not is_moved then
+    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not in the archive, and nothing of it is deleted', old.trace_id
+      using errcode = 'S6001';
+  end if;
+  return old;
+end
+$$`,
+    // It leaves the archive beside the event that says so.
     `create function runproof_guard_delete() returns trigger
 language plpgsql set search_path from current as $$
 begin
-  if exists (select from aos_traces where trace_id = old.trace_id and archived_at is null) then
-    raise exception 'S6_IMMUTABILITY_VIOLATION: trace % is not archived, and nothing of it is deleted', old.trace_id
-      using errcode = 'S6001';
-  end if;
-  if tg_table_name = 'aos_traces' then
+  if tg_table_name = 'aos_traces_archive' then
     perform runproof_require_deletion(old);
   else
     perform runproof_require_event(old.trace_id, 'deletion');
@@ -542,6 +627,10 @@ begin
     allowed.trace_id := coalesce(old.trace_id, new.trace_id);
     allowed.started_at := coalesce(old.started_at, new.started_at);
     allowed.completed_at := coalesce(old.completed_at, new.completed_at);
+  elsif old.deleted_at is null and new.deleted_at is not null then
+    perform runproof_require_event(old.trace_id, 'deletion');
+    allowed.deleted_at := new.deleted_at;
+    allowed.root_hash := new.root_hash;
   end if;
   if new is distinct from allowed or new is not distinct from old then
     raise exception 'S6_IMMUTABILITY_VIOLATION: run % goes forward only', old.run_id using errcode = 'S6001';
@@ -553,10 +642,10 @@ $$`,
     `create function runproof_guard_run_insert() returns trigger
 language plpgsql set search_path from current as $$
 begin
-  if new.status = 'queued' and num_nonnulls(new.trace_id, new.started_at, new.completed_at) = 0 then
+  if new.status = 'queued' and num_nonnulls(new.trace_id, new.started_at, new.completed_at, new.root_hash, new.deleted_at) = 0 then
     return new;
   end if;
-  if new.status = 'running' and new.completed_at is null and exists (
+  if new.status = 'running' and num_nonnulls(new.completed_at, new.root_hash, new.deleted_at) = 0 and exists (
     select from aos_trace_leases l
     where l.trace_id = new.trace_id and l.tenant_id = new.tenant_id and l.run_id = new.run_id and l.next_index = 0
   ) then
@@ -572,7 +661,8 @@ language plpgsql set search_path from current as $$
 begin
   if new.expires_at > clock_timestamp() + interval '3660 seconds' or new.head_logged_at > clock_timestamp() + interval '60 seconds'
      or new.next_index <> 0 or new.head_index <> 0
-     or exists (select from aos_traces where trace_id = new.trace_id) then
+     or exists (select from aos_traces where trace_id = new.trace_id)
+     or exists (select from aos_traces_archive where trace_id = new.trace_id) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: no lease of trace % so begins', new.trace_id using errcode = 'S6001';
   end if;
   return new;
@@ -648,10 +738,16 @@ execute function runproof_guard_lease_update()`,
     `create trigger s6_insert before insert on runs for each row execute function runproof_guard_run_insert()`,
     `create trigger s6_insert before insert on aos_traces for each row execute function runproof_guard_trace_insert()`,
     `create trigger s6_update before update on aos_traces for each row execute function runproof_guard_trace_update()`,
-    `create trigger s6_delete before delete on aos_traces for each row execute function runproof_guard_delete()`,
+    `create trigger s6_delete before delete on aos_traces for each row execute function runproof_guard_move()`,
+    `create trigger s6_insert before insert on aos_traces_archive for each row execute function runproof_guard_archive_insert()`,
+    `create trigger s6_update before update on aos_traces_archive for each row execute function runproof_guard_archive_update()`,
+    `create trigger s6_delete before delete on aos_traces_archive for each row execute function runproof_guard_delete()`,
     `create trigger s6_insert after insert on aos_trace_steps referencing new table as added for each statement execute function runproof_judge_steps()`,
     `create trigger s6_update before update on aos_trace_steps for each row execute function runproof_guard_step_update()`,
-    `create trigger s6_delete before delete on aos_trace_steps for each row execute function runproof_guard_delete()`,
+    `create trigger s6_delete before delete on aos_trace_steps for each row execute function runproof_guard_move()`,
+    `create trigger s6_insert before insert on aos_trace_steps_archive for each row execute function runproof_guard_archive_insert()`,
+    `create trigger s6_update before update on aos_trace_steps_archive for each row execute function runproof_guard_step_update()`,
+    `create trigger s6_delete before delete on aos_trace_steps_archive for each row execute function runproof_guard_delete()`,
     `create trigger s6_update before update on runs for each row execute function runproof_guard_run_update()`,
     `create trigger s6_delete before delete on runs for each row execute function runproof_refuse()`,
     `create trigger s6_change before update or delete on aos_log_entries for each row execute function runproof_refuse()`,
@@ -659,6 +755,8 @@ execute function runproof_guard_lease_update()`,
     `create trigger s6_change before update or delete on aos_checkpoints for each row execute function runproof_refuse()`,
     `create trigger s6_truncate before truncate on aos_traces for each statement execute function runproof_refuse()`,
     `create trigger s6_truncate before truncate on aos_trace_steps for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_traces_archive for each statement execute function runproof_refuse()`,
+    `create trigger s6_truncate before truncate on aos_trace_steps_archive for each statement execute function runproof_refuse()`,
     `create trigger s6_truncate before truncate on aos_trace_leases for each statement execute function runproof_refuse()`,
     `create trigger s6_truncate before truncate on runs for each statement execute function runproof_refuse()`,
     `create trigger s6_truncate before truncate on aos_log_queue for each statement execute function runproof_refuse()`,
@@ -673,6 +771,14 @@ execute function runproof_guard_lease_update()`,
     `alter table aos_trace_steps enable always trigger s6_update`,
     `alter table aos_trace_steps enable always trigger s6_delete`,
     `alter table aos_trace_steps enable always trigger s6_truncate`,
+    `alter table aos_traces_archive enable always trigger s6_insert`,
+    `alter table aos_traces_archive enable always trigger s6_update`,
+    `alter table aos_traces_archive enable always trigger s6_delete`,
+    `alter table aos_traces_archive enable always trigger s6_truncate`,
+    `alter table aos_trace_steps_archive enable always trigger s6_insert`,
+    `alter table aos_trace_steps_archive enable always trigger s6_update`,
+    `alter table aos_trace_steps_archive enable always trigger s6_delete`,
+    `alter table aos_trace_steps_archive enable always trigger s6_truncate`,
     `alter table runs enable always trigger s6_insert`,
     `alter table runs enable always trigger s6_update`,
     `alter table runs enable always trigger s6_delete`,

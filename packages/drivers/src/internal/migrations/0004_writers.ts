@@ -387,17 +387,6 @@ begin
   insert into aos_checkpoints (origin, tree_size, root_hash, note) values (p_origin, p_tree_size, p_root_hash, p_note);
 end
 $$`,
-    // Retention and erasure are the owner's, each with its event in the same transaction.
-    `create function runproof_archive_trace(p_trace_id text, p_event_record text) returns void
-language plpgsql set search_path from current as $$
-begin
-  perform runproof_queue_event(p_event_record);
-  update aos_traces set archived_at = clock_timestamp() where trace_id = p_trace_id;
-  if not found then
-    perform runproof_refuse_closed(p_trace_id);
-  end if;
-end
-$$`,
     // What a database gives by default to roles of its own goes: the rights are those that are given below, and no others.
     `do $$
 declare
@@ -442,6 +431,8 @@ $$`,
     `grant select on runs to runproof_app`,
     `grant select on aos_traces to runproof_app`,
     `grant select on aos_trace_steps to runproof_app`,
+    `grant select on aos_traces_archive to runproof_app`,
+    `grant select on aos_trace_steps_archive to runproof_app`,
     // Not the holder: nobody needs to compare it but the functions.
     `grant select (trace_id, tenant_id, run_id, capture, expires_at, next_index, link, peaks, open_intents, head_index, head_logged_at) on aos_trace_leases to runproof_app`,
     `grant select on aos_log_queue to runproof_app`,

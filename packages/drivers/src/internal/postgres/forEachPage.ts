@@ -21,6 +21,8 @@ export interface PagedQuery {
   readonly rows: number;
   /** An expression for what the row's large columns take, in bytes. */
   readonly bytes: string;
+  /** Whether the next page is made ready while one is used: it holds two of them, and is for who reads alone. */
+  readonly ahead?: boolean | undefined;
 }
 
 /** Takes a page of rows. */
@@ -60,9 +62,17 @@ export const forEachPage = <Row extends object, E, R>(
     if (lengths.length === 1) return yield* use(yield* sql<Row>`${selectAll(sql, query)}`);
     const cursor = sql.literal(query.name);
     yield* sql`declare ${cursor} no scroll cursor for ${selectAll(sql, query)}`;
-    for (const length of lengths) {
-      // A prepared FETCH would keep the columns of the cursor that had this name before.
-      yield* use(yield* sql<Row>`fetch ${sql.literal(String(length))} from ${cursor}`.unprepared);
+    // A prepared FETCH would keep the columns of the cursor that had this name before.
+    const fetch = (length: number) =>
+      sql<Row>`fetch ${sql.literal(String(length))} from ${cursor}`.unprepared;
+    if (query.ahead === true) {
+      const [first = 0, ...others] = lengths;
+      let page = yield* fetch(first);
+      for (const next of others)
+        [, page] = yield* Effect.all([use(page), fetch(next)], { concurrency: 2 });
+      yield* use(page);
+    } else {
+      for (const length of lengths) yield* use(yield* fetch(length));
     }
     yield* sql`close ${cursor}`;
   });

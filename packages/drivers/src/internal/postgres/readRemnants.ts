@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { STEPS } from "./EvidenceTables.ts";
 
 /** What is left of a run whose trace row is gone. */
 export interface Remnants {
@@ -15,7 +16,7 @@ export const readRemnants = (
   { tenant_id, run_id }: { readonly tenant_id: string; readonly run_id: string },
 ): Effect.Effect<Remnants, SqlError> =>
   sql<{ steps: bigint; trace_id: string | null }>`
-    select (select count(*) from aos_trace_steps where tenant_id = ${tenant_id} and run_id = ${run_id}) as steps,
+    select (select count(*) from ${sql.literal(STEPS)} s where tenant_id = ${tenant_id} and run_id = ${run_id}) as steps,
            (select trace_id from runs where tenant_id = ${tenant_id} and run_id = ${run_id}) as trace_id`.pipe(
     Effect.map(([row]) => ({ steps: Number(row!.steps), trace_id: row!.trace_id })),
   );

@@ -8,9 +8,12 @@ import {
   InvalidInput,
   LeaseLost,
   NotAuthorised,
+  RunHeld,
+  RunNotFound,
   SchemaMismatch,
   TraceNotFound,
   TraceSealed,
+  type ControlsError,
   type DatabaseError,
   type TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -24,6 +27,7 @@ const S6 = {
   noTrace: "S6004",
   leaseLost: "S6005",
   notARecord: "S6006",
+  held: "S6007",
 } as const;
 
 const INVALID_PASSWORD = "28P01";
@@ -74,6 +78,8 @@ const UNFIT: Readonly<Record<string, readonly [what: string, remedy: string]>> =
 
 const APPLICATION_REMEDY =
   "Let the application's login be a member of its role: GRANT runproof_app TO <login>.";
+const OPERATOR_REMEDY =
+  "Use a login that may operate: GRANT runproof_operator TO <the operator's login>. The owner's may.";
 const MIGRATION_REMEDY =
   "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; GRANT runproof_app TO <the application's login>.";
 
@@ -94,6 +100,11 @@ const fieldsOf = (error: SqlError): ServerFields => {
     message:
       inner instanceof Error && inner.message !== "" ? `${message}: ${inner.message}` : message,
   };
+};
+
+const remedyFor = (operation: string, message: string): string => {
+  if (operation === "migrate") return MIGRATION_REMEDY;
+  return message.includes("runproof_operator") ? OPERATOR_REMEDY : APPLICATION_REMEDY;
 };
 
 /** The SQLSTATE of a server's error, or undefined where the server did not answer. */
@@ -122,7 +133,7 @@ export const databaseError =
     if (error.reason._tag === "AuthorizationError") {
       return new NotAuthorised({
         detail: `${operation}: ${message}`,
-        remedy: operation === "migrate" ? MIGRATION_REMEDY : APPLICATION_REMEDY,
+        remedy: remedyFor(operation, message),
       });
     }
     if (UNDEFINED_OBJECT_CODES.includes(code)) {
@@ -178,6 +189,35 @@ export const traceWriteError = (operation: string, database: string, trace_id: s
         return invalidRecord(trace_id, message);
     }
     if (DATA_CLASSES.includes(code.slice(0, 2))) return invalidRecord(trace_id, message);
+    return otherwise(error);
+  };
+};
+
+/** Maps what an operation on a run's sealed evidence can meet. */
+export const controlsError = (
+  operation: string,
+  database: string,
+  { tenant_id, run_id }: { readonly tenant_id: string; readonly run_id: string | null },
+) => {
+  const otherwise = databaseError(operation, database);
+  const where = run_id === null ? `tenant ${tenant_id}` : `run ${run_id}`;
+  return (error: SqlError): ControlsError => {
+    const { code = "", message = "" } = fieldsOf(error);
+    switch (code) {
+      case S6.evidenceWouldChange:
+        return new ImmutabilityViolation({ detail: message });
+      case S6.noTrace:
+        return new RunNotFound({ tenant_id, run_id: run_id ?? "" });
+      case S6.held:
+        return new RunHeld({ tenant_id, run_id: run_id ?? "" });
+    }
+    if (code === S6.notARecord || DATA_CLASSES.includes(code.slice(0, 2))) {
+      return new InvalidInput({
+        what: message,
+        where,
+        remedy: "Correct it and ask again; nothing was changed.",
+      });
+    }
     return otherwise(error);
   };
 };

@@ -81,7 +81,11 @@ export const makeImportWriter = (
       const input = yield* placed(where, () =>
         traceInput(settings, event, { run_id, created_at, source, index: runs.length }),
       );
-      const trace = yield* placed(where, () => prepareTrace(input, { ...TELLING, notes }));
+      const trace = yield* placed(
+        where,
+        () => prepareTrace(input, { ...TELLING, notes }),
+        RUN_FIELDS,
+      );
       // Nobody sees the trace before it is sealed; a long one must not outlive its lease.
       const write = { trace, input, lease_ms: LEASE_MS_MAX, telling: TELLING };
       const { writer, mismatch } = yield* TraceWriter.start(sink, write);
@@ -108,7 +112,11 @@ export const makeImportWriter = (
     ) {
       const { trace_id, run_id, tenant_id } = input;
       const sealed_at = yield* now;
-      const { seal, status } = yield* placed(where, () => sealOf(trace_id, event, sealed_at));
+      const { seal, status } = yield* placed(
+        where,
+        () => sealOf(trace_id, event, sealed_at),
+        END_FIELDS,
+      );
       const { step_count, root_hash } = yield* writer.seal(seal, status);
       runs.push({ run_id, trace_id, tenant_id, step_count, root_hash, status });
       open = null;
@@ -137,12 +145,31 @@ export const makeImportWriter = (
     };
   });
 
-/** Makes what may be refused; the refusal names its place in the source. */
-const placed = <A>(where: string, make: () => A): Effect.Effect<A, InvalidInput> =>
-  Effect.mapError(refusable(make), (refusal) => refusedAt(where, refusal));
+/** What a payload says in a place of its own, by the field of the source that says it. */
+type Fields = Readonly<Record<string, string>>;
+const RUN_FIELDS: Fields = {
+  "$.attributes.goal": "$.goal",
+  "$.attributes.attributes": "$.attributes",
+};
+const END_FIELDS: Fields = { "$.metadata.metadata": "$.metadata", "$.metadata.detail": "$.reason" };
 
-const refusedAt = (where: string, { path, what, remedy }: Refusal): InvalidInput =>
-  new InvalidInput({ what: `${path === "$" ? "" : `${path} `}${what}`, where, remedy });
+/** Makes what may be refused; the refusal names its place in the source. */
+const placed = <A>(
+  where: string,
+  make: () => A,
+  fields: Fields = {},
+): Effect.Effect<A, InvalidInput> =>
+  Effect.mapError(refusable(make), (refusal) => refusedAt(where, refusal, fields));
+
+const refusedAt = (
+  where: string,
+  { path, what, remedy }: Refusal,
+  fields: Fields = {},
+): InvalidInput => {
+  const own = Object.keys(fields).find((each) => path.startsWith(each)) ?? "";
+  const said = `${fields[own] ?? ""}${path.slice(own.length)}`;
+  return new InvalidInput({ what: `${said === "$" ? "" : `${said} `}${what}`, where, remedy });
+};
 
 const BROKEN_OFF: SourceEnd = {
   event: "end",

@@ -2,9 +2,9 @@ import type { StoredStep } from "@runproof/proof/StoredRun";
 import type * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
-import { forEachPage } from "../internal/postgres/forEachPage.ts";
+import { forEachPage, type PagedQuery, type UsePage } from "../internal/postgres/forEachPage.ts";
 import { stepColumns, storedStep, type StepRow } from "../internal/postgres/StepRow.ts";
-import type { TraceRange } from "./readAuditedTraces.ts";
+import { STEPS } from "../internal/postgres/EvidenceTables.ts";
 
 /**
  * Enough that a round trip is small beside the work on them, and few enough that a page is garbage while it is young: at
@@ -16,21 +16,28 @@ const PAGE_STEPS = 100;
 const stepBytes = `octet_length(record) + coalesce(octet_length(params), 0) + coalesce(octet_length(outcome_data), 0)
                    + coalesce(octet_length(attributes), 0)`;
 
-/** Reads the steps of a range of traces, in the order of trace id and index. */
-export const readAuditedSteps = <E, R>(
+/** Traces from one id to another, and whether the next page is read ahead. */
+export interface StepRange extends Pick<PagedQuery, "ahead"> {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** Reads the steps of the traces from one id to another, page by page, in the order of trace id and index. */
+export const readSteps = <E, R>(
   sql: SqlClient,
-  { first, last }: TraceRange,
-  use: (steps: ReadonlyArray<StoredStep>) => Effect.Effect<void, E, R>,
+  { first, last, ahead }: StepRange,
+  use: UsePage<StoredStep, E, R>,
 ): Effect.Effect<void, E | SqlError, R> =>
   forEachPage<StepRow, E, R>(
     sql,
     {
-      name: "audited_steps",
+      name: "steps_read",
       columns: stepColumns,
-      source: sql`aos_trace_steps where trace_id >= ${first} and trace_id <= ${last}`,
+      source: sql`${sql.literal(STEPS)} s where trace_id >= ${first} and trace_id <= ${last}`,
       order: "trace_id, step_index",
       rows: PAGE_STEPS,
       bytes: stepBytes,
+      ahead,
     },
     (rows) => use(rows.map(storedStep)),
   );
