@@ -4,6 +4,7 @@ import type {
   DatabaseError,
   InvalidInput,
   RunExists,
+  RunRefused,
   StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -107,6 +108,7 @@ export type AttackTestError =
   | DatabaseError
   | InvalidInput
   | RunExists
+  | RunRefused
   | StoredDataUnreadable
   | SignError
   | TraceWriteError;

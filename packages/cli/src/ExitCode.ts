@@ -58,6 +58,8 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   StoredDataUnreadable: 6,
   SchemaDamaged: 6,
   // Another writer, a sweeper or an administrator came between a run and its trace: that run is over.
+  StepBlocked: 8,
+  RunRefused: 4,
   TraceSealed: 8,
   ChainMoved: 8,
   LeaseLost: 8,

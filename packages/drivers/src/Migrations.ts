@@ -10,6 +10,7 @@ import { migration as immutability } from "./internal/migrations/0003_immutabili
 import { migration as writers } from "./internal/migrations/0004_writers.ts";
 import { migration as tenants } from "./internal/migrations/0005_tenants.ts";
 import { migration as controls } from "./internal/migrations/0008_controls.ts";
+import { migration as enforcement } from "./internal/migrations/0009_enforcement.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
 import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
@@ -23,6 +24,7 @@ export const migrations: ReadonlyArray<Migration> = [
   writers,
   tenants,
   controls,
+  enforcement,
 ];
 
 /** A migration that a database records as applied. */

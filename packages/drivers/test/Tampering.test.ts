@@ -117,6 +117,11 @@ const NOT_OF_A_RUN: Readonly<Record<string, string>> = {
   aos_trace_steps_archive: "read as one with aos_trace_steps",
   aos_audit_ledger: "who did what; append-only, and no verdict reads it",
   aos_holds: "what may not go; no verdict reads it",
+  aos_policies: "what runs may call; no verdict reads it",
+  aos_limits: "how much runs may use; no verdict reads it",
+  aos_incidents: "what was prevented or refused; no verdict reads it",
+  aos_prevention_records: "what was prevented; no verdict reads it",
+  aos_limit_breaches: "which limit was hit; no verdict reads it",
   aos_retentions: "how long evidence is kept; no verdict reads it",
   aos_schema_migrations: "compared with the code whenever a database is opened",
 };

@@ -79,6 +79,40 @@ export class RunDeleted extends Schema.TaggedError<RunDeleted>()(
   }
 }
 
+/** A step that a policy or a limit kept from being taken: it is recorded as skipped, and its run is over. */
+export class StepBlocked extends Schema.TaggedError<StepBlocked>()(
+  "StepBlocked",
+  { trace_id: Schema.String, step_index: Schema.Int, what: Schema.String },
+  { httpApiStatus: 403 },
+) {
+  override get message(): string {
+    return `step ${this.step_index} was blocked: ${this.what}`;
+  }
+  get remedy(): string {
+    return "Ask whoever sets the tenant's policies and limits, or have the run do without that step.";
+  }
+}
+
+/** A run that was not begun, for its tenant has as many as its limits allow. */
+export class RunRefused extends Schema.TaggedError<RunRefused>()(
+  "RunRefused",
+  {
+    tenant_id: Schema.String,
+    run_id: Schema.String,
+    kind: Schema.Literals(["runs_per_minute", "concurrent_runs"]),
+    value: Schema.Finite,
+    observed: Schema.Finite,
+  },
+  { httpApiStatus: 429 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} was not begun: the limit ${this.kind} of tenant ${this.tenant_id} is ${this.value}, and there are ${this.observed}`;
+  }
+  get remedy(): string {
+    return "Begin it later, or have the limit raised.";
+  }
+}
+
 /** A legal hold keeps a run's evidence as it is. */
 export class RunHeld extends Schema.TaggedError<RunHeld>()(
   "RunHeld",

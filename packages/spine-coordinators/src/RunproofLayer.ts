@@ -22,11 +22,15 @@ import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
+import { IncidentsBridge } from "./incidents/IncidentsBridge.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
+import { PoliciesBridge } from "./policies/PoliciesBridge.ts";
+import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -60,7 +64,11 @@ export type Coordinators =
   | LogCoordinator
   | KeyCoordinator
   | SignalFeedbackCoordinator
-  | LogsBridge;
+  | RunEvidenceCoordinator
+  | PolicyCoordinator
+  | LogsBridge
+  | PoliciesBridge
+  | IncidentsBridge;
 
 /**
  * The coordinators over an open database; beside them a sweeper of dead runs, and a sequencer of the log. Without a
@@ -79,10 +87,16 @@ const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
-  const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
+  const bridges = Layer.mergeAll(
+    LogsBridge.layer,
+    LedgerBridge.layer(signer),
+    PoliciesBridge.layer,
+    IncidentsBridge.layer,
+  );
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
-    TraceCoordinator.layer,
+    PolicyCoordinator.layer,
+    RunEvidenceCoordinator.layer.pipe(Layer.provideMerge(TraceCoordinator.layer)),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
@@ -128,7 +142,7 @@ export const readingFromEnvironment = (
   );
 
 /** What an operator's commands need: the coordinators that change sealed evidence. */
-export type Operators = RetentionCoordinator | ErasureCoordinator;
+export type Operators = RetentionCoordinator | ErasureCoordinator | PolicyCoordinator;
 
 /** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
 export const operatingFromEnvironment = (
@@ -136,8 +150,12 @@ export const operatingFromEnvironment = (
 ): Layer.Layer<Operators | Database, OpenError | ConfigurationInvalid | DatabaseMissing> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
-      Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
-        Layer.provide(ControlsBridge.layer),
+      Layer.mergeAll(
+        RetentionCoordinator.layer,
+        ErasureCoordinator.layer,
+        PolicyCoordinator.layer,
+      ).pipe(
+        Layer.provide(Layer.merge(ControlsBridge.layer, PoliciesBridge.layer)),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

@@ -1,13 +1,18 @@
 import type { PreparedTrace } from "@runproof/proof/TraceRecord";
 import { parseJson } from "@runproof/proof/JsonText";
 import type { Payload } from "@runproof/proof/Payload";
-import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
+import {
+  InvalidInput,
+  RunExists,
+  type RunRefused,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
 import type { TraceRecord } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
 import { LEASE_MS_MAX } from "../EvidenceLimits.ts";
 import { unlessForeign } from "./atomically.ts";
-import { traceWriteError } from "../internal/postgres/sqlReason.ts";
+import { runRefusal, traceWriteError } from "../internal/postgres/sqlReason.ts";
 import type { TraceHead } from "./readHead.ts";
 
 /** A trace to start, with the lease that its process holds. */
@@ -27,7 +32,10 @@ export const startTrace =
     trace,
     holder,
     lease_ms,
-  }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+  }: StartTrace): Effect.Effect<
+    TraceHead,
+    TraceWriteError | InvalidInput | RunExists | RunRefused
+  > => {
     const { write: sql, description } = database;
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
@@ -55,7 +63,8 @@ export const startTrace =
       Effect.mapError((error) =>
         error.reason._tag === "UniqueViolation" && error.reason.constraint === RUN_IS_UNIQUE
           ? new RunExists({ run_id, tenant_id })
-          : traceWriteError("startTrace", description, trace_id)(error),
+          : (runRefusal(error, { run_id, tenant_id }) ??
+            traceWriteError("startTrace", description, trace_id)(error)),
       ),
     );
     return unlessForeign(database)(started);

@@ -22,6 +22,7 @@ import type {
   DatabaseError,
   InvalidInput,
   RunExists,
+  RunRefused,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -40,7 +41,7 @@ export interface TraceSink {
   readonly holderOf: HolderOf;
   readonly start: (
     input: StartTrace,
-  ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+  ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists | RunRefused>;
   /** One step, with those of other runs that wait at the same time. Never part of a transaction of the caller's. */
   readonly append: Append;
   /** Many steps, all of them or none, inside the transaction of `atomically` where there is one. */
@@ -54,6 +55,16 @@ export interface TraceSink {
   readonly renewLease: (input: RenewLease) => Effect.Effect<boolean, DatabaseError>;
 }
 
+/** Transactions of the database's. */
+export interface Transactions {
+  /** Runs `effect` with every write inside it in one transaction: all of it is kept, or nothing. */
+  readonly atomically: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+  ) => Effect.Effect<A, E | DatabaseError, R>;
+  /** Fails inside a transaction of the database's: what acts there would act before its record is durable. */
+  readonly ensureNone: Effect.Effect<void, InvalidInput>;
+}
+
 /** Writes, keeps and reads traces. */
 export class LogsBridge extends Context.Service<
   LogsBridge,
@@ -61,14 +72,7 @@ export class LogsBridge extends Context.Service<
     /** Which database it is: its URL with the password hidden, or the embedded one's folder. */
     readonly database: string;
     readonly sink: TraceSink;
-    readonly transactions: {
-      /** Runs `effect` with every write inside it in one transaction: all of it is kept, or nothing. */
-      readonly atomically: <A, E, R>(
-        effect: Effect.Effect<A, E, R>,
-      ) => Effect.Effect<A, E | DatabaseError, R>;
-      /** Fails inside a transaction of the database's: what acts there would act before its record is durable. */
-      readonly ensureNone: Effect.Effect<void, InvalidInput>;
-    };
+    readonly transactions: Transactions;
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
     /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */

@@ -6,10 +6,14 @@ import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
 import {
   type ChainMismatch,
   type ChainMoved,
+  type DatabaseError,
   DatabaseUnreachable,
   InvalidInput,
   LeaseLost,
   type RunExists,
+  type RunRefused,
+  StepBlocked,
+  type StoredDataUnreadable,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
 import * as Cause from "effect/Cause";
@@ -24,9 +28,13 @@ import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { RunOutcome } from "../runs/RunOutcome.ts";
 import { isUnanswered } from "./AppendQueue.ts";
-import { LEASE_MS_MAX, LogsBridge, type TraceSink } from "./LogsBridge.ts";
+import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
+import { type Blocked, type Decision, Guard } from "../policies/Guard.ts";
+import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
+import { LEASE_MS_MAX, LogsBridge, type TraceSink, type Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
+import { NO_RULES, type WriteRules } from "./WriteRules.ts";
 
 /** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
 export const DEFAULT_LEASE_MS = 30_000;
@@ -61,7 +69,20 @@ export interface Ending {
 }
 
 /** What stops a run's recording for good. */
-export type StopReason = WriteError;
+export type StopReason = WriteError | StepBlocked;
+
+/** A call that the guard decides on: what rules see of it, and what is recorded of it where it is not taken. */
+export interface GuardedCall {
+  readonly skill_id: string;
+  readonly skill_name: string;
+  /** What it is called with. */
+  readonly params: unknown;
+  /** What may be recorded of that, where it differs. */
+  readonly recorded_params?: unknown;
+  readonly retry_count: number;
+  readonly parent_step_index: number | null;
+  readonly idempotency_key: string | null;
+}
 
 /** A trace that takes steps. */
 export interface OpenTrace {
@@ -76,6 +97,13 @@ export interface OpenTrace {
    */
   readonly takeStep: <A, E, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StopReason, R>;
   /**
+   * Decides whether a step may be taken; its drafts carry the decision. Where it may not, it is recorded as skipped beside
+   * what was prevented, and the run is over: `StepBlocked`.
+   */
+  readonly decide: (call: GuardedCall) => Effect.Effect<Decision, StopReason>;
+  /** Whether the policy would block a call, with nothing recorded. */
+  readonly foresee: (call: GuardedCall) => Effect.Effect<boolean>;
+  /**
    * Records a step, durable when it returns with its index. A step that no record can hold is a `Refusal`, and the run goes
    * on. Call it where it can't be interrupted: what was done must be recorded.
    */
@@ -86,7 +114,11 @@ export interface OpenTrace {
 export const prepareRun = (
   begin: BeginInput,
   lease_ms: number = DEFAULT_LEASE_MS,
-): Effect.Effect<TraceToWrite, InvalidInput, LogsBridge> =>
+): Effect.Effect<
+  GuardedRun,
+  InvalidInput | DatabaseError | StoredDataUnreadable,
+  LogsBridge | PoliciesBridge
+> =>
   Effect.gen(function* () {
     yield* (yield* LogsBridge).transactions.ensureNone;
     if (!Number.isInteger(lease_ms) || lease_ms < 1 || lease_ms > LEASE_MS_MAX) {
@@ -106,11 +138,30 @@ export const prepareRun = (
       started_at,
       created_at: started_at,
     };
+    const guard = yield* Guard.load(begin.tenant_id);
     const telling = { values: "told" } as const;
-    const trace = yield* refusable(() => prepareTrace(input, telling)).pipe(
+    const version = guard.policy_version;
+    const notes = version === null ? {} : { policy: { version } };
+    const trace = yield* refusable(() => prepareTrace(input, { ...telling, notes })).pipe(
       Effect.mapError((refusal) => invalidInput(refusal, "run")),
     );
-    return { trace, input, lease_ms, telling };
+    const rules: WriteRules = {
+      ...NO_RULES,
+      guard: (draft) => (guard.hasMade(draft.decision) ? Effect.void : Effect.fail(undecided())),
+    };
+    return { trace, input, lease_ms, telling, rules, policy_guard: guard };
+  });
+
+/** A run to record, with the guard of its steps. */
+export interface GuardedRun extends TraceToWrite {
+  readonly policy_guard: Guard;
+}
+
+const undecided = () =>
+  new InvalidInput({
+    what: "nobody decided whether this step may be taken: it went past the guard",
+    where: "step",
+    remedy: "Take steps through TracedRun.step or a plan; each asks the guard before it acts.",
   });
 
 /** What came of the work, and of the trace. */
@@ -126,11 +177,15 @@ export interface Recorded<A, E> {
  * Steps in other fibers that outlive `use` are waited for, but by a run that is aborted: its seal says how many ran.
  */
 export const recordRun = <A, E, R>(
-  run: TraceToWrite,
+  run: GuardedRun,
   use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
   onSealed: (outcome: RunOutcome) => Effect.Effect<void> = () => Effect.void,
-): Effect.Effect<Recorded<A, E>, InvalidInput | RunExists | StopReason, R | LogsBridge> =>
+): Effect.Effect<
+  Recorded<A, E>,
+  InvalidInput | RunExists | RunRefused | StopReason,
+  R | LogsBridge | IncidentsBridge
+> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
@@ -185,11 +240,16 @@ interface Writer {
   readonly idle: Latch.Latch;
 }
 
-const beginTrace = Effect.fnUntraced(function* (run: TraceToWrite) {
+const beginTrace = Effect.fnUntraced(function* (run: GuardedRun) {
   const { sink, transactions } = yield* LogsBridge;
+  const incidents = yield* IncidentsBridge;
   const { input, lease_ms } = run;
+  const started_ms = yield* monotonic_ms;
+  const guard = run.policy_guard;
   const { writer, mismatch } = yield* TraceWriter.start(sink, run).pipe(
     answerWithin(lease_ms),
+    // Told of where people look for it; that it was refused stands, whether it could be told or not.
+    Effect.tapErrorTag("RunRefused", (refused) => Effect.ignore(incidents.refused(refused))),
     // It may have started all the same: then it must not stay open for as long as its lease.
     Effect.tapError((error) =>
       isUnanswered(error)
@@ -209,7 +269,17 @@ const beginTrace = Effect.fnUntraced(function* (run: TraceToWrite) {
           () => step,
           () => endStep(recorded),
         ),
-      record: (draft) => recordStep(recorded, draft),
+      record: (draft) =>
+        Effect.tap(recordStep(recorded, draft), () => Effect.sync(() => guard.count(draft))),
+      foresee: (call) =>
+        Effect.map(guard.foresee(call), ({ ruling }) => ruling?.effect === "block"),
+      decide: Effect.fnUntraced(function* (call) {
+        yield* ensureOpen(recorded);
+        const elapsed_ms = (yield* monotonic_ms) - started_ms;
+        const decided = yield* guard.decide(call, { steps: writer.step_count, elapsed_ms });
+        if (decided.effect !== "block") return decided;
+        return yield* blockStep(recorded, incidents, transactions, call, decided);
+      }),
     },
     writer,
     ensureNoTransaction: transactions.ensureNone,
@@ -253,6 +323,61 @@ const recordStep = Effect.fnUntraced(function* (
     // What can't be said changes nothing; anything else ends the recording.
     Effect.tapError((error) => (isRefusal(error) ? Effect.void : stop(writer, error))),
   );
+});
+
+/** Records that a step was not taken, and why, and ends the run by it. */
+const blockStep = Effect.fnUntraced(function* (
+  recorded: Writer,
+  incidents: IncidentsBridge["Service"],
+  { atomically }: Transactions,
+  call: GuardedCall,
+  blocked: Blocked,
+): Effect.fn.Return<never, StopReason> {
+  const { policy_version, by, rule, limit } = blocked;
+  const { trace_id } = recorded.trace;
+  const reason = recordText(blocked.reason);
+  const draft: StepDraft = {
+    skill_id: call.skill_id,
+    skill_name: call.skill_name,
+    source: "engine",
+    status: "skipped",
+    outcome_category: "PREVENTED",
+    outcome_code: limit === null ? "POLICY_BLOCKED" : "LIMIT_EXCEEDED",
+    params: call.recorded_params ?? call.params,
+    outcome_data: { reason },
+    attributes: undefined,
+    intent_index: null,
+    parent_step_index: call.parent_step_index,
+    started_at: null,
+    cost_cents: null,
+    duration_ms: null,
+    retry_count: call.retry_count,
+    replay_behavior: "skip",
+    idempotency_key: call.idempotency_key,
+    decision: {
+      effect: "warn",
+      note: { decision: "BLOCKED", version: policy_version, rule, reason },
+      bound: null,
+    },
+  };
+  const step_index = yield* recorded.writer
+    .recordBeside(
+      draft,
+      (index) =>
+        incidents.prevented({ trace_id, step_index: index, policy_version, rule, reason, limit }),
+      atomically,
+    )
+    .pipe(
+      Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
+      Effect.tapError((error) => stop(recorded, error)),
+    );
+  const ended = new StepBlocked({
+    trace_id,
+    step_index,
+    what: limit === null ? `${by}: ${reason}` : reason,
+  });
+  yield* stop(recorded, ended);
+  return yield* ended;
 });
 
 const beginStep = Effect.fnUntraced(function* (writer: Writer) {
@@ -329,6 +454,10 @@ const endingFor = <A, E>(
 type Why = Pick<Ending, "detail"> & { readonly reason: string };
 
 const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): Why | null => {
+  if (stop_reason instanceof StepBlocked) {
+    const { step_index, what } = stop_reason;
+    return { reason: `step ${step_index} was blocked`, detail: recordText(what) };
+  }
   if (stop_reason !== null) return because("the run could not be recorded", stop_reason);
   if (Exit.isSuccess(exit)) return null;
   if (Cause.hasInterruptsOnly(exit.cause)) {

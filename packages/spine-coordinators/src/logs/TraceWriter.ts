@@ -11,6 +11,7 @@ import type {
   ChainMismatch,
   InvalidInput,
   RunExists,
+  RunRefused,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Duration from "effect/Duration";
@@ -20,7 +21,7 @@ import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
 import { isUnanswered } from "./AppendQueue.ts";
 import { Chain } from "./Chain.ts";
-import type { TraceSink } from "./LogsBridge.ts";
+import type { TraceSink, Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { NO_RULES, type WriteRules } from "./WriteRules.ts";
 
@@ -74,7 +75,7 @@ export class TraceWriter {
     write: TraceToWrite,
   ): Effect.fn.Return<
     { readonly writer: TraceWriter; readonly mismatch: ChainMismatch | undefined },
-    InvalidInput | RunExists | TraceWriteError
+    InvalidInput | RunExists | RunRefused | TraceWriteError
   > {
     const holder = sink.holderOf(write.input.trace_id);
     const { trace, lease_ms } = write;
@@ -94,9 +95,11 @@ export class TraceWriter {
 
   #prepare(draft: StepDraft, timestamp: string): PreparedStep {
     const { trace_id, capture, is_synthetic, synthetic_scenario_id } = this.#write.input;
+    const { decision, ...told } = this.#rules.redact(draft);
+    const policy = decision?.note;
     return prepareStep(
       {
-        ...this.#rules.redact(draft),
+        ...told,
         trace_id,
         capture,
         step_index: this.step_count,
@@ -104,7 +107,7 @@ export class TraceWriter {
         is_synthetic,
         synthetic_scenario_id,
       },
-      this.#write.telling,
+      policy === undefined ? this.#write.telling : { ...this.#write.telling, notes: { policy } },
     );
   }
 
@@ -181,6 +184,28 @@ export class TraceWriter {
       return step_index;
     },
   );
+
+  /** Records one step in one transaction with what belongs beside it, which gets the step's index. */
+  recordBeside<E>(
+    draft: StepDraft,
+    beside: (step_index: number) => Effect.Effect<void, E>,
+    atomically: Transactions["atomically"],
+  ): Effect.Effect<number, E | Refusal | WriteError> {
+    const recording = Effect.gen({ self: this }, function* () {
+      const timestamp = yield* now;
+      const step = yield* refusable(() => this.#prepare(draft, timestamp));
+      const { trace_id, next_index: first_index } = this.#chain.head;
+      const link = yield* atomically(
+        this.#sink
+          .appendSteps({ trace_id, holder: this.#holder, first_index, steps: [step] })
+          .pipe(Effect.tap(() => beside(first_index))),
+      );
+      const mismatch = this.#chain.extend([step], link);
+      if (mismatch !== undefined) return yield* mismatch;
+      return first_index;
+    });
+    return Semaphore.withPermit(this.#turn, recording);
+  }
 
   /** From now on no step waits longer than this for its answer, the one that is being recorded included. */
   readonly hurry = Effect.fnUntraced({ self: this }, function* (patience_ms: number) {

@@ -9,7 +9,7 @@ export interface WriteRules {
   readonly redaction: string | null;
   /** What is hashed and stored in place of a step's values. */
   readonly redact: (draft: StepDraft) => StepDraft;
-  /** Fails where the step may not be written. */
+  /** Fails where the step may not be written, for nobody decided that it may be taken. */
   readonly guard: (draft: StepDraft) => Effect.Effect<void, InvalidInput>;
 }
 

@@ -7,7 +7,10 @@ import type {
   ChainMismatch,
   InvalidInput,
   RunExists,
+  RunRefused,
   SkillUnknown,
+  StepBlocked,
+  StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
@@ -19,7 +22,6 @@ import * as Layer from "effect/Layer";
 import * as Random from "effect/Random";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
-import type { LogsBridge } from "../logs/LogsBridge.ts";
 import {
   type Ending,
   type OpenTrace,
@@ -31,6 +33,7 @@ import { INTENDED } from "../logs/StepDraft.ts";
 import { type SkillCall, type SkillOutcome, SkillsBridge } from "../skills/SkillsBridge.ts";
 import { backoff_ms, mayRepeat } from "./internal/Backoff.ts";
 import type { RunOutcome } from "./RunOutcome.ts";
+import type { RecordingBridges } from "./TracedRun.ts";
 
 /** How long one attempt may last where the plan names no `timeout_ms`: what people wait for an API at most. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -87,6 +90,9 @@ export type ExecuteError =
   | InvalidInput
   | SkillUnknown
   | RunExists
+  | RunRefused
+  | StepBlocked
+  | StoredDataUnreadable
   | TraceWriteError
   | ChainMismatch;
 
@@ -101,11 +107,11 @@ export class RunCoordinator extends Context.Service<
     readonly execute: (run: ExecuteRun) => Effect.Effect<RunOutcome, ExecuteError>;
   }
 >()("@runproof/spine-coordinators/runs/RunCoordinator") {
-  static readonly layer: Layer.Layer<RunCoordinator, never, LogsBridge | SkillsBridge> =
+  static readonly layer: Layer.Layer<RunCoordinator, never, RecordingBridges | SkillsBridge> =
     Layer.effect(
       RunCoordinator,
       Effect.gen(function* () {
-        const context = yield* Effect.context<LogsBridge | SkillsBridge>();
+        const context = yield* Effect.context<RecordingBridges | SkillsBridge>();
         return RunCoordinator.of({
           execute: (run) => Effect.provideContext(executeRun(run), context),
         });
@@ -123,7 +129,7 @@ interface PreparedCall {
 }
 
 const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRun) {
-  const plan = yield* decodePlan(run.plan);
+  const plan = yield* checkPlan(run.plan);
   const calls = yield* Effect.forEach(plan.steps, prepareCall);
   const redactions = calls.flatMap(({ redaction }) => (redaction === null ? [] : [redaction]));
   const recorded_plan = {
@@ -169,7 +175,8 @@ const validatePlan = validator(
   'Write the plan as {"steps": [{"skill": "http_call", "params": {"method": "GET", "url": "…"}}]}.',
 );
 
-const decodePlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
+/** Checks a plan whole: its shape, and that JSON can say it exactly. */
+export const checkPlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
   refusable(() => {
     // What JSON can't say exactly is refused first, so that its path is the plan's: an integer that was rounded, say.
     canonicalize(plan);
@@ -210,7 +217,27 @@ interface Execution {
   readonly onStep: (event: StepEvent) => Effect.Effect<void>;
 }
 
+/** What the guard sees of a call. */
+const guarded = ({ skill_id, skill_name, call, step }: PreparedCall, retry_count: number) => ({
+  skill_id,
+  skill_name,
+  params: step.params,
+  recorded_params: call.recorded_params,
+  retry_count,
+  parent_step_index: null,
+  idempotency_key: null,
+});
+
+/** Looks through the whole plan before its first step: where one step is blocked, none is taken. */
+const lookThrough = Effect.fnUntraced(function* ({ trace, calls }: Execution) {
+  for (const call of calls) {
+    const asked = guarded(call, 0);
+    if (yield* trace.foresee(asked)) yield* trace.decide(asked);
+  }
+});
+
 const executeSteps = Effect.fnUntraced(function* (execution: Execution) {
+  yield* lookThrough(execution);
   const failed_steps: Array<number> = [];
   for (const call of execution.calls) {
     const last = yield* executeStep(execution, call);
@@ -259,10 +286,12 @@ const executeStep = Effect.fnUntraced(function* (execution: Execution, call: Pre
 
 const executeAttempt = Effect.fnUntraced(function* (
   { trace, isGated, onStep }: Execution,
-  { plan_step, skill_id, skill_name, call, step }: PreparedCall,
+  prepared: PreparedCall,
   attempt: number,
 ) {
+  const { plan_step, skill_id, skill_name, call, step } = prepared;
   const skills = yield* SkillsBridge;
+  const decision = yield* trace.decide(guarded(prepared, attempt));
   yield* onStep({ event: "started", plan_step, attempt, skill_id });
   const started_at = yield* now;
   const fields = {
@@ -274,6 +303,7 @@ const executeAttempt = Effect.fnUntraced(function* (
     retry_count: attempt,
     replay_behavior: "execute" as const,
     idempotency_key: null,
+    decision,
   };
   const told = { params: call.recorded_params, attributes: { plan_step } };
   const record = (draft: Parameters<OpenTrace["record"]>[0]) =>
@@ -305,7 +335,7 @@ const executeAttempt = Effect.fnUntraced(function* (
         return { step_index, outcome, status, duration_ms };
       });
       const exit = yield* Effect.exit(
-        restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS)),
+        restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS, decision.bound)),
       );
       if (Exit.isFailure(exit)) {
         // Only an interruption comes here. The record is an effort more: the seal says what happened in any case.

@@ -9,6 +9,7 @@ import {
   type ChainMismatch,
   InvalidInput,
   type RunExists,
+  type RunRefused,
   type TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
@@ -38,7 +39,7 @@ export interface ImportedRun {
 }
 
 /** What stops an import. Nothing of the source was written then. */
-export type ImportError = InvalidInput | RunExists | TraceWriteError | ChainMismatch;
+export type ImportError = InvalidInput | RunExists | RunRefused | TraceWriteError | ChainMismatch;
 
 /** What stands in a trace as the importer that made it: changed whenever it reads a source in another way. */
 export const IMPORTER = "runproof/import@v1";
