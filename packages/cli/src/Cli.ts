@@ -30,6 +30,7 @@ import * as Retention from "./commands/Retention.ts";
 import * as Run from "./commands/Run.ts";
 import * as Signals from "./commands/Signals.ts";
 import * as Sweep from "./commands/Sweep.ts";
+import * as Tenants from "./commands/Tenants.ts";
 import * as Traces from "./commands/Traces.ts";
 import * as Validate from "./commands/Validate.ts";
 import * as Verify from "./commands/Verify.ts";
@@ -63,7 +64,14 @@ export const command = root.pipe(
     },
     {
       group: "Operate",
-      commands: [Migrate.command, Doctor.command, Sweep.command, Audit.command, AttackTest.command],
+      commands: [
+        Migrate.command,
+        Doctor.command,
+        Sweep.command,
+        Tenants.command,
+        Audit.command,
+        AttackTest.command,
+      ],
     },
   ]),
 );

@@ -12,6 +12,7 @@ import { migration as tenants } from "./internal/migrations/0005_tenants.ts";
 import { migration as controls } from "./internal/migrations/0006_controls.ts";
 import { migration as enforcement } from "./internal/migrations/0007_enforcement.ts";
 import { migration as idempotency } from "./internal/migrations/0008_idempotency.ts";
+import { migration as identities } from "./internal/migrations/0009_identities.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
 import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
@@ -27,6 +28,7 @@ export const migrations: ReadonlyArray<Migration> = [
   controls,
   enforcement,
   idempotency,
+  identities,
 ];
 
 /** A migration that a database records as applied. */

@@ -547,7 +547,7 @@ onEachDatabase("drift of the catalog", (it) => {
           return match === null ? [] : [`${match[2]}.${match[1]}`];
         });
       expect([tables.length, functions.length, triggers.length]).toEqual([
-        19,
+        21,
         expect.any(Number),
         51,
       ]);

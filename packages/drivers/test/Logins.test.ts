@@ -30,6 +30,7 @@ const labels = [
   "0006_controls",
   "0007_enforcement",
   "0008_idempotency",
+  "0009_identities",
 ];
 
 /** What belongs to the server, and is made by the first migration that may. */

@@ -23,14 +23,18 @@ import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
+import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
+import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { IncidentsBridge } from "./incidents/IncidentsBridge.ts";
-import { LogsBridge } from "./logs/LogsBridge.ts";
 import { PoliciesBridge } from "./policies/PoliciesBridge.ts";
 import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
+import { Holders, holdersUnder } from "./logs/Holder.ts";
+import { LogsBridge } from "./logs/LogsBridge.ts";
+import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -50,6 +54,8 @@ export interface RunproofSettings {
   readonly home?: string | undefined;
   /** Refuses the embedded database, as `USE_POSTGRES_TRACES=true` does. */
   readonly requireServer?: boolean | undefined;
+  /** What a service's processes derive the holders of their traces from, so that each goes on with the others' runs. */
+  readonly holder_secret?: string | undefined;
   /** Skills that plans may call, beside `http_call`. */
   readonly skills?: ReadonlyArray<Skill> | undefined;
 }
@@ -66,6 +72,8 @@ export type Coordinators =
   | SignalFeedbackCoordinator
   | RunEvidenceCoordinator
   | PolicyCoordinator
+  | IdentityCoordinator
+  | RecordingCoordinator
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;
@@ -101,6 +109,8 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
+    RecordingCoordinator.layer,
+    IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
@@ -120,9 +130,15 @@ export const fromEnvironment = (
     Effect.gen(function* () {
       const config = yield* configFromEnvironment(settings);
       const signer = yield* signerConfig(config);
-      return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+      return layer(settings.skills, signer).pipe(
+        Layer.provide(holdersOf(settings)),
+        Layer.provideMerge(Database.layer(config)),
+      );
     }),
   );
+
+const holdersOf = ({ holder_secret }: RunproofSettings) =>
+  Layer.succeed(Holders, holder_secret === undefined ? null : holdersUnder(holder_secret));
 
 /**
  * Opens a database that is there, to look at it: none is made, none is brought to its head, and no run is swept. An
@@ -141,8 +157,12 @@ export const readingFromEnvironment = (
     }),
   );
 
-/** What an operator's commands need: the coordinators that change sealed evidence. */
-export type Operators = RetentionCoordinator | ErasureCoordinator | PolicyCoordinator;
+/** What an operator's commands need: the coordinators that change sealed evidence, policies, tenants and keys. */
+export type Operators =
+  | RetentionCoordinator
+  | ErasureCoordinator
+  | PolicyCoordinator
+  | IdentityCoordinator;
 
 /** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
 export const operatingFromEnvironment = (
@@ -154,8 +174,11 @@ export const operatingFromEnvironment = (
         RetentionCoordinator.layer,
         ErasureCoordinator.layer,
         PolicyCoordinator.layer,
+        IdentityCoordinator.layer,
       ).pipe(
-        Layer.provide(Layer.merge(ControlsBridge.layer, PoliciesBridge.layer)),
+        Layer.provide(
+          Layer.mergeAll(ControlsBridge.layer, PoliciesBridge.layer, IdentitiesBridge.layer),
+        ),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

@@ -18,10 +18,10 @@ export const migratedDatabase = Effect.acquireRelease(
 );
 
 /** Its configuration. */
-export const serverConfig = Effect.map(
-  migratedDatabase,
-  ({ url }): DatabaseConfig => ({ kind: "server", url: Redacted.make(url) }),
-);
+export const serverConfig = Effect.map(migratedDatabase, ({ url }): DatabaseConfig => ({
+  kind: "server",
+  url: Redacted.make(url),
+}));
 
 /** An embedded database at head in a folder of its own; removed with its scope. */
 export const embeddedConfig = Effect.acquireRelease(

@@ -6,7 +6,9 @@ import { appendStep } from "@runproof/drivers/logs/appendStep";
 import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
 import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
+import { findRecordedSteps } from "@runproof/drivers/logs/findRecordedSteps";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
+import { type OpenTrace, readOpenTrace } from "@runproof/drivers/logs/readOpenTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
 import { readLedger } from "@runproof/drivers/logs/readLedger";
 import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
@@ -29,13 +31,14 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type Append, makeAppendQueue } from "./AppendQueue.ts";
-import { type HolderOf, ownHolders } from "./Holder.ts";
+import { type HolderOf, Holders, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
 export type {
-  IdempotencyClaim,
-  StartError,
   AbortedTrace,
+  IdempotencyClaim,
+  OpenTrace,
+  StartError,
   SealedTrace,
   StoredRun,
   TraceFilter,
@@ -82,6 +85,11 @@ export class LogsBridge extends Context.Service<
     readonly transactions: Transactions;
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
+    /** What a writer needs that goes on with a run, from whatever process: where it stands, and what it holds already. */
+    readonly resuming: {
+      readonly trace: ReturnType<typeof readOpenTrace>;
+      readonly steps: ReturnType<typeof findRecordedSteps>;
+    };
     /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
     readonly read: ReturnType<typeof readRun>;
     readonly search: (
@@ -107,7 +115,7 @@ export class LogsBridge extends Context.Service<
       return LogsBridge.of({
         database: database.description,
         sink: {
-          holderOf: ownHolders(),
+          holderOf: (yield* Holders) ?? ownHolders(),
           start: startTrace(database),
           append: yield* makeAppendQueue(appendStep(database)),
           appendSteps: appendSteps(database),
@@ -120,6 +128,7 @@ export class LogsBridge extends Context.Service<
           atomically: atomically(database),
           ensureNone: outsideTransactions(database),
         },
+        resuming: { trace: readOpenTrace(database), steps: findRecordedSteps(database) },
         sweep: abortExpired(database),
         read: readRun(database),
         search: searchTraces(database),

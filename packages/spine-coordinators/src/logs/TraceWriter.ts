@@ -14,7 +14,7 @@ import * as Semaphore from "effect/Semaphore";
 import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
 import { isUnanswered } from "./AppendQueue.ts";
-import { Chain } from "./Chain.ts";
+import { Chain, type ChainHead } from "./Chain.ts";
 import type { IdempotencyClaim, StartError, TraceSink, Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { NO_RULES, type WriteRules } from "./WriteRules.ts";
@@ -38,10 +38,19 @@ export interface TraceToWrite {
   readonly rules?: WriteRules | undefined;
 }
 
+/** An open trace that another process wrote so far. */
+export interface TraceToResume extends Omit<TraceToWrite, "trace" | "input"> {
+  readonly input: StepContext & { readonly trace_id: string };
+  readonly head: ChainHead;
+}
+
+/** What steps take from their trace. */
+type StepContext = Pick<TraceInput, "capture" | "is_synthetic" | "synthetic_scenario_id">;
+
 /** Writes one open trace. One write at a time: the others wait. */
 export class TraceWriter {
   readonly #sink: TraceSink;
-  readonly #write: TraceToWrite;
+  readonly #write: Omit<TraceToResume, "head">;
   readonly #rules: WriteRules;
   readonly #chain: Chain;
   readonly #holder: string;
@@ -56,13 +65,18 @@ export class TraceWriter {
   /** Gives up the step that waits for it. */
   #giveUp: () => void = () => {};
 
-  private constructor(sink: TraceSink, write: TraceToWrite, holder: string) {
+  private constructor(sink: TraceSink, write: Omit<TraceToResume, "head">, chain: Chain) {
     this.#sink = sink;
     this.#write = write;
     this.#rules = write.rules ?? NO_RULES;
-    this.#holder = holder;
+    this.#holder = sink.holderOf(write.input.trace_id);
     this.#patience_ms = write.lease_ms;
-    this.#chain = new Chain(write.input.trace_id, write.trace);
+    this.#chain = chain;
+  }
+
+  /** Goes on with a trace, from where the database says that it stands. */
+  static resume(sink: TraceSink, { head, ...write }: TraceToResume): TraceWriter {
+    return new TraceWriter(sink, write, Chain.resume(write.input.trace_id, head));
   }
 
   /** Starts the trace. A writer whose trace's first link is another comes with the reason, to be sealed `aborted`. */
@@ -76,7 +90,7 @@ export class TraceWriter {
     const holder = sink.holderOf(write.input.trace_id);
     const { trace, lease_ms, claim } = write;
     const head = yield* sink.start({ trace, holder, lease_ms, claim });
-    const writer = new TraceWriter(sink, write, holder);
+    const writer = new TraceWriter(sink, write, Chain.begin(write.input.trace_id, trace));
     return { writer, mismatch: writer.#chain.compareHead(head) };
   });
 
@@ -89,7 +103,17 @@ export class TraceWriter {
     return this.#chain.head.next_index + this.#staged.length;
   }
 
-  #prepare(draft: StepDraft, timestamp: string): PreparedStep {
+  /** The link after the last step that was sent. */
+  get link(): string {
+    return this.#chain.head.link;
+  }
+
+  /** The step that a draft would have become at an index and a time: to compare with what is recorded there. */
+  preview(draft: StepDraft, step_index: number, timestamp: string): PreparedStep {
+    return this.#prepare(draft, timestamp, step_index);
+  }
+
+  #prepare(draft: StepDraft, timestamp: string, step_index = this.step_count): PreparedStep {
     const { trace_id, capture, is_synthetic, synthetic_scenario_id } = this.#write.input;
     const { decision, ...told } = this.#rules.redact(draft);
     const policy = decision?.note;
@@ -98,7 +122,7 @@ export class TraceWriter {
         ...told,
         trace_id,
         capture,
-        step_index: this.step_count,
+        step_index,
         timestamp,
         is_synthetic,
         synthetic_scenario_id,

@@ -1,0 +1,301 @@
+/**
+ * Records runs whose work is done elsewhere, call by call. It keeps nothing between two calls, so any process that derives
+ * the same holders goes on with any run.
+ */
+import { type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
+import { prepareSeal } from "@runproof/proof/SealRecord";
+import type { PreparedStep } from "@runproof/proof/StepRecord";
+import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
+import {
+  ChainMoved,
+  type DatabaseError,
+  InvalidInput,
+  LeaseLost,
+  type RunNotFound,
+  TraceSealed,
+} from "@runproof/schemas/RunProofError";
+import * as Context from "effect/Context";
+import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
+import { randomUUID } from "node:crypto";
+import { now } from "../internal/now.ts";
+import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
+import {
+  LEASE_MS_MAX,
+  LogsBridge,
+  type OpenTrace,
+  type SealedTrace,
+  type StartError,
+} from "./LogsBridge.ts";
+import type { StepDraft } from "./StepDraft.ts";
+import { TraceWriter, type WriteError } from "./TraceWriter.ts";
+
+/** How long a run may stay silent where its starter names no `lease_ms`: an agent's longest call, and a caller's slow network. */
+export const RECORDED_LEASE_MS = 300_000;
+
+/** Steps of one call: as many as are sent together. */
+export const RECORDED_STEPS_MAX = 256;
+
+/** Tries where other callers add to the same run at the same time. */
+const TRIES_MAX = 8;
+
+/** What JSON text from outside says is committed to as it is. */
+const TELLING = { values: "exactly", limits: PARSED_LIMITS } as const;
+
+/** A tenant's run. */
+export interface RunKey {
+  readonly tenant_id: string;
+  readonly run_id: string;
+}
+
+/** A run to start: the trace record's fields, but for those that are made here. */
+export interface StartRecording extends Omit<
+  TraceInput,
+  "trace_id" | "run_id" | "correlation_id" | "created_at" | "started_at"
+> {
+  readonly run_id?: string | undefined;
+  readonly correlation_id?: string | undefined;
+  readonly started_at?: string | undefined;
+  readonly lease_ms?: number | undefined;
+}
+
+/** Where a run stands. */
+export interface RecordedHead extends RunKey {
+  readonly trace_id: string;
+  readonly next_index: number;
+  readonly link: string;
+}
+
+/** Steps to add. */
+export interface RecordSteps extends RunKey {
+  readonly steps: ReadonlyArray<StepDraft>;
+  /** The index that the first one must get. With it, the same call again is answered as the first time. */
+  readonly first_index?: number | undefined;
+}
+
+/** Steps that were added: durable. */
+export interface RecordedSteps extends RecordedHead {
+  readonly first_index: number;
+}
+
+/** How a run ended. */
+export interface SealRecording extends RunKey {
+  readonly status: "completed" | "failed" | "aborted";
+  readonly reason: string | null;
+  readonly metadata?: unknown;
+}
+
+/** What recording may fail with. */
+export type RecordingError = WriteError | RunNotFound;
+
+/** Starts runs, adds to them, keeps their leases, and seals them. */
+export class RecordingCoordinator extends Context.Service<
+  RecordingCoordinator,
+  {
+    readonly start: (run: StartRecording) => Effect.Effect<RecordedHead, WriteError | StartError>;
+    /** All of the steps or none, durable when it returns. */
+    readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
+    /** Gives the run's lease that much time from now. */
+    readonly renew: (
+      run: RunKey & { readonly lease_ms?: number | undefined },
+    ) => Effect.Effect<
+      RecordedHead,
+      DatabaseError | RunNotFound | TraceSealed | LeaseLost | InvalidInput
+    >;
+    readonly seal: (input: SealRecording) => Effect.Effect<SealedTrace, RecordingError>;
+  }
+>()("@runproof/spine-coordinators/logs/RecordingCoordinator") {
+  static readonly layer: Layer.Layer<RecordingCoordinator, never, LogsBridge> = Layer.effect(
+    RecordingCoordinator,
+    Effect.map(LogsBridge, (logs) =>
+      RecordingCoordinator.of({
+        start: start(logs),
+        record: record(logs),
+        renew: renew(logs),
+        seal: seal(logs),
+      }),
+    ),
+  );
+}
+
+type Logs = LogsBridge["Service"];
+
+const leaseOf = (lease_ms: number = RECORDED_LEASE_MS): Effect.Effect<number, InvalidInput> =>
+  Number.isInteger(lease_ms) && lease_ms >= 1 && lease_ms <= LEASE_MS_MAX
+    ? Effect.succeed(lease_ms)
+    : Effect.fail(
+        new InvalidInput({
+          what: `must be an integer from 1 to ${LEASE_MS_MAX}`,
+          where: "lease_ms",
+          remedy: "Give the milliseconds that the run may stay silent, or leave it out.",
+        }),
+      );
+
+const taken = <A>(make: () => A, root: string): Effect.Effect<A, InvalidInput> =>
+  Effect.mapError(refusable(make), (refusal) => invalidInput(refusal, root));
+
+const start = (logs: Logs) =>
+  Effect.fn("RecordingCoordinator.start")(function* ({ lease_ms, ...asked }: StartRecording) {
+    const lease = yield* leaseOf(lease_ms);
+    const created_at = yield* now;
+    const run_id = asked.run_id ?? randomUUID();
+    const input: TraceInput = {
+      ...asked,
+      run_id,
+      correlation_id: asked.correlation_id ?? run_id,
+      trace_id: randomUUID(),
+      started_at: asked.started_at ?? created_at,
+      created_at,
+    };
+    const trace = yield* taken(() => prepareTrace(input, TELLING), "run");
+    const write = { trace, input, lease_ms: lease, telling: TELLING };
+    const { writer, mismatch } = yield* TraceWriter.start(logs.sink, write);
+    if (mismatch !== undefined) return yield* mismatch;
+    const { tenant_id, trace_id } = input;
+    return { tenant_id, run_id, trace_id, next_index: 0, link: writer.link };
+  });
+
+/** The trace of a run, with its head; a sealed one is `TraceSealed`. */
+const openTrace = Effect.fnUntraced(function* (logs: Logs, { tenant_id, run_id }: RunKey) {
+  const trace = yield* logs.resuming.trace({ tenant_id, run_id });
+  const { head, trace_id, status } = trace;
+  if (head === null) return yield* new TraceSealed({ trace_id, status });
+  return { ...trace, head };
+});
+
+type Open = OpenTrace & { readonly head: NonNullable<OpenTrace["head"]> };
+
+const resume = ({ sink }: Logs, { trace_id, head, ...input }: Open): TraceWriter => {
+  const { capture, is_synthetic, synthetic_scenario_id } = input;
+  return TraceWriter.resume(sink, {
+    input: { trace_id, capture, is_synthetic, synthetic_scenario_id },
+    head,
+    lease_ms: RECORDED_LEASE_MS,
+    telling: TELLING,
+  });
+};
+
+const record =
+  (logs: Logs) =>
+  (input: RecordSteps): Effect.Effect<RecordedSteps, RecordingError> => {
+    const attempt = Effect.gen(function* () {
+      const { tenant_id, run_id, steps, first_index } = input;
+      if (steps.length < 1 || steps.length > RECORDED_STEPS_MAX) {
+        return yield* new InvalidInput({
+          what: `must be 1 to ${RECORDED_STEPS_MAX} steps`,
+          where: "steps",
+          remedy: "Send them in several calls.",
+        });
+      }
+      const trace = yield* openTrace(logs, input);
+      const { trace_id, head } = trace;
+      const writer = resume(logs, trace);
+      const answer = (first: number, link: string) => ({
+        tenant_id,
+        run_id,
+        trace_id,
+        first_index: first,
+        next_index: first + steps.length,
+        link,
+      });
+      if (first_index !== undefined && first_index !== head.next_index) {
+        const link = yield* linkOfRepeated(logs, writer, { ...input, first_index });
+        if (link !== null) return answer(first_index, link);
+        const detail = `the next step is ${head.next_index}, and not ${first_index}`;
+        return yield* new ChainMoved({ trace_id, detail });
+      }
+      const [only] = steps;
+      if (steps.length === 1) yield* writer.record(only!);
+      else
+        yield* Effect.forEach(steps, writer.stage, { discard: true }).pipe(
+          Effect.andThen(writer.flush()),
+          logs.transactions.atomically,
+        );
+      return answer(head.next_index, writer.link);
+    }).pipe(Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)));
+    // Another caller was faster: the steps go behind its own, unless they were to have an index of their own.
+    return Effect.retry(attempt, {
+      times: TRIES_MAX,
+      while: (error) => error._tag === "ChainMoved" && input.first_index === undefined,
+    });
+  };
+
+/** The link after steps that are recorded already as they are sent now; null where anything differs. */
+const linkOfRepeated = Effect.fnUntraced(function* (
+  logs: Logs,
+  writer: TraceWriter,
+  { steps, first_index }: RecordSteps & { readonly first_index: number },
+) {
+  const indexes = steps.map((_, at) => first_index + at);
+  const recorded = yield* logs.resuming.steps({ trace_id: writer.trace_id, indexes });
+  if (recorded.length !== steps.length) return null;
+  for (const [at, found] of recorded.entries()) {
+    const isSame = yield* refusable(() => saysTheSame(writer, steps[at]!, found));
+    if (!isSame) return null;
+  }
+  return recorded.at(-1)!.link;
+});
+
+type Recorded = Effect.Success<ReturnType<Logs["resuming"]["steps"]>>[number];
+
+/** What a record says for itself: its commitments are salted anew each time, and what they hold is compared beside them. */
+const saidBy = (text: string, leaves_out: ReadonlyArray<string>): string =>
+  JSON.stringify(
+    Object.entries((parseCanonical(text) ?? {}) as JsonObject).filter(
+      ([key]) => !["params", "outcome_data", "attributes", ...leaves_out].includes(key),
+    ),
+  );
+
+/** Whether a draft says what a recorded step says, as far as that is not erased. `leaves_out` are fields that may differ. */
+export const saysTheSame = (
+  writer: TraceWriter,
+  draft: StepDraft,
+  found: Recorded,
+  leaves_out: ReadonlyArray<string> = [],
+): boolean => {
+  const record = (parseCanonical(found.record) ?? {}) as JsonObject;
+  const again: PreparedStep = writer.preview(draft, found.step_index, String(record["timestamp"]));
+  const isSamePayload = (["params", "outcome_data", "attributes"] as const).every((name) => {
+    const payload = again.payloads[name];
+    if ((record[name] === null) !== (payload === null)) return false;
+    return found[name] === null || found[name] === payload?.text;
+  });
+  return isSamePayload && saidBy(found.record, leaves_out) === saidBy(again.record, leaves_out);
+};
+
+const renew = (logs: Logs) =>
+  Effect.fn("RecordingCoordinator.renew")(function* ({
+    lease_ms,
+    ...run
+  }: RunKey & { readonly lease_ms?: number | undefined }) {
+    const lease = yield* leaseOf(lease_ms);
+    const { trace_id, head } = yield* openTrace(logs, run);
+    const { holderOf, renewLease } = logs.sink;
+    const isHeld = yield* renewLease({ trace_id, holder: holderOf(trace_id), lease_ms: lease });
+    if (!isHeld) return yield* new LeaseLost({ trace_id });
+    return { ...run, trace_id, next_index: head.next_index, link: head.link };
+  });
+
+const seal =
+  (logs: Logs) =>
+  ({
+    status,
+    reason,
+    metadata,
+    ...run
+  }: SealRecording): Effect.Effect<SealedTrace, RecordingError> =>
+    Effect.gen(function* () {
+      const trace = yield* openTrace(logs, run);
+      const sealed_at = yield* now;
+      const { trace_id } = trace;
+      const times = { completed_at: sealed_at, sealed_at };
+      const prepared = yield* taken(
+        () => prepareSeal({ trace_id, status, reason, metadata, ...times }, TELLING),
+        "seal",
+      );
+      return yield* resume(logs, trace).seal(prepared, status);
+    }).pipe(
+      // A step came between: it is part of what is sealed.
+      Effect.retry({ times: TRIES_MAX, while: ({ _tag }) => _tag === "ChainMoved" }),
+    );
