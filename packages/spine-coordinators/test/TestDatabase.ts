@@ -35,10 +35,7 @@ export const embeddedConfig = Effect.acquireRelease(
 );
 
 /** The coordinators over a new database. */
-export const runproof = (
-  config: typeof serverConfig | typeof embeddedConfig,
-  skills: ReadonlyArray<Skill> = [],
-) =>
+export const runproof = (config: typeof serverConfig, skills: ReadonlyArray<Skill> = []) =>
   Layer.unwrap(
     Effect.map(config, (opened) =>
       RunproofLayer.layer(skills).pipe(Layer.provideMerge(Database.layer(opened))),

@@ -255,7 +255,9 @@ export const saysTheSame = (
   leaves_out: ReadonlyArray<string> = [],
 ): boolean => {
   const record = (parseCanonical(found.record) ?? {}) as JsonObject;
-  const again: PreparedStep = writer.preview(draft, found.step_index, String(record["timestamp"]));
+  const { timestamp } = record;
+  const at = typeof timestamp === "string" ? timestamp : "";
+  const again: PreparedStep = writer.preview(draft, found.step_index, at);
   const isSamePayload = (["params", "outcome_data", "attributes"] as const).every((name) => {
     const payload = again.payloads[name];
     if ((record[name] === null) !== (payload === null)) return false;
