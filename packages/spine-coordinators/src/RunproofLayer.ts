@@ -179,6 +179,8 @@ export const operatingFromEnvironment = (
         Layer.provide(
           Layer.mergeAll(ControlsBridge.layer, PoliciesBridge.layer, IdentitiesBridge.layer),
         ),
+        // What is archived or deleted has its entry each: they get their places as they come.
+        Layer.merge(Sequencer.layer.pipe(Layer.provide(LedgerBridge.layer(noKeyConfigured())))),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),
