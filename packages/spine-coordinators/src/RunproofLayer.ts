@@ -27,6 +27,7 @@ import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
+import { ParityCoordinator } from "./replay/ParityCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -54,6 +55,7 @@ export interface RunproofSettings {
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
+  | ParityCoordinator
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
@@ -87,6 +89,7 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
+    ParityCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
