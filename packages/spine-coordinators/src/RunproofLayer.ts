@@ -35,6 +35,7 @@ import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
 import { Holders, holdersUnder } from "./logs/Holder.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
 import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
+import { ParityCoordinator } from "./replay/ParityCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -64,6 +65,7 @@ export interface RunproofSettings {
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
+  | ParityCoordinator
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
@@ -111,6 +113,7 @@ const readingLayer = (
     SignalFeedbackCoordinator.layer,
     RecordingCoordinator.layer,
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
+    ParityCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
