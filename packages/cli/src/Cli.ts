@@ -15,6 +15,7 @@ import * as AttackTest from "./commands/AttackTest.ts";
 import * as Audit from "./commands/Audit.ts";
 import * as Checkpoint from "./commands/Checkpoint.ts";
 import * as Demo from "./commands/Demo.ts";
+import * as Diff from "./commands/Diff.ts";
 import * as Doctor from "./commands/Doctor.ts";
 import * as Erase from "./commands/Erase.ts";
 import * as Evidence from "./commands/Evidence.ts";
@@ -55,7 +56,10 @@ export const command = root.pipe(
   Command.withSubcommands([
     { group: "Begin", commands: [Demo.command] },
     { group: "Record", commands: [Run.command, Import.command] },
-    { group: "Look", commands: [Traces.command, Evidence.command, Signals.command] },
+    {
+      group: "Look",
+      commands: [Traces.command, Diff.command, Evidence.command, Signals.command],
+    },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
     { group: "Govern", commands: [Policies.command, Limits.command] },

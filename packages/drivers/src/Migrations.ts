@@ -11,7 +11,8 @@ import { migration as writers } from "./internal/migrations/0004_writers.ts";
 import { migration as tenants } from "./internal/migrations/0005_tenants.ts";
 import { migration as controls } from "./internal/migrations/0006_controls.ts";
 import { migration as enforcement } from "./internal/migrations/0007_enforcement.ts";
-import { migration as identities } from "./internal/migrations/0008_identities.ts";
+import { migration as idempotency } from "./internal/migrations/0008_idempotency.ts";
+import { migration as identities } from "./internal/migrations/0009_identities.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
 import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
@@ -26,6 +27,7 @@ export const migrations: ReadonlyArray<Migration> = [
   tenants,
   controls,
   enforcement,
+  idempotency,
   identities,
 ];
 

@@ -547,9 +547,9 @@ onEachDatabase("drift of the catalog", (it) => {
           return match === null ? [] : [`${match[2]}.${match[1]}`];
         });
       expect([tables.length, functions.length, triggers.length]).toEqual([
-        18,
+        21,
         expect.any(Number),
-        50,
+        51,
       ]);
       const drift = yield* driftAfter([
         ...tables.map((table) => `drop table ${table} cascade`),

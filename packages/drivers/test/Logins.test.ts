@@ -29,6 +29,8 @@ const labels = [
   "0005_tenants",
   "0006_controls",
   "0007_enforcement",
+  "0008_idempotency",
+  "0009_identities",
 ];
 
 /** What belongs to the server, and is made by the first migration that may. */

@@ -41,6 +41,8 @@ const labels = [
   "0005_tenants",
   "0006_controls",
   "0007_enforcement",
+  "0008_idempotency",
+  "0009_identities",
 ];
 
 /** Runs an effect as the login of a URL, with no role taken on and nothing checked. */

@@ -122,6 +122,9 @@ const NOT_OF_A_RUN: Readonly<Record<string, string>> = {
   aos_incidents: "what was prevented or refused; no verdict reads it",
   aos_prevention_records: "what was prevented; no verdict reads it",
   aos_limit_breaches: "which limit was hit; no verdict reads it",
+  aos_idempotency_keys: "which request began which run; no verdict reads it",
+  aos_tenants: "who may send; no verdict reads it",
+  aos_api_keys: "by which key; no verdict reads it",
   aos_retentions: "how long evidence is kept; no verdict reads it",
   aos_schema_migrations: "compared with the code whenever a database is opened",
 };

@@ -113,6 +113,57 @@ export class RunRefused extends Schema.TaggedError<RunRefused>()(
   }
 }
 
+/** A request that was sent before, by its idempotency key: its run is there, and no second one is begun. */
+export class RunRepeated extends Schema.TaggedError<RunRepeated>()(
+  "RunRepeated",
+  {
+    tenant_id: Schema.String,
+    idempotency_key: Schema.String,
+    /** The run that the first request began. */
+    run_id: Schema.String,
+    trace_id: Schema.String,
+  },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `this request was sent before, and began run ${this.run_id}`;
+  }
+  get remedy(): string {
+    return "Take that run's outcome, or send another request under another key.";
+  }
+}
+
+/** A request under an idempotency key that another request of the tenant has. Nothing was written. */
+export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>()(
+  "IdempotencyConflict",
+  { tenant_id: Schema.String, idempotency_key: Schema.String, run_id: Schema.String },
+  { httpApiStatus: 422 },
+) {
+  override get message(): string {
+    return `the idempotency key ${JSON.stringify(this.idempotency_key)} began run ${this.run_id}, which asked for something else`;
+  }
+  get remedy(): string {
+    return "Use a key of its own for each request; send the same request again only as it was.";
+  }
+}
+
+/** A request that was sent before and whose run is still under way. */
+export class IdempotencyInProgress extends Schema.TaggedError<IdempotencyInProgress>()(
+  "IdempotencyInProgress",
+  { tenant_id: Schema.String, idempotency_key: Schema.String, run_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `this request was sent before, and its run ${this.run_id} is still under way`;
+  }
+  get remedy(): string {
+    return "Wait until that run is sealed, and ask again.";
+  }
+}
+
+/** What an idempotency key may keep a run from. */
+export type IdempotencyError = RunRepeated | IdempotencyConflict | IdempotencyInProgress;
+
 /** A legal hold keeps a run's evidence as it is. */
 export class RunHeld extends Schema.TaggedError<RunHeld>()(
   "RunHeld",

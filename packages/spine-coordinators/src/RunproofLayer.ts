@@ -22,20 +22,21 @@ import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
-import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
 import { IngestCoordinator } from "./ingest/IngestCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
-import { Holders, holdersUnder } from "./logs/Holder.ts";
-import { LogsBridge } from "./logs/LogsBridge.ts";
-import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
 import { IncidentsBridge } from "./incidents/IncidentsBridge.ts";
 import { PoliciesBridge } from "./policies/PoliciesBridge.ts";
 import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
+import { Holders, holdersUnder } from "./logs/Holder.ts";
+import { LogsBridge } from "./logs/LogsBridge.ts";
+import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
+import { ParityCoordinator } from "./replay/ParityCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -65,17 +66,18 @@ export interface RunproofSettings {
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
+  | ParityCoordinator
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
   | LogCoordinator
   | KeyCoordinator
   | SignalFeedbackCoordinator
-  | IdentityCoordinator
-  | RecordingCoordinator
   | IngestCoordinator
   | RunEvidenceCoordinator
   | PolicyCoordinator
+  | IdentityCoordinator
+  | RecordingCoordinator
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;
@@ -113,6 +115,7 @@ const readingLayer = (
     SignalFeedbackCoordinator.layer,
     IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
+    ParityCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
@@ -159,7 +162,7 @@ export const readingFromEnvironment = (
     }),
   );
 
-/** What an operator's commands need: the coordinators that change sealed evidence, tenants and keys. */
+/** What an operator's commands need: the coordinators that change sealed evidence, policies, tenants and keys. */
 export type Operators =
   | RetentionCoordinator
   | ErasureCoordinator
@@ -181,6 +184,8 @@ export const operatingFromEnvironment = (
         Layer.provide(
           Layer.mergeAll(ControlsBridge.layer, PoliciesBridge.layer, IdentitiesBridge.layer),
         ),
+        // What is archived or deleted has its entry each: they get their places as they come.
+        Layer.merge(Sequencer.layer.pipe(Layer.provide(LedgerBridge.layer(noKeyConfigured())))),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

@@ -9,6 +9,7 @@ export * as KeyCoordinator from "./ledger/KeyCoordinator.ts";
 export * as LedgerBridge from "./ledger/LedgerBridge.ts";
 export * as LogCoordinator from "./ledger/LogCoordinator.ts";
 export * as LogsBridge from "./logs/LogsBridge.ts";
+export * as ParityCoordinator from "./replay/ParityCoordinator.ts";
 export * as RecordingCoordinator from "./logs/RecordingCoordinator.ts";
 export * as RunCoordinator from "./runs/RunCoordinator.ts";
 export * as RunOutcome from "./runs/RunOutcome.ts";

@@ -6,12 +6,12 @@
 import { canonicalize, type JsonObject, type JsonValue } from "@runproof/proof/CanonicalJson";
 import { sha256 } from "@runproof/proof/Hash";
 import { parseCanonical } from "@runproof/proof/JsonText";
-import type { DatabaseError, RunExists, RunRefused } from "@runproof/schemas/RunProofError";
+import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { isRefusal, refusable } from "../internal/refused.ts";
-import { LogsBridge } from "../logs/LogsBridge.ts";
+import { LogsBridge, type StartError } from "../logs/LogsBridge.ts";
 import {
   RecordingCoordinator,
   type RecordingError,
@@ -53,7 +53,7 @@ export interface RejectedSpan {
   readonly reason: string;
 }
 
-type IngestError = RecordingError | RunExists | RunRefused;
+type IngestError = RecordingError | StartError;
 
 /** Takes spans, and seals the runs that they end. */
 export class IngestCoordinator extends Context.Service<

@@ -5,6 +5,7 @@ import { abortExpired, type AbortedTrace } from "@runproof/drivers/logs/abortExp
 import { appendStep } from "@runproof/drivers/logs/appendStep";
 import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
 import { findRecordedSteps } from "@runproof/drivers/logs/findRecordedSteps";
 import { listQuietTraces } from "@runproof/drivers/logs/listQuietTraces";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
@@ -20,12 +21,10 @@ import {
   type TraceFilter,
   type TracePage,
 } from "@runproof/drivers/logs/searchTraces";
-import { startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
+import { type StartError, startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
 import type {
   DatabaseError,
   InvalidInput,
-  RunExists,
-  RunRefused,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -38,7 +37,9 @@ import { type HolderOf, Holders, ownHolders } from "./Holder.ts";
 export { LEASE_MS_MAX };
 export type {
   AbortedTrace,
+  IdempotencyClaim,
   OpenTrace,
+  StartError,
   SealedTrace,
   StoredRun,
   TraceFilter,
@@ -51,9 +52,7 @@ export type {
 export interface TraceSink {
   /** Who writes a trace, to the database. */
   readonly holderOf: HolderOf;
-  readonly start: (
-    input: StartTrace,
-  ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists | RunRefused>;
+  readonly start: (input: StartTrace) => Effect.Effect<TraceHead, StartError>;
   /** One step, with those of other runs that wait at the same time. Never part of a transaction of the caller's. */
   readonly append: Append;
   /** Many steps, all of them or none, inside the transaction of `atomically` where there is one. */

@@ -1,5 +1,5 @@
 /** A run that this process records: its lease is kept, and its trace is sealed however its work ends. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
@@ -10,12 +10,12 @@ import {
   DatabaseUnreachable,
   InvalidInput,
   LeaseLost,
-  type RunExists,
-  type RunRefused,
   StepBlocked,
   type StoredDataUnreadable,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
+import { tellValue } from "@runproof/proof/ToldValue";
+import { IDENTIFIER_CHARACTERS_MAX, isIdentifier } from "@runproof/schemas/Text";
 import * as Cause from "effect/Cause";
 import * as Clock from "effect/Clock";
 import * as Deferred from "effect/Deferred";
@@ -31,7 +31,14 @@ import { isUnanswered } from "./AppendQueue.ts";
 import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
 import { type Blocked, type Decision, Guard } from "../policies/Guard.ts";
 import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
-import { LEASE_MS_MAX, LogsBridge, type TraceSink, type Transactions } from "./LogsBridge.ts";
+import {
+  type IdempotencyClaim,
+  LEASE_MS_MAX,
+  LogsBridge,
+  type StartError,
+  type TraceSink,
+  type Transactions,
+} from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
 import { NO_RULES, type WriteRules } from "./WriteRules.ts";
@@ -55,6 +62,12 @@ export interface BeginInput extends Omit<
 > {
   readonly run_id?: string | undefined;
   readonly correlation_id?: string | undefined;
+}
+
+/** A request that may be sent again: its key, and what the caller asked for, whose values are compared. */
+export interface Request {
+  readonly idempotency_key: string;
+  readonly asked: unknown;
 }
 
 /** How the work of a run ended. */
@@ -114,6 +127,7 @@ export interface OpenTrace {
 export const prepareRun = (
   begin: BeginInput,
   lease_ms: number = DEFAULT_LEASE_MS,
+  request?: Request,
 ): Effect.Effect<
   GuardedRun,
   InvalidInput | DatabaseError | StoredDataUnreadable,
@@ -149,8 +163,26 @@ export const prepareRun = (
       ...NO_RULES,
       guard: (draft) => (guard.hasMade(draft.decision) ? Effect.void : Effect.fail(undecided())),
     };
-    return { trace, input, lease_ms, telling, rules, policy_guard: guard };
+    const claim = request === undefined ? undefined : yield* claimOf(request);
+    return { trace, input, lease_ms, telling, claim, rules, policy_guard: guard };
   });
+
+const claimOf = ({
+  idempotency_key: key,
+  asked,
+}: Request): Effect.Effect<IdempotencyClaim, InvalidInput> =>
+  isIdentifier(key)
+    ? Effect.sync(() => ({
+        key,
+        request_hash: createHash("sha256").update(tellValue("request", asked).text).digest("hex"),
+      }))
+    : Effect.fail(
+        new InvalidInput({
+          what: `must be 1 to ${IDENTIFIER_CHARACTERS_MAX} characters, and no U+0000`,
+          where: "idempotency_key",
+          remedy: "Give a key of its own to each request, such as a UUID.",
+        }),
+      );
 
 /** A run to record, with the guard of its steps. */
 export interface GuardedRun extends TraceToWrite {
@@ -181,11 +213,7 @@ export const recordRun = <A, E, R>(
   use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
   onSealed: (outcome: RunOutcome) => Effect.Effect<void> = () => Effect.void,
-): Effect.Effect<
-  Recorded<A, E>,
-  InvalidInput | RunExists | RunRefused | StopReason,
-  R | LogsBridge | IncidentsBridge
-> =>
+): Effect.Effect<Recorded<A, E>, StartError | StopReason, R | LogsBridge | IncidentsBridge> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);

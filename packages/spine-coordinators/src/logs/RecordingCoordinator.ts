@@ -12,9 +12,7 @@ import {
   type DatabaseError,
   InvalidInput,
   LeaseLost,
-  type RunExists,
   type RunNotFound,
-  type RunRefused,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
@@ -23,7 +21,13 @@ import * as Layer from "effect/Layer";
 import { randomUUID } from "node:crypto";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
-import { LEASE_MS_MAX, LogsBridge, type OpenTrace, type SealedTrace } from "./LogsBridge.ts";
+import {
+  LEASE_MS_MAX,
+  LogsBridge,
+  type OpenTrace,
+  type SealedTrace,
+  type StartError,
+} from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { TraceWriter, type WriteError } from "./TraceWriter.ts";
 
@@ -89,9 +93,7 @@ export type RecordingError = WriteError | RunNotFound;
 export class RecordingCoordinator extends Context.Service<
   RecordingCoordinator,
   {
-    readonly start: (
-      run: StartRecording,
-    ) => Effect.Effect<RecordedHead, WriteError | RunExists | RunRefused>;
+    readonly start: (run: StartRecording) => Effect.Effect<RecordedHead, WriteError | StartError>;
     /** All of the steps or none, durable when it returns. */
     readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
     /** Gives the run's lease that much time from now. */
@@ -254,11 +256,9 @@ export const saysTheSame = (
   leaves_out: ReadonlyArray<string> = [],
 ): boolean => {
   const record = (parseCanonical(found.record) ?? {}) as JsonObject;
-  const again: PreparedStep = writer.preview(
-    draft,
-    found.step_index,
-    record["timestamp"] as string,
-  );
+  const { timestamp } = record;
+  const at = typeof timestamp === "string" ? timestamp : "";
+  const again: PreparedStep = writer.preview(draft, found.step_index, at);
   const isSamePayload = (["params", "outcome_data", "attributes"] as const).every((name) => {
     const payload = again.payloads[name];
     if ((record[name] === null) !== (payload === null)) return false;

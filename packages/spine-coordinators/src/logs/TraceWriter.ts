@@ -7,13 +7,7 @@ import type { Refusal } from "@runproof/proof/Refusal";
 import type { PreparedSeal } from "@runproof/proof/SealRecord";
 import { type PreparedStep, prepareStep, type Telling } from "@runproof/proof/StepRecord";
 import type { PreparedTrace, TraceInput } from "@runproof/proof/TraceRecord";
-import type {
-  ChainMismatch,
-  InvalidInput,
-  RunExists,
-  RunRefused,
-  TraceWriteError,
-} from "@runproof/schemas/RunProofError";
+import type { ChainMismatch, InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
@@ -21,7 +15,7 @@ import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
 import { isUnanswered } from "./AppendQueue.ts";
 import { Chain, type ChainHead } from "./Chain.ts";
-import type { TraceSink, Transactions } from "./LogsBridge.ts";
+import type { IdempotencyClaim, StartError, TraceSink, Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { NO_RULES, type WriteRules } from "./WriteRules.ts";
 
@@ -37,6 +31,8 @@ export interface TraceToWrite {
   readonly trace: PreparedTrace;
   readonly input: TraceInput;
   readonly lease_ms: number;
+  /** The key of the request that it is begun for, if it has one. */
+  readonly claim?: IdempotencyClaim | undefined;
   /** How values are committed to: told where a program has acted already, exactly where a text says them. */
   readonly telling: Telling;
   readonly rules?: WriteRules | undefined;
@@ -89,11 +85,11 @@ export class TraceWriter {
     write: TraceToWrite,
   ): Effect.fn.Return<
     { readonly writer: TraceWriter; readonly mismatch: ChainMismatch | undefined },
-    InvalidInput | RunExists | RunRefused | TraceWriteError
+    StartError
   > {
     const holder = sink.holderOf(write.input.trace_id);
-    const { trace, lease_ms } = write;
-    const head = yield* sink.start({ trace, holder, lease_ms });
+    const { trace, lease_ms, claim } = write;
+    const head = yield* sink.start({ trace, holder, lease_ms, claim });
     const writer = new TraceWriter(sink, write, Chain.begin(write.input.trace_id, trace));
     return { writer, mismatch: writer.#chain.compareHead(head) };
   });

@@ -1,17 +1,20 @@
 /** Executes plans: what was asked is stored first, each step is durable before the next begins, and the trace is sealed. */
 import { canonicalize } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import { validator } from "@runproof/proof/RecordInvalid";
 import { Plan, type PlanStep } from "@runproof/schemas/Plan";
 import type { Capture } from "@runproof/schemas/TraceRecord";
-import type {
-  ChainMismatch,
-  InvalidInput,
-  RunExists,
-  RunRefused,
-  SkillUnknown,
-  StepBlocked,
+import type { SealRecord } from "@runproof/schemas/SealRecord";
+import {
+  type ChainMismatch,
+  type InvalidInput,
+  type RunDeleted,
+  type RunNotFound,
+  type RunRepeated,
+  type SkillUnknown,
+  type StepBlocked,
   StoredDataUnreadable,
-  TraceWriteError,
+  type TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
@@ -29,6 +32,7 @@ import {
   recordRun,
   recordText,
 } from "../logs/RecordedRun.ts";
+import { LogsBridge, type StartError } from "../logs/LogsBridge.ts";
 import { INTENDED } from "../logs/StepDraft.ts";
 import { type SkillCall, type SkillOutcome, SkillsBridge } from "../skills/SkillsBridge.ts";
 import { backoff_ms, mayRepeat } from "./internal/Backoff.ts";
@@ -60,6 +64,11 @@ export interface ExecuteRun {
   readonly capture?: Extract<Capture, "gated" | "inline"> | undefined;
   /** How long the trace may stay silent before a sweeper aborts it; `DEFAULT_LEASE_MS` where it is left out. */
   readonly lease_ms?: number | undefined;
+  /**
+   * Ties the run to a request that may be sent again: sent twice with the same input, it is executed once, and the second
+   * answer is the first one's outcome.
+   */
+  readonly idempotency_key?: string | undefined;
   /** Told of each attempt as it begins and once it is durable, in order. The run waits for it. */
   readonly onStep?: ((event: StepEvent) => Effect.Effect<void>) | undefined;
   /** Told once the seal is written, of a run that was interrupted too. */
@@ -89,9 +98,10 @@ export type StepEvent =
 export type ExecuteError =
   | InvalidInput
   | SkillUnknown
-  | RunExists
-  | RunRefused
+  | StartError
   | StepBlocked
+  | RunNotFound
+  | RunDeleted
   | StoredDataUnreadable
   | TraceWriteError
   | ChainMismatch;
@@ -113,7 +123,11 @@ export class RunCoordinator extends Context.Service<
       Effect.gen(function* () {
         const context = yield* Effect.context<RecordingBridges | SkillsBridge>();
         return RunCoordinator.of({
-          execute: (run) => Effect.provideContext(executeRun(run), context),
+          execute: (run) =>
+            executeRun(run).pipe(
+              Effect.catchTag("RunRepeated", storedOutcome),
+              Effect.provideContext(context),
+            ),
         });
       }),
     );
@@ -154,6 +168,9 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
       redaction: redactions.length === 0 ? null : [...new Set(redactions)].toSorted().join(" "),
     },
     run.lease_ms,
+    run.idempotency_key === undefined
+      ? undefined
+      : { idempotency_key: run.idempotency_key, asked: askedOf(run) },
   );
   const { outcome } = yield* recordRun(
     prepared,
@@ -169,6 +186,61 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
   );
   return outcome;
 });
+
+/** What the caller asked for: not when, nor under which ids of one attempt. */
+const askedOf = ({
+  plan,
+  goal,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+}: ExecuteRun) => ({
+  plan,
+  goal,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+});
+
+/** How a run ended that was executed before. */
+const storedOutcome = ({ tenant_id, run_id }: RunRepeated) =>
+  LogsBridge.use((logs) =>
+    logs.read({ tenant_id, run_id }, ({ trace, seal }) =>
+      Effect.gen(function* () {
+        const columns = seal?.columns;
+        const ended = parseSealed(seal?.record);
+        if (seal === null || columns === undefined || ended === null) {
+          return yield* new StoredDataUnreadable({
+            where: `run ${run_id}`,
+            what: "it is sealed, and its seal can't be read",
+          });
+        }
+        const metadata = parseCanonical(seal.payloads.metadata.text ?? "null");
+        const detail = (metadata as { readonly detail?: unknown } | null | undefined)?.detail;
+        return {
+          run_id,
+          tenant_id,
+          trace_id: ended.trace_id,
+          status: ended.status,
+          reason: ended.reason,
+          detail: typeof detail === "string" ? detail : null,
+          root_hash: seal.root_hash,
+          step_count: ended.step_count,
+          started_at: String(trace.columns["started_at"]),
+          completed_at: ended.completed_at,
+        } satisfies RunOutcome;
+      }),
+    ),
+  );
+
+const parseSealed = (record: string | undefined): SealRecord | null => {
+  const value = parseCanonical(record ?? "null");
+  return value === undefined || value === null ? null : (value as unknown as SealRecord);
+};
 
 const validatePlan = validator(
   Plan,

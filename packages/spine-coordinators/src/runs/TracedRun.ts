@@ -2,8 +2,6 @@
 import type {
   ChainMismatch,
   InvalidInput,
-  RunExists,
-  RunRefused,
   StepBlocked,
   StoredDataUnreadable,
   TraceWriteError,
@@ -20,7 +18,7 @@ import * as Option from "effect/Option";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
-import type { LogsBridge } from "../logs/LogsBridge.ts";
+import type { LogsBridge, StartError } from "../logs/LogsBridge.ts";
 import type { Decision } from "../policies/Guard.ts";
 import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
 import {
@@ -59,6 +57,11 @@ export interface RunInput {
   /** Id of the redaction rules applied to the payloads before they come here. */
   readonly redaction?: string | undefined;
   readonly lease_ms?: number | undefined;
+  /**
+   * Ties the run to a request that may be sent again: where the tenant's run of this key and the same input is there, the
+   * effect does not run, and the error says which run it was.
+   */
+  readonly idempotency_key?: string | undefined;
   /** Told once the seal is written, of a run that was interrupted too. */
   readonly onSealed?: ((outcome: RunOutcome) => Effect.Effect<void>) | undefined;
 }
@@ -124,7 +127,7 @@ export const run = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
 ): Effect.Effect<
   A,
-  E | RecordError | RunExists | RunRefused | StoredDataUnreadable,
+  E | RecordError | StartError | StoredDataUnreadable,
   Exclude<R, TracedRun> | RecordingBridges
 > =>
   Effect.gen(function* () {
@@ -148,6 +151,9 @@ export const run = <A, E, R>(
         capture,
       },
       input.lease_ms,
+      input.idempotency_key === undefined
+        ? undefined
+        : { idempotency_key: input.idempotency_key, asked: askedOf(input) },
     );
     const failed_steps = new Map<object, number>();
     const { exit } = yield* recordRun(
@@ -162,6 +168,25 @@ export const run = <A, E, R>(
     );
     return yield* exit;
   });
+
+/** What the caller asked for: not when, nor under which ids of one attempt. */
+const askedOf = ({
+  plan,
+  attributes,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+}: RunInput) => ({
+  plan,
+  attributes,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+});
 
 const tracedRun = (
   trace: OpenTrace,

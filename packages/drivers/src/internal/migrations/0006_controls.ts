@@ -269,6 +269,8 @@ begin
         where s.trace_id = id and s.step_index = e.at_index;
     end if;
   end if;
+  -- The hash of a request would show what it said to whoever guesses right.
+  delete from aos_idempotency_keys where trace_id = id;
   perform runproof_write_ledger(p_tenant_id, p_run_id, 'erased', p_event_record::json ->> 'actor', p_event_record::json ->> 'reason',
     json_build_object('trace_id', id, 'payloads', payloads));
   return cardinality(payloads);

@@ -2,7 +2,7 @@ import type { Migration } from "./Migration.ts";
 
 /** Tenants, and the keys by which a service knows them. Of a key's secret only the hash is kept, and only a function gives it. */
 export const migration: Migration = {
-  id: 8,
+  id: 9,
   name: "identities",
   statements: [
     `create table aos_tenants (
