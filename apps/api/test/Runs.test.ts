@@ -113,6 +113,22 @@ describe("recording", () => {
     expect(row).toEqual({ n: 2 });
   });
 
+  it("begins one run by a request that is sent twice, and none by another under its key", async () => {
+    const named = { "idempotency-key": "k1" };
+    const first = await service.call("POST", "/v1/runs", key, { agent_id: "a" }, named);
+    const second = await other.call("POST", "/v1/runs", key, { agent_id: "a" }, named);
+    expect(first.status).toBe(201);
+    expect(second).toMatchObject({ status: 201, body: first.body });
+    const another = await other.call("POST", "/v1/runs", key, { agent_id: "b" }, named);
+    expect(another).toMatchObject({
+      status: 422,
+      body: { type: "urn:runproof:problem:idempotency-conflict" },
+    });
+    const elsewhere = await service.call("POST", "/v1/runs", stranger, { agent_id: "a" }, named);
+    expect(elsewhere.status).toBe(201);
+    expect(elsewhere.body["run_id"]).not.toBe(first.body["run_id"]);
+  });
+
   it("loses and doubles none of the steps that come to both processes at once", async () => {
     await service.call("POST", "/v1/runs", key, { run_id: "busy" });
     const answers = await Promise.all(
