@@ -81,7 +81,8 @@ export const receivedSpan = (span: Span): ReceivedSpan => {
     trace_id,
     span_id,
     parent_span_id,
-    agent_id: textAt(attributes, NAMES.agent) ?? textAt(resource, ["service.name"]),
+    agent: textAt(attributes, NAMES.agent),
+    service: textAt(resource, ["service.name"]),
     conversation_id:
       textAt(attributes, NAMES.conversation)?.slice(0, ID_CHARACTERS_MAX).toWellFormed() ?? null,
     draft: {
