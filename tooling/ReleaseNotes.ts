@@ -11,12 +11,15 @@ interface Changeset {
 
 const bumps = ["major", "minor", "patch"];
 
-/** The packages that are published, by folder: all of `packages` that are not private. */
+/** The packages that are published, by folder: all of `packages` and `apps` that are not private. */
 export function publishedPackages(root: string): ReadonlyMap<string, string> {
-  const folders = fs.readdirSync(path.join(root, "packages")).toSorted();
+  const folders = ["apps", "packages"].flatMap((parent) => {
+    const place = path.join(root, parent);
+    return fs.existsSync(place) ? fs.readdirSync(place).map((name) => path.join(place, name)) : [];
+  });
   return new Map(
-    folders.flatMap((folder) => {
-      const file = path.join(root, "packages", folder, "package.json");
+    folders.toSorted().flatMap((folder) => {
+      const file = path.join(folder, "package.json");
       if (!fs.existsSync(file)) return [];
       const manifest = JSON.parse(fs.readFileSync(file, "utf8")) as Record<string, unknown>;
       return manifest["private"] === true ? [] : [[path.dirname(file), String(manifest["name"])]];

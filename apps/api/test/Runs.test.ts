@@ -193,8 +193,11 @@ describe("bodies", () => {
     ["of another type", '{"run_id":7}'],
     ["that is no object", "[]"],
   ])("are refused %s, and nothing is left of them", async (_, body) => {
+    const count = () => queryDatabase(database.url, "select count(*) from aos_traces");
+    const before = await count();
     const answer = await service.call("POST", "/v1/runs", key, body);
     expect(answer).toMatchObject({ status: 400 });
+    expect(await count()).toEqual(before);
     expect(answer.headers.get("content-type")).toBe("application/problem+json");
   });
 
