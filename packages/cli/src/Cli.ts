@@ -30,6 +30,7 @@ import * as Proof from "./commands/Proof.ts";
 import * as Retention from "./commands/Retention.ts";
 import * as Run from "./commands/Run.ts";
 import * as Signals from "./commands/Signals.ts";
+import * as Serve from "./commands/Serve.ts";
 import * as Sweep from "./commands/Sweep.ts";
 import * as Tenants from "./commands/Tenants.ts";
 import * as Traces from "./commands/Traces.ts";
@@ -72,6 +73,7 @@ export const command = root.pipe(
         Migrate.command,
         Doctor.command,
         Sweep.command,
+        Serve.command,
         Tenants.command,
         Audit.command,
         AttackTest.command,

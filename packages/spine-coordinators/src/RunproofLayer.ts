@@ -26,6 +26,7 @@ import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
+import { IngestCoordinator } from "./ingest/IngestCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
@@ -76,6 +77,7 @@ export type Coordinators =
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
+  | IngestCoordinator
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;
@@ -111,7 +113,7 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
-    RecordingCoordinator.layer,
+    IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
     ParityCoordinator.layer,
   );

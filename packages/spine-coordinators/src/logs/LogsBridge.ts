@@ -7,6 +7,7 @@ import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendStep
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
 import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
 import { findRecordedSteps } from "@runproof/drivers/logs/findRecordedSteps";
+import { listQuietTraces } from "@runproof/drivers/logs/listQuietTraces";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
 import { type OpenTrace, readOpenTrace } from "@runproof/drivers/logs/readOpenTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
@@ -89,6 +90,8 @@ export class LogsBridge extends Context.Service<
     readonly resuming: {
       readonly trace: ReturnType<typeof readOpenTrace>;
       readonly steps: ReturnType<typeof findRecordedSteps>;
+      /** Runs that seem to have ended. */
+      readonly quiet: ReturnType<typeof listQuietTraces>;
     };
     /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
     readonly read: ReturnType<typeof readRun>;
@@ -128,7 +131,11 @@ export class LogsBridge extends Context.Service<
           atomically: atomically(database),
           ensureNone: outsideTransactions(database),
         },
-        resuming: { trace: readOpenTrace(database), steps: findRecordedSteps(database) },
+        resuming: {
+          trace: readOpenTrace(database),
+          steps: findRecordedSteps(database),
+          quiet: listQuietTraces(database),
+        },
         sweep: abortExpired(database),
         read: readRun(database),
         search: searchTraces(database),

@@ -166,7 +166,8 @@ const openTrace = Effect.fnUntraced(function* (logs: Logs, { tenant_id, run_id }
 
 type Open = OpenTrace & { readonly head: NonNullable<OpenTrace["head"]> };
 
-const resume = ({ sink }: Logs, { trace_id, head, ...input }: Open): TraceWriter => {
+/** A writer that goes on with an open trace. */
+export const resumeTrace = ({ sink }: Logs, { trace_id, head, ...input }: Open): TraceWriter => {
   const { capture, is_synthetic, synthetic_scenario_id } = input;
   return TraceWriter.resume(sink, {
     input: { trace_id, capture, is_synthetic, synthetic_scenario_id },
@@ -190,7 +191,7 @@ const record =
       }
       const trace = yield* openTrace(logs, input);
       const { trace_id, head } = trace;
-      const writer = resume(logs, trace);
+      const writer = resumeTrace(logs, trace);
       const answer = (first: number, link: string) => ({
         tenant_id,
         run_id,
@@ -296,7 +297,7 @@ const seal =
         () => prepareSeal({ trace_id, status, reason, metadata, ...times }, TELLING),
         "seal",
       );
-      return yield* resume(logs, trace).seal(prepared, status);
+      return yield* resumeTrace(logs, trace).seal(prepared, status);
     }).pipe(
       // A step came between: it is part of what is sealed.
       Effect.retry({ times: TRIES_MAX, while: ({ _tag }) => _tag === "ChainMoved" }),
