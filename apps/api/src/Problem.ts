@@ -149,6 +149,8 @@ export const problems = [
   problemOf(409, "Conflict"),
   problemOf(410, "Gone"),
   problemOf(413, "TooLarge"),
+  problemOf(415, "OtherType"),
+  problemOf(422, "OtherRequest"),
   problemOf(429, "TooMany"),
   problemOf(500, "Failed"),
   problemOf(503, "Unavailable"),

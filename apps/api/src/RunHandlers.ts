@@ -123,7 +123,7 @@ const stepsFrom = Effect.fnUntraced(function* (run: RunKey, from: number, limit:
 /** The handlers of the runs group. */
 export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
   handlers.handleAll({
-    start: Effect.fnUntraced(function* ({ payload }) {
+    start: Effect.fnUntraced(function* ({ payload, headers }) {
       const { tenant_id } = yield* Tenant;
       const recording = yield* RecordingCoordinator;
       return yield* recording.start({
@@ -139,6 +139,7 @@ export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
         ...payload,
         redaction: null,
         tenant_id,
+        idempotency_key: headers["idempotency-key"],
       });
     }, answered),
     list: Effect.fnUntraced(function* ({ query }) {

@@ -96,10 +96,14 @@ const Flag = Schema.Literals(["true", "false"]);
 export const RunsGroup = HttpApiGroup.make("runs")
   .add(
     HttpApiEndpoint.post("start", "/v1/runs", {
+      headers: { "idempotency-key": optionalKey(Identifier) },
       payload: StartRun,
       success: RunHead.pipe(HttpApiSchema.status(201)),
       error,
-    }).annotate(OpenApi.Summary, "Start a run"),
+    }).annotate(
+      OpenApi.Summary,
+      "Start a run. With Idempotency-Key, the same request again is answered with the same run",
+    ),
     HttpApiEndpoint.get("list", "/v1/runs", {
       query: {
         run_id: optionalKey(Identifier),

@@ -17,7 +17,9 @@ import { Api } from "./Api.ts";
 import * as AuthorizationLayer from "./AuthorizationLayer.ts";
 import { OPEN_TENANT } from "./AuthorizationLayer.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
+import { LogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
+import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
 import { own } from "./Problem.ts";
 import { RunHandlers } from "./RunHandlers.ts";
 import * as ServiceConfig from "./ServiceConfig.ts";
@@ -39,7 +41,7 @@ export const routes = Layer.mergeAll(
   noSuchRoute,
   StrictBody.layer,
 ).pipe(
-  Layer.provide([HealthHandlers, RunHandlers]),
+  Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
 );
@@ -61,11 +63,12 @@ const requireKeys = Effect.fnUntraced(function* (host: string) {
 });
 
 /** The routes served where `config` says, over coordinators that are there. Closing it lets requests under way finish. */
-export const layer = ({ port, host }: ServiceConfig.ServiceConfig) =>
+export const layer = ({ port, host, quiet_ms }: ServiceConfig.ServiceConfig) =>
   HttpRouter.serve(routes).pipe(
     Layer.provideMerge(
       NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout: STOP_WITHIN }),
     ),
+    Layer.merge(sealer(quiet_ms)),
     Layer.provide(Layer.effectDiscard(requireKeys(host))),
   );
 

@@ -25,6 +25,8 @@ export interface ServiceConfig {
   readonly host: string;
   /** What all processes of the service share; none where there is one process, which then draws its own. */
   readonly holder_secret: string | undefined;
+  /** How long a run of spans must be quiet, once its root has ended, before it is sealed; the default where there is none. */
+  readonly quiet_ms?: number | undefined;
 }
 
 const text = (name: string): Effect.Effect<string | undefined> =>
@@ -51,8 +53,12 @@ export const read = (
         "RUNPROOF_SERVICE_SECRET",
         `it must have ${SECRET_CHARACTERS_MIN} characters or more`,
       ]);
+    const asked_quiet = yield* text("RUNPROOF_OTLP_QUIET_MS");
+    const quiet_ms = asked_quiet === undefined ? undefined : Number(asked_quiet);
+    if (quiet_ms !== undefined && !(Number.isInteger(quiet_ms) && quiet_ms > 0))
+      problems.push(["RUNPROOF_OTLP_QUIET_MS", "it must be a number of milliseconds"]);
     const [first, ...others] = problems;
-    if (first === undefined) return { port, host, holder_secret };
+    if (first === undefined) return { port, host, holder_secret, quiet_ms };
     const [setting, what] = first;
     return yield* new ConfigurationInvalid({
       setting,

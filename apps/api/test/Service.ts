@@ -3,6 +3,7 @@ import { IdentityCoordinator } from "@runproof/spine-coordinators/identities/Ide
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import { SchemaCoordinator } from "@runproof/spine-coordinators/schema/SchemaCoordinator";
 import { createDatabase } from "@runproof/tooling/PostgresServer";
+import * as ConfigProvider from "effect/ConfigProvider";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -63,12 +64,17 @@ export interface Service {
 }
 
 /** Starts a service; `call` sends JSON to it. */
-export const serve = async (databaseUrl: string): Promise<Service> => {
+export const serve = async (
+  databaseUrl: string,
+  quiet_ms?: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Service> => {
   const scope = Effect.runSync(Scope.make());
-  const config = { port: 0, host: "127.0.0.1", holder_secret: SECRET };
+  const config = { port: 0, host: "127.0.0.1", holder_secret: SECRET, quiet_ms };
   const layer = Server.layer(config).pipe(
     Layer.provide(RunproofLayer.schemaFromEnvironment({ databaseUrl })),
     Layer.provide(RunproofLayer.fromEnvironment({ databaseUrl, holder_secret: SECRET })),
+    Layer.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: { ...environment } }))),
   );
   const context = await Effect.runPromise(Layer.buildWithScope(layer, scope));
   const { address } = Context.get(context, HttpServer.HttpServer);

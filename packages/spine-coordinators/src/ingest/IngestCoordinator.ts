@@ -43,7 +43,8 @@ export interface ReceivedSpan {
   readonly parent_span_id: string | null;
   readonly draft: Omit<StepDraft, "parent_step_index" | "idempotency_key">;
   /** What the first span of a trace says of its run. */
-  readonly agent_id: string | null;
+  readonly agent: string | null;
+  readonly service: string | null;
   readonly conversation_id: string | null;
 }
 
@@ -109,6 +110,12 @@ const receive =
     );
   };
 
+/** What the first span says that says it. */
+const firstOf = (
+  spans: ReadonlyArray<ReceivedSpan>,
+  name: "agent" | "service" | "conversation_id",
+): string | null => spans.map((span) => span[name]).find((value) => value !== null) ?? null;
+
 const traceOf = (
   logs: Logs,
   recording: Recording,
@@ -120,10 +127,8 @@ const traceOf = (
       recording
         .start({
           ...run,
-          correlation_id:
-            spans.find(({ conversation_id }) => conversation_id !== null)?.conversation_id ??
-            run.run_id,
-          agent_id: spans.find(({ agent_id }) => agent_id !== null)?.agent_id ?? null,
+          correlation_id: firstOf(spans, "conversation_id") ?? run.run_id,
+          agent_id: firstOf(spans, "agent") ?? firstOf(spans, "service"),
           origin_system_id: ORIGIN,
           incident_id: null,
           replay_of: null,
@@ -242,7 +247,7 @@ const missingOf = Effect.fnUntraced(function* (
           const { span = {} } = said;
           if (said.conflicts_with !== undefined) conflicts += 1;
           spans += 1;
-          seen.add(String(span["span_id"]));
+          if (typeof span["span_id"] === "string") seen.add(span["span_id"]);
           if (typeof span["parent_span_id"] === "string") parents.add(span["parent_span_id"]);
           else if (columns["status"] === "failure") failed = "the root span says that it failed";
           for (const name of ["attributes", "events", "links"])

@@ -2,7 +2,8 @@
  * Records runs whose work is done elsewhere, call by call. It keeps nothing between two calls, so any process that derives
  * the same holders goes on with any run.
  */
-import { type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
+import { canonicalize, type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
+import { sha256 } from "@runproof/proof/Hash";
 import { parseCanonical } from "@runproof/proof/JsonText";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import type { PreparedStep } from "@runproof/proof/StepRecord";
@@ -31,6 +32,7 @@ import {
   type OpenTrace,
   type SealedTrace,
   type StartError,
+  type IdempotencyClaim,
 } from "./LogsBridge.ts";
 import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
 import { Guard } from "../policies/Guard.ts";
@@ -66,6 +68,8 @@ export interface StartRecording extends Omit<
   readonly correlation_id?: string | undefined;
   readonly started_at?: string | undefined;
   readonly lease_ms?: number | undefined;
+  /** Names the request: the same one again is answered with the run that the first began. */
+  readonly idempotency_key?: string | undefined;
 }
 
 /** Where a run stands. */
@@ -103,7 +107,7 @@ export class RecordingCoordinator extends Context.Service<
   {
     readonly start: (
       run: StartRecording,
-    ) => Effect.Effect<RecordedHead, WriteError | StartError | StoredDataUnreadable>;
+    ) => Effect.Effect<RecordedHead, WriteError | StartError | RunNotFound | StoredDataUnreadable>;
     /** All of the steps or none, durable when it returns. */
     readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
     /** Gives the run's lease that much time from now. */
@@ -167,9 +171,25 @@ const isAsked = (capture: Capture): boolean => capture === "gated" || capture ==
 const guardOf = ({ policies }: Doors, tenant_id: string, version?: number | null) =>
   Effect.provideService(Guard.load(tenant_id, version), PoliciesBridge, policies);
 
+const claimOf = (
+  key: string | undefined,
+  asked: object,
+): Effect.Effect<IdempotencyClaim | undefined, InvalidInput> =>
+  key === undefined
+    ? Effect.succeed(undefined)
+    : Effect.map(
+        taken(() => canonicalize(asked, PARSED_LIMITS), "run"),
+        (text) => ({ key, request_hash: sha256(text) }),
+      );
+
 const start = (doors: Doors) =>
-  Effect.fn("RecordingCoordinator.start")(function* ({ lease_ms, ...asked }: StartRecording) {
+  Effect.fn("RecordingCoordinator.start")(function* ({
+    lease_ms,
+    idempotency_key,
+    ...asked
+  }: StartRecording) {
     const lease = yield* leaseOf(lease_ms);
+    const claim = yield* claimOf(idempotency_key, { ...asked, lease_ms: lease });
     const created_at = yield* now;
     const run_id = asked.run_id ?? randomUUID();
     const input: TraceInput = {
@@ -185,15 +205,26 @@ const start = (doors: Doors) =>
       : null;
     const notes = version === null ? {} : { policy: { version } };
     const trace = yield* taken(() => prepareTrace(input, { ...TELLING, notes }), "run");
-    const write = { trace, input, lease_ms: lease, telling: TELLING };
-    const { writer, mismatch } = yield* TraceWriter.start(doors.logs.sink, write).pipe(
-      Effect.tapErrorTag("RunRefused", (refused) =>
-        Effect.ignore(doors.incidents.refused(refused)),
+    const write = { trace, input, lease_ms: lease, telling: TELLING, claim };
+    const { logs, incidents } = doors;
+    const { tenant_id, trace_id } = input;
+    const starting = Effect.gen(function* () {
+      const { writer, mismatch } = yield* TraceWriter.start(logs.sink, write);
+      if (mismatch !== undefined) return yield* mismatch;
+      return { tenant_id, run_id, trace_id, next_index: 0, link: writer.link };
+    });
+    return yield* starting.pipe(
+      Effect.tapErrorTag("RunRefused", (refused) => Effect.ignore(incidents.refused(refused))),
+      // The first answer was lost: the run is there, and may have gone on since.
+      Effect.catchTag(["RunRepeated", "IdempotencyInProgress"], (repeated) =>
+        Effect.gen(function* () {
+          const first = { tenant_id, run_id: repeated.run_id };
+          const { head, trace_id: begun } = yield* logs.resuming.trace(first);
+          if (head === null) return yield* repeated;
+          return { ...first, trace_id: begun, next_index: head.next_index, link: head.link };
+        }),
       ),
     );
-    if (mismatch !== undefined) return yield* mismatch;
-    const { tenant_id, trace_id } = input;
-    return { tenant_id, run_id, trace_id, next_index: 0, link: writer.link };
   });
 
 /** The trace of a run, with its head; a sealed one is `TraceSealed`. */
