@@ -8,6 +8,7 @@ import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinat
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as ConfigProvider from "effect/ConfigProvider";
 import * as Effect from "effect/Effect";
+import * as Layer from "effect/Layer";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -160,8 +161,12 @@ describe("the log", () => {
       ),
     );
     await LogCoordinator.use((log) => log.checkpoint()).pipe(
-      Effect.provide(RunproofLayer.fromEnvironment(settings)),
-      Effect.provide(ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment }))),
+      Effect.provide(
+        Layer.provide(
+          RunproofLayer.fromEnvironment(settings),
+          ConfigProvider.layer(ConfigProvider.fromEnv({ env: environment })),
+        ),
+      ),
       Effect.runPromise,
     );
     const checkpoint = await service.call("GET", "/v1/log/checkpoint", key);

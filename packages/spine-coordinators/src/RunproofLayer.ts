@@ -73,11 +73,11 @@ export type Coordinators =
   | LogCoordinator
   | KeyCoordinator
   | SignalFeedbackCoordinator
-  | IngestCoordinator
   | RunEvidenceCoordinator
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
+  | IngestCoordinator
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;

@@ -6,6 +6,8 @@ import { createServer } from "node:http";
 import { assert, layer } from "@effect/vitest";
 import { Database, type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
 import { RunEvidenceCoordinator } from "@runproof/spine-coordinators/evidence/RunEvidenceCoordinator";
+import { RecordingCoordinator } from "@runproof/spine-coordinators/logs/RecordingCoordinator";
+import { INTENDED } from "@runproof/spine-coordinators/logs/StepDraft";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { PolicyCoordinator } from "@runproof/spine-coordinators/policies/PolicyCoordinator";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
@@ -67,6 +69,20 @@ const execute = (tenant_id: string, run_id: string, ...urls: ReadonlyArray<strin
 
 const evidence = (tenant_id: string, run_id: string) =>
   RunEvidenceCoordinator.use((coordinator) => coordinator.get({ tenant_id, run_id }));
+
+/** An act as a caller tells it. */
+const ACT = {
+  skill_name: "act",
+  source: "external",
+  params: undefined,
+  outcome_data: undefined,
+  attributes: undefined,
+  parent_step_index: null,
+  started_at: null,
+  retry_count: 0,
+  replay_behavior: "execute",
+  idempotency_key: null,
+} as const;
 
 const statusOf = (tenant_id: string, run_id: string) =>
   Effect.map(
@@ -255,6 +271,48 @@ for (const [name, config] of databases) {
           );
           assert.deepStrictEqual([sealed, steps], ["aborted", 0]);
         }),
+      );
+
+      it.effect(
+        "asks of a run that is recorded call by call, under the version that it began with",
+        () =>
+          Effect.gen(function* () {
+            const tenant_id = tenant();
+            const recording = yield* RecordingCoordinator;
+            const start = (run_id: string) =>
+              recording.start({
+                tenant_id,
+                run_id,
+                agent_id: null,
+                origin_system_id: null,
+                incident_id: null,
+                replay_of: null,
+                attributes: {},
+                seed: null,
+                frozen_timestamp: null,
+                is_synthetic: false,
+                synthetic_scenario_id: null,
+                redaction: null,
+                capture: "gated",
+              });
+            const intend = (run_id: string, skill_id: string) =>
+              recording.record({ tenant_id, run_id, steps: [{ ...ACT, skill_id, ...INTENDED }] });
+            const before = yield* start("before");
+            yield* setPolicy(tenant_id, { effect: "block", skill: "refund", reason: "ask first" });
+            yield* start("r");
+            yield* intend("before", "refund");
+            yield* intend("r", "look");
+            const blocked = yield* Effect.flip(intend("r", "refund"));
+            assert.deepInclude(blocked, { _tag: "StepBlocked", step_index: 1 });
+            const found = yield* evidence(tenant_id, "r");
+            assert.deepStrictEqual(
+              found.decisions_made.map(({ decision }) => decision),
+              ["BLOCKED"],
+            );
+            assert.strictEqual((yield* Effect.flip(intend("r", "look")))._tag, "TraceSealed");
+            assert.strictEqual((yield* evidence(tenant_id, "before")).policies_evaluated, null);
+            assert.isString(before.trace_id);
+          }),
       );
 
       it.effect("keeps each version of a policy, and refuses what is none", () =>

@@ -28,6 +28,7 @@ import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { RunOutcome } from "../runs/RunOutcome.ts";
 import { isUnanswered } from "./AppendQueue.ts";
+import { type BlockedStepDoors, type GuardedCall, recordBlocked } from "./BlockedStep.ts";
 import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
 import { type Blocked, type Decision, Guard } from "../policies/Guard.ts";
 import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
@@ -37,7 +38,6 @@ import {
   LogsBridge,
   type StartError,
   type TraceSink,
-  type Transactions,
 } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
@@ -83,19 +83,6 @@ export interface Ending {
 
 /** What stops a run's recording for good. */
 export type StopReason = WriteError | StepBlocked;
-
-/** A call that the guard decides on: what rules see of it, and what is recorded of it where it is not taken. */
-export interface GuardedCall {
-  readonly skill_id: string;
-  readonly skill_name: string;
-  /** What it is called with. */
-  readonly params: unknown;
-  /** What may be recorded of that, where it differs. */
-  readonly recorded_params?: unknown;
-  readonly retry_count: number;
-  readonly parent_step_index: number | null;
-  readonly idempotency_key: string | null;
-}
 
 /** A trace that takes steps. */
 export interface OpenTrace {
@@ -306,7 +293,7 @@ const beginTrace = Effect.fnUntraced(function* (run: GuardedRun) {
         const elapsed_ms = (yield* monotonic_ms) - started_ms;
         const decided = yield* guard.decide(call, { steps: writer.step_count, elapsed_ms });
         if (decided.effect !== "block") return decided;
-        return yield* blockStep(recorded, incidents, transactions, call, decided);
+        return yield* blockStep(recorded, { incidents, transactions }, call, decided);
       }),
     },
     writer,
@@ -356,54 +343,14 @@ const recordStep = Effect.fnUntraced(function* (
 /** Records that a step was not taken, and why, and ends the run by it. */
 const blockStep = Effect.fnUntraced(function* (
   recorded: Writer,
-  incidents: IncidentsBridge["Service"],
-  { atomically }: Transactions,
+  doors: BlockedStepDoors,
   call: GuardedCall,
   blocked: Blocked,
 ): Effect.fn.Return<never, StopReason> {
-  const { policy_version, by, rule, limit } = blocked;
-  const { trace_id } = recorded.trace;
-  const reason = recordText(blocked.reason);
-  const draft: StepDraft = {
-    skill_id: call.skill_id,
-    skill_name: call.skill_name,
-    source: "engine",
-    status: "skipped",
-    outcome_category: "PREVENTED",
-    outcome_code: limit === null ? "POLICY_BLOCKED" : "LIMIT_EXCEEDED",
-    params: call.recorded_params ?? call.params,
-    outcome_data: { reason },
-    attributes: undefined,
-    intent_index: null,
-    parent_step_index: call.parent_step_index,
-    started_at: null,
-    cost_cents: null,
-    duration_ms: null,
-    retry_count: call.retry_count,
-    replay_behavior: "skip",
-    idempotency_key: call.idempotency_key,
-    decision: {
-      effect: "warn",
-      note: { decision: "BLOCKED", version: policy_version, rule, reason },
-      bound: null,
-    },
-  };
-  const step_index = yield* recorded.writer
-    .recordBeside(
-      draft,
-      (index) =>
-        incidents.prevented({ trace_id, step_index: index, policy_version, rule, reason, limit }),
-      atomically,
-    )
-    .pipe(
-      Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
-      Effect.tapError((error) => stop(recorded, error)),
-    );
-  const ended = new StepBlocked({
-    trace_id,
-    step_index,
-    what: limit === null ? `${by}: ${reason}` : reason,
-  });
+  const ended = yield* recordBlocked(doors, recorded.writer, call, blocked).pipe(
+    Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
+    Effect.tapError((error) => stop(recorded, error)),
+  );
   yield* stop(recorded, ended);
   return yield* ended;
 });

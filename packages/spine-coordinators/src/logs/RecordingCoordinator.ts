@@ -14,8 +14,12 @@ import {
   InvalidInput,
   LeaseLost,
   type RunNotFound,
+  type StepBlocked,
+  type StoredDataUnreadable,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
+import type { Capture } from "@runproof/schemas/TraceRecord";
+import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
@@ -30,6 +34,10 @@ import {
   type StartError,
   type IdempotencyClaim,
 } from "./LogsBridge.ts";
+import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
+import { Guard } from "../policies/Guard.ts";
+import { PoliciesBridge } from "../policies/PoliciesBridge.ts";
+import { recordBlocked } from "./BlockedStep.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { TraceWriter, type WriteError } from "./TraceWriter.ts";
 
@@ -91,7 +99,7 @@ export interface SealRecording extends RunKey {
 }
 
 /** What recording may fail with. */
-export type RecordingError = WriteError | RunNotFound;
+export type RecordingError = WriteError | RunNotFound | StepBlocked | StoredDataUnreadable;
 
 /** Starts runs, adds to them, keeps their leases, and seals them. */
 export class RecordingCoordinator extends Context.Service<
@@ -99,7 +107,7 @@ export class RecordingCoordinator extends Context.Service<
   {
     readonly start: (
       run: StartRecording,
-    ) => Effect.Effect<RecordedHead, WriteError | StartError | RunNotFound>;
+    ) => Effect.Effect<RecordedHead, WriteError | StartError | RunNotFound | StoredDataUnreadable>;
     /** All of the steps or none, durable when it returns. */
     readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
     /** Gives the run's lease that much time from now. */
@@ -112,16 +120,25 @@ export class RecordingCoordinator extends Context.Service<
     readonly seal: (input: SealRecording) => Effect.Effect<SealedTrace, RecordingError>;
   }
 >()("@runproof/spine-coordinators/logs/RecordingCoordinator") {
-  static readonly layer: Layer.Layer<RecordingCoordinator, never, LogsBridge> = Layer.effect(
+  static readonly layer: Layer.Layer<
     RecordingCoordinator,
-    Effect.map(LogsBridge, (logs) =>
-      RecordingCoordinator.of({
-        start: start(logs),
-        record: record(logs),
-        renew: renew(logs),
-        seal: seal(logs),
-      }),
-    ),
+    never,
+    LogsBridge | PoliciesBridge | IncidentsBridge
+  > = Layer.effect(
+    RecordingCoordinator,
+    Effect.gen(function* () {
+      const doors = {
+        logs: yield* LogsBridge,
+        policies: yield* PoliciesBridge,
+        incidents: yield* IncidentsBridge,
+      };
+      return RecordingCoordinator.of({
+        start: start(doors),
+        record: record(doors),
+        renew: renew(doors.logs),
+        seal: seal(doors.logs),
+      });
+    }),
   );
 }
 
@@ -141,6 +158,19 @@ const leaseOf = (lease_ms: number = RECORDED_LEASE_MS): Effect.Effect<number, In
 const taken = <A>(make: () => A, root: string): Effect.Effect<A, InvalidInput> =>
   Effect.mapError(refusable(make), (refusal) => invalidInput(refusal, root));
 
+/** What a run that is recorded call by call is written through. */
+interface Doors {
+  readonly logs: Logs;
+  readonly policies: PoliciesBridge["Service"];
+  readonly incidents: IncidentsBridge["Service"];
+}
+
+/** A run that says what it does before or as it does it stands under its tenant's policy; what was observed does not. */
+const isAsked = (capture: Capture): boolean => capture === "gated" || capture === "inline";
+
+const guardOf = ({ policies }: Doors, tenant_id: string, version?: number | null) =>
+  Effect.provideService(Guard.load(tenant_id, version), PoliciesBridge, policies);
+
 const claimOf = (
   key: string | undefined,
   asked: object,
@@ -152,7 +182,7 @@ const claimOf = (
         (text) => ({ key, request_hash: sha256(text) }),
       );
 
-const start = (logs: Logs) =>
+const start = (doors: Doors) =>
   Effect.fn("RecordingCoordinator.start")(function* ({
     lease_ms,
     idempotency_key,
@@ -170,8 +200,13 @@ const start = (logs: Logs) =>
       started_at: asked.started_at ?? created_at,
       created_at,
     };
-    const trace = yield* taken(() => prepareTrace(input, TELLING), "run");
+    const version = isAsked(input.capture)
+      ? (yield* guardOf(doors, input.tenant_id)).policy_version
+      : null;
+    const notes = version === null ? {} : { policy: { version } };
+    const trace = yield* taken(() => prepareTrace(input, { ...TELLING, notes }), "run");
     const write = { trace, input, lease_ms: lease, telling: TELLING, claim };
+    const { logs, incidents } = doors;
     const { tenant_id, trace_id } = input;
     const starting = Effect.gen(function* () {
       const { writer, mismatch } = yield* TraceWriter.start(logs.sink, write);
@@ -179,6 +214,7 @@ const start = (logs: Logs) =>
       return { tenant_id, run_id, trace_id, next_index: 0, link: writer.link };
     });
     return yield* starting.pipe(
+      Effect.tapErrorTag("RunRefused", (refused) => Effect.ignore(incidents.refused(refused))),
       // The first answer was lost: the run is there, and may have gone on since.
       Effect.catchTag(["RunRepeated", "IdempotencyInProgress"], (repeated) =>
         Effect.gen(function* () {
@@ -212,9 +248,51 @@ export const resumeTrace = ({ sink }: Logs, { trace_id, head, ...input }: Open):
   });
 };
 
+/**
+ * Asks the guard about each step. An intent that is blocked is recorded as skipped, and its run is sealed `aborted`: nothing of
+ * the call is recorded then but that. A step that is done already carries what would have been said.
+ */
+const decided = Effect.fnUntraced(function* (
+  doors: Doors,
+  trace: Open,
+  writer: TraceWriter,
+  { tenant_id, run_id, steps }: RecordSteps,
+) {
+  if (!isAsked(trace.capture)) return steps;
+  const { logs, incidents } = doors;
+  const guard = yield* guardOf(doors, tenant_id, trace.policy_version);
+  const elapsed_ms = (yield* Clock.currentTimeMillis) - Date.parse(trace.started_at);
+  const drafts: Array<StepDraft> = [];
+  for (const [at, draft] of steps.entries()) {
+    // What answers an intent was decided with it.
+    if (draft.intent_index !== null || draft.status === "skipped") {
+      drafts.push(draft);
+      continue;
+    }
+    const spent = { steps: trace.head.next_index + at, elapsed_ms };
+    const { skill_id, params } = draft;
+    const ruling = yield* guard.decide({ skill_id, params }, spent);
+    if (ruling.effect !== "block") {
+      drafts.push({ ...draft, decision: ruling });
+    } else if (draft.status === "intended") {
+      const writing = { incidents, transactions: logs.transactions };
+      const blocked = yield* recordBlocked(writing, writer, { ...draft, params }, ruling);
+      const reason = `step ${blocked.step_index} was blocked`;
+      yield* seal(logs)({ tenant_id, run_id, status: "aborted", reason });
+      return yield* blocked;
+    } else {
+      const { policy_version, rule, reason } = ruling;
+      const note = { decision: "WARNED", version: policy_version, rule, reason };
+      drafts.push({ ...draft, decision: { effect: "warn", note, bound: null } });
+    }
+  }
+  return drafts;
+});
+
 const record =
-  (logs: Logs) =>
+  (doors: Doors) =>
   (input: RecordSteps): Effect.Effect<RecordedSteps, RecordingError> => {
+    const { logs } = doors;
     const attempt = Effect.gen(function* () {
       const { tenant_id, run_id, steps, first_index } = input;
       if (steps.length < 1 || steps.length > RECORDED_STEPS_MAX) {
@@ -241,10 +319,11 @@ const record =
         const detail = `the next step is ${head.next_index}, and not ${first_index}`;
         return yield* new ChainMoved({ trace_id, detail });
       }
-      const [only] = steps;
-      if (steps.length === 1) yield* writer.record(only!);
+      const drafts = yield* decided(doors, trace, writer, input);
+      const [only] = drafts;
+      if (drafts.length === 1) yield* writer.record(only!);
       else
-        yield* Effect.forEach(steps, writer.stage, { discard: true }).pipe(
+        yield* Effect.forEach(drafts, writer.stage, { discard: true }).pipe(
           Effect.andThen(writer.flush()),
           logs.transactions.atomically,
         );

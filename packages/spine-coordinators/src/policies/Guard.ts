@@ -86,17 +86,27 @@ export class Guard {
     this.#network = network;
   }
 
-  /** The guard of a run that begins now. */
+  /** The guard of a run that begins now, or that began under a version; null for one that began under none. */
   static readonly load = Effect.fnUntraced(function* (
     tenant_id: string,
+    version_begun?: number | null,
   ): Effect.fn.Return<Guard, DatabaseError | StoredDataUnreadable, PoliciesBridge> {
     const { policies, limits, network } = yield* PoliciesBridge;
-    const [[stored], inForce] = yield* Effect.all(
-      [policies.read(tenant_id, 1), limits.read(tenant_id)],
+    const newest = version_begun === undefined ? 1 : undefined;
+    const [all, inForce] = yield* Effect.all(
+      [policies.read(tenant_id, newest), limits.read(tenant_id)],
       {
         concurrency: 2,
       },
     );
+    const stored =
+      newest === undefined ? all.find(({ version }) => version === version_begun) : all[0];
+    if (stored === undefined && typeof version_begun === "number") {
+      return yield* new StoredDataUnreadable({
+        where: `version ${version_begun} of the policy of tenant ${tenant_id}`,
+        what: "a run began under it, and it is gone",
+      });
+    }
     if (stored === undefined) return new Guard(null, inForce, network);
     const { version, document } = stored;
     const where = `version ${version} of the policy of tenant ${tenant_id}`;

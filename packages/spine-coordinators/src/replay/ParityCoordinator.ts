@@ -15,7 +15,7 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type BundleError, RunProofCoordinator } from "../proof/RunProofCoordinator.ts";
-import { type Evidence, readEvidence } from "./internal/Evidence.ts";
+import { type Evidence, readEvidence, wordOf } from "./internal/Evidence.ts";
 
 /** Which runs of a tenant to compare, and by what. */
 export interface CompareRuns {
@@ -174,7 +174,7 @@ const comparedRun = (
   verification_status: verdict.integrity.verification_status,
   failure_reason: verdict.integrity.failure_reason,
   lifecycle: verdict.lifecycle,
-  status: String(trace?.["status"] ?? "not stored"),
+  status: wordOf(trace?.["status"] ?? "not stored"),
   step_count,
   act_count: acts.length,
   retry_count: acts.filter(({ status }) => status === "retry").length,
@@ -250,7 +250,7 @@ const changed = (at: number, row: ParityRow, left: Act, right: Act): Divergence 
   const field = row.fields[0]!;
   const where =
     left.step_index === right.step_index
-      ? `${named(left)}`
+      ? named(left)
       : `${left.skill_id} (step ${left.step_index} of A, ${right.step_index} of B)`;
   const value =
     field === "params" || field === "outcome_data"

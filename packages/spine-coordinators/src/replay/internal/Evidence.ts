@@ -54,9 +54,10 @@ export const readEvidence = Effect.fnUntraced(function* (
       }
       if (part !== "raw_logs") return;
       for (const { of, name, value, text } of rows) {
-        const written = value === undefined ? String(text) : canonicalize(value, PARSED_LIMITS);
+        const written = value === undefined ? wordOf(text) : canonicalize(value, PARSED_LIMITS);
         characters += written.length;
-        if (characters <= EVIDENCE_CHARACTERS_MAX) payloads.set(`${of}:${name}`, written);
+        if (characters <= EVIDENCE_CHARACTERS_MAX)
+          payloads.set(`${wordOf(of)}:${wordOf(name)}`, written);
       }
     }),
   );
@@ -87,7 +88,7 @@ const actsOf = (
   payloads: ReadonlyMap<string, string>,
 ): ReadonlyArray<RecordedAct> => {
   const steps = rows.map((row): JsonObject => {
-    const record = parseCanonical(String(row["record"]));
+    const record = parseCanonical(wordOf(row["record"]));
     const isRecord = typeof record === "object" && record !== null && !Array.isArray(record);
     return isRecord ? (record as JsonObject) : row;
   });
@@ -113,17 +114,17 @@ const actOf = (
   const payload = (step: JsonObject, name: string): ComparedPayload =>
     (step[name] ?? null) === null
       ? null
-      : (payloads.get(`step ${String(step["step_index"])}:${name}`) ?? PAYLOAD_GONE);
+      : (payloads.get(`step ${wordOf(step["step_index"])}:${name}`) ?? PAYLOAD_GONE);
   const attributes = payload(first, "attributes");
   return {
     step_index: Number(first["step_index"]),
-    skill_id: String(first["skill_id"]),
-    skill_name: String(first["skill_name"]),
-    status: String(last["status"]),
+    skill_id: wordOf(first["skill_id"]),
+    skill_name: wordOf(first["skill_name"]),
+    status: wordOf(last["status"]),
     retry_count: Number(last["retry_count"]),
-    replay_behavior: String(first["replay_behavior"]),
+    replay_behavior: wordOf(first["replay_behavior"]),
     params: payload(first, "params"),
-    outcome_category: String(last["outcome_category"]),
+    outcome_category: wordOf(last["outcome_category"]),
     outcome_code: textOf(last["outcome_code"]),
     outcome_data: payload(last, "outcome_data"),
     cost_cents: numberOf(last["cost_cents"]),
@@ -131,6 +132,10 @@ const actOf = (
     attributes: typeof attributes === "string" ? parseCanonical(attributes) : undefined,
   };
 };
+
+/** A text as it is, and anything else as its JSON. */
+export const wordOf = (value: JsonValue | undefined): string =>
+  typeof value === "string" ? value : JSON.stringify(value ?? null);
 
 const textOf = (value: JsonValue | undefined): string | null =>
   typeof value === "string" ? value : null;
