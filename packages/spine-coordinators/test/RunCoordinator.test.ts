@@ -327,7 +327,7 @@ for (const [name, config] of databases) {
           },
         ]);
         const run = yield* show(outcome.run_id);
-        assert.strictEqual(run.trace["redaction"], "http-secrets@v2");
+        assert.strictEqual(run.trace["redaction"], "default@v1 http-secrets@v2");
         assert.notInclude(JSON.stringify(run), "hush");
         const [stored] = yield* rows<{ plan: string }>(
           `select plan from aos_traces where run_id = '${outcome.run_id}'`,

@@ -26,6 +26,7 @@ import type { RunOutcome } from "../runs/RunOutcome.ts";
 import { isUnanswered } from "./AppendQueue.ts";
 import { LEASE_MS_MAX, LogsBridge, type TraceSink } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
+import { DEFAULT_REDACTOR } from "./WriteRules.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
 
 /** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
@@ -106,7 +107,7 @@ export const prepareRun = (
       started_at,
       created_at: started_at,
     };
-    const telling = { values: "told" } as const;
+    const telling = { values: "told", redactor: DEFAULT_REDACTOR } as const;
     const trace = yield* refusable(() => prepareTrace(input, telling)).pipe(
       Effect.mapError((refusal) => invalidInput(refusal, "run")),
     );
@@ -232,14 +233,17 @@ const abortUnanswered = Effect.fnUntraced(function* (
   const sealed_at = yield* now;
   const ending = aborted(because("the run could not be started", error));
   const { status, reason } = ending;
-  const seal = prepareSeal({
-    trace_id,
-    status,
-    reason,
-    metadata: metadataOf(ending),
-    completed_at: sealed_at,
-    sealed_at,
-  });
+  const seal = prepareSeal(
+    {
+      trace_id,
+      status,
+      reason,
+      metadata: metadataOf(ending),
+      completed_at: sealed_at,
+      sealed_at,
+    },
+    { values: "told", redactor: DEFAULT_REDACTOR },
+  );
   const holder = sink.holderOf(trace_id);
   yield* sink.seal({ trace_id, holder, seal }).pipe(answerWithin(SEAL_TIMEOUT_MS));
 });
@@ -419,7 +423,7 @@ const writeSeal = Effect.fnUntraced(function* (
         completed_at: sealed_at,
         sealed_at,
       },
-      { values: "told" },
+      { values: "told", redactor: DEFAULT_REDACTOR },
     ),
   ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
   const answered = yield* writer.writer.seal(seal, status).pipe(
@@ -437,8 +441,9 @@ const writeSeal = Effect.fnUntraced(function* (
     trace_id,
     tenant_id: trace.tenant_id,
     status,
-    reason,
-    detail,
+    // Whoever prints them shows no more than the record does.
+    reason: reason === null ? null : DEFAULT_REDACTOR.text(reason),
+    detail: detail === null ? null : DEFAULT_REDACTOR.text(detail),
     root_hash: answered.root_hash,
     step_count: answered.step_count,
     started_at: trace.started_at,

@@ -96,7 +96,7 @@ export class TraceWriter {
     const { trace_id, capture, is_synthetic, synthetic_scenario_id } = this.#write.input;
     return prepareStep(
       {
-        ...this.#rules.redact(draft),
+        ...draft,
         trace_id,
         capture,
         step_index: this.step_count,
