@@ -337,6 +337,32 @@ for (const [name, config] of databases) {
       }),
     );
 
+    it.effect("keeps a secret of params, answer, code and goal out of the tables", () =>
+      Effect.gen(function* () {
+        const mail = "ann.lee@example.com";
+        const key = `sk-ant-api03-${"Ab1".repeat(12)}`;
+        const failing = Effect.succeed({
+          status: "failure" as const,
+          outcome_category: "PERMANENT" as const,
+          outcome_code: `REFUSED ${mail}`,
+          outcome_data: { error: `the key ${key} of ${mail} is no good` },
+          safe_to_repeat: false,
+          retry_after_ms: null,
+        });
+        const step = stepOf({ ...act(failing), to: mail, password: "hunter2hunter2" });
+        const outcome = yield* execute([step], { goal: `write to ${mail}` });
+        assert.notInclude(JSON.stringify(outcome), mail);
+        const stored = yield* rows(
+          `select to_jsonb(t)::text || to_jsonb(s)::text || to_jsonb(r)::text as all_of_it
+           from aos_traces t join aos_trace_steps s using (trace_id) join runs r using (trace_id)
+           where t.run_id = '${outcome.run_id}'`,
+        );
+        assert.include(JSON.stringify(stored), "[redacted]");
+        for (const secret of [mail, key, "hunter2hunter2"])
+          assert.notInclude(JSON.stringify(stored), secret);
+      }),
+    );
+
     for (const [what, plan, where] of [
       ["no steps", { steps: [] }, "$.steps"],
       ["an unknown key", { steps: [stepOf({ act: "x" })], goal: "?" }, "$.goal"],

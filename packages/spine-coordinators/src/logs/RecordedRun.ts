@@ -386,7 +386,10 @@ const textOf = (error: unknown): string => {
 
 /** A text as a record may hold it: valid Unicode, no U+0000, not long. */
 export const recordText = (text: string): string => {
-  const valid = text.toWellFormed().replaceAll("\u0000", "\ufffd");
+  // Masked before it is cut: half a secret is none that the rules know.
+  const valid = (text.length <= TEXT_CHARACTERS_MAX ? text : DEFAULT_REDACTOR.text(text))
+    .toWellFormed()
+    .replaceAll("\u0000", "\ufffd");
   return valid.length <= TEXT_CHARACTERS_MAX
     ? valid
     : `${valid.slice(0, TEXT_CHARACTERS_MAX).toWellFormed()}…`;
