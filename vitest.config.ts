@@ -24,7 +24,10 @@ export default defineConfig({
             "tooling/test/**/*.test.ts",
           ],
           exclude: [...configDefaults.exclude, ...pure],
-          globalSetup: "./tooling/PostgresGlobalSetup.ts",
+          globalSetup: [
+            "./tooling/PostgresGlobalSetup.ts",
+            "./packages/drivers/test/PreparedDatabases.ts",
+          ],
         },
       },
     ],

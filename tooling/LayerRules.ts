@@ -42,8 +42,11 @@ const layers: ReadonlyArray<Layer> = [
     folder: "packages/attack-test",
     uses: ["schemas", "proof", "drivers", "spine-coordinators"],
   },
-  { folder: "packages/cli", uses: ["schemas", "proof", "spine-coordinators", "attack-test"] },
   { folder: "apps/api", uses: ["schemas", "proof", "spine-coordinators"] },
+  {
+    folder: "packages/cli",
+    uses: ["schemas", "proof", "spine-coordinators", "attack-test", "api"],
+  },
 ];
 
 /** Modules that few layers may use: the database is the drivers', and what attacks it goes past them. */

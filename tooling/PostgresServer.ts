@@ -77,10 +77,13 @@ export function queryDatabase(
   return Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Reactivity.layer)));
 }
 
-/** Makes an empty database `t_<random>` on the server that the superuser's URL names. */
-export async function createDatabase(serverUrl: string): Promise<TestDatabase> {
+/** Makes a database `t_<random>` on the server that the superuser's URL names: empty, or a copy of one that nobody has open. */
+export async function createDatabase(
+  serverUrl: string,
+  template = "template1",
+): Promise<TestDatabase> {
   const name = `t_${randomBytes(8).toString("hex")}`;
-  await queryDatabase(serverUrl, `create database ${name}`);
+  await queryDatabase(serverUrl, `create database ${name} template ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return {

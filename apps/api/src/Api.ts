@@ -5,6 +5,9 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as OpenApi from "effect/http-api/OpenApi";
 import { readFileSync } from "node:fs";
 import { HealthGroup } from "./Health.ts";
+import { LogGroup } from "./Log.ts";
+import { OtlpGroup } from "./otlp/Otlp.ts";
+import { RunsGroup } from "./Runs.ts";
 
 /** The version in this package's `package.json`. */
 export const version: string = (
@@ -16,6 +19,9 @@ export const version: string = (
 /** Every route. A request that does not fit is answered with `application/problem+json`. */
 export const Api = HttpApi.make("runproof")
   .add(HealthGroup)
+  .add(RunsGroup)
+  .add(LogGroup)
+  .add(OtlpGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Title, "runproof")
   .annotate(OpenApi.Version, version)

@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime";
-import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import * as Cause from "effect/Cause";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
@@ -8,8 +7,8 @@ import * as Layer from "effect/Layer";
 import * as Logger from "effect/Logger";
 import * as Server from "./Server.ts";
 
-const program = Layer.launch(Server.layer).pipe(
-  Effect.provide(RunproofLayer.schemaFromEnvironment()),
+const program = Layer.launch(Server.fromEnvironment()).pipe(
+  Effect.tapError((error) => ("remedy" in error ? Effect.logFatal(error.remedy) : Effect.void)),
   Effect.tapCause((cause) =>
     Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logFatal(Cause.squash(cause)),
   ),

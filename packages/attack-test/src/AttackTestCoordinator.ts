@@ -2,8 +2,6 @@
 import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
 import type {
   DatabaseError,
-  InvalidInput,
-  RunExists,
   StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -37,7 +35,7 @@ import { runAttacks } from "./internal/runAttacks.ts";
 import { SeededRandom } from "./internal/SeededRandom.ts";
 import type { LedgerBridge, SignError } from "@runproof/spine-coordinators/ledger/LedgerBridge";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
-import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import { LogsBridge, type StartError } from "@runproof/spine-coordinators/logs/LogsBridge";
 
 /** Instances of each way of each attack, where the caller names none: a quick look. */
 export const INSTANCES_DEFAULT = 3;
@@ -105,8 +103,7 @@ export interface AttackTestReport {
 /** What an attack test may fail with: never a finding. */
 export type AttackTestError =
   | DatabaseError
-  | InvalidInput
-  | RunExists
+  | StartError
   | StoredDataUnreadable
   | SignError
   | TraceWriteError;

@@ -15,18 +15,24 @@ import * as AttackTest from "./commands/AttackTest.ts";
 import * as Audit from "./commands/Audit.ts";
 import * as Checkpoint from "./commands/Checkpoint.ts";
 import * as Demo from "./commands/Demo.ts";
+import * as Diff from "./commands/Diff.ts";
 import * as Doctor from "./commands/Doctor.ts";
 import * as Erase from "./commands/Erase.ts";
+import * as Evidence from "./commands/Evidence.ts";
 import * as Holds from "./commands/Holds.ts";
 import * as Import from "./commands/Import.ts";
 import * as Keys from "./commands/Keys.ts";
+import * as Limits from "./commands/Limits.ts";
 import * as Log from "./commands/Log.ts";
 import * as Migrate from "./commands/Migrate.ts";
+import * as Policies from "./commands/Policies.ts";
 import * as Proof from "./commands/Proof.ts";
 import * as Retention from "./commands/Retention.ts";
 import * as Run from "./commands/Run.ts";
 import * as Signals from "./commands/Signals.ts";
+import * as Serve from "./commands/Serve.ts";
 import * as Sweep from "./commands/Sweep.ts";
+import * as Tenants from "./commands/Tenants.ts";
 import * as Traces from "./commands/Traces.ts";
 import * as Validate from "./commands/Validate.ts";
 import * as Verify from "./commands/Verify.ts";
@@ -50,16 +56,28 @@ export const command = root.pipe(
   Command.withSubcommands([
     { group: "Begin", commands: [Demo.command] },
     { group: "Record", commands: [Run.command, Import.command] },
-    { group: "Look", commands: [Traces.command, Signals.command] },
+    {
+      group: "Look",
+      commands: [Traces.command, Diff.command, Evidence.command, Signals.command],
+    },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },
+    { group: "Govern", commands: [Policies.command, Limits.command] },
     {
       group: "Keep",
       commands: [Archive.command, Retention.command, Holds.command, Erase.command],
     },
     {
       group: "Operate",
-      commands: [Migrate.command, Doctor.command, Sweep.command, Audit.command, AttackTest.command],
+      commands: [
+        Migrate.command,
+        Doctor.command,
+        Sweep.command,
+        Serve.command,
+        Tenants.command,
+        Audit.command,
+        AttackTest.command,
+      ],
     },
   ]),
 );

@@ -12,7 +12,7 @@ import * as Data from "effect/Data";
 
 /** What each exit code means, as `--help` prints it. */
 export const meanings = [
-  [0, "done, or VERIFIED"],
+  [0, "done, VERIFIED, or PARITY"],
   [1, "unexpected error"],
   [2, "bad argument or input"],
   [3, "not found"],
@@ -21,6 +21,7 @@ export const meanings = [
   [6, "FAILED: the evidence contradicts"],
   [7, "UNSUPPORTED: can't be verified, or nothing to audit"],
   [8, "the run ended failed or aborted"],
+  [9, "DIVERGED: two runs differ, or a replay's checks do"],
   [130, "interrupted (SIGINT or SIGTERM)"],
 ] as const satisfies ReadonlyArray<readonly [number, string]>;
 
@@ -43,6 +44,10 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   ConfigurationInvalid: 2,
   FileFailed: 2,
   RunExists: 2,
+  IdempotencyConflict: 2,
+  RunRepeated: 2,
+  // A script may wait for it.
+  IdempotencyInProgress: 5,
   SkillUnknown: 2,
   RunNotFound: 3,
   RunDeleted: 3,
@@ -60,6 +65,8 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   StoredDataUnreadable: 6,
   SchemaDamaged: 6,
   // Another writer, a sweeper or an administrator came between a run and its trace: that run is over.
+  StepBlocked: 8,
+  RunRefused: 4,
   TraceSealed: 8,
   ChainMoved: 8,
   LeaseLost: 8,

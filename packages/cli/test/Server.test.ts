@@ -317,3 +317,29 @@ describe("doctor", () => {
     });
   });
 });
+
+describe("tenants and API keys", () => {
+  it("makes a key once for a tenant that is there, lists it without its secret, and ends it", async () => {
+    const create = ["keys", "api", "create", "--tenant-id", "keyed", "--name", "collector"];
+    expect(await runproof(create, env)).toMatchObject({ code: 2, stdout: "" });
+    expect(await runproof(["tenants", "create", "keyed"], env)).toMatchObject({ code: 0 });
+    expect(json(await runproof(["tenants", "create", "keyed", "--json"], env))).toEqual({
+      tenant_id: "keyed",
+      is_new: false,
+    });
+    const made = await runproof([...create, "--expires", "2099-01-31"], env);
+    expect(made.stderr).toContain("shown this once");
+    const [, key_id = "", secret = ""] =
+      /^rp_live_([0-9a-z]{12})_([\w-]{43})\n$/u.exec(made.stdout) ?? [];
+    const stored = await queryDatabase(database.url, "select * from aos_api_keys");
+    expect(JSON.stringify(stored)).not.toContain(secret);
+    const list = ["keys", "api", "list", "--tenant-id", "keyed", "--json"];
+    const key = { key_id, name: "collector", scopes: ["write", "read"], revoked_at: null };
+    expect(json(await runproof(list, env))).toMatchObject({
+      keys: [{ ...key, expires_at: "2099-01-31T00:00:00.000000Z", last_used_at: null }],
+    });
+    expect(await runproof(["keys", "api", "revoke", key_id], env)).toMatchObject({ code: 0 });
+    expect(await runproof(["keys", "api", "revoke", "none"], env)).toMatchObject({ code: 2 });
+    expect((await runproof(["keys", "api", "list"], env)).stdout).toMatch(/collector +.*revoked/u);
+  });
+});

@@ -1,7 +1,9 @@
 /** The skill `http_call`: one HTTP request, its response recorded. */
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient";
 import { InvalidInput } from "@runproof/schemas/RunProofError";
+import { isIP } from "node:net";
 import * as Clock from "effect/Clock";
+import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Headers from "effect/http/Headers";
 import * as HttpBody from "effect/http/HttpBody";
@@ -9,7 +11,7 @@ import * as HttpClient from "effect/http/HttpClient";
 import type { HttpClientError } from "effect/http/HttpClientError";
 import * as HttpClientRequest from "effect/http/HttpClientRequest";
 import type { HttpClientResponse } from "effect/http/HttpClientResponse";
-import type * as Layer from "effect/Layer";
+import * as Layer from "effect/Layer";
 import * as Schema from "effect/Schema";
 import { HTTP_REDACTION, redactHeaders, redactUrl } from "./internal/http/Redaction.ts";
 import { readBody, recordedBody } from "./internal/http/ResponseBody.ts";
@@ -127,6 +129,37 @@ export const make: Effect.Effect<Skill, never, HttpClient.HttpClient> = Effect.m
   }),
 );
 
+/** Addresses that a host was found to stand for when its call was decided on: it is called there, whatever it stands for by then. */
+export interface ResolvedHost {
+  readonly host: string;
+  readonly addresses: ReadonlyArray<string>;
+}
+
+/** The host that attempts are bound to; null where nobody has looked. */
+export const BoundHost = Context.Reference<ResolvedHost | null>(
+  "@runproof/drivers/HttpCallSkill/BoundHost",
+  { defaultValue: () => null },
+);
+
+/** A client that finds just these addresses, with connections of its own. */
+const boundClient = ({ addresses }: ResolvedHost) =>
+  Effect.map(
+    Layer.build(
+      NodeHttpClient.layerUndiciOptions({
+        connect: {
+          lookup: (_host, options, done) => {
+            const found = addresses.map((address) => ({ address, family: isIP(address) }));
+            const [first] = found;
+            if (first === undefined) done(new Error("the host stands for no address"), "", 4);
+            else if (options.all === true) done(null, found);
+            else done(null, first.address, first.family);
+          },
+        },
+      }),
+    ),
+    Context.get(HttpClient.HttpClient),
+  );
+
 const callOf = (client: HttpClient.HttpClient, params: HttpCallParams): SkillCall => ({
   recorded_params: {
     ...params,
@@ -134,8 +167,12 @@ const callOf = (client: HttpClient.HttpClient, params: HttpCallParams): SkillCal
     ...(params.headers === undefined ? {} : { headers: redactHeaders(params.headers) }),
   },
   safe_to_repeat: isIdempotent(params.method),
-  attempt: client.execute(requestOf(params)).pipe(
-    Effect.flatMap((response) => outcomeOf(params, response)),
+  attempt: Effect.gen(function* () {
+    const bound = yield* BoundHost;
+    const used = bound === null ? client : yield* boundClient(bound);
+    return yield* outcomeOf(params, yield* used.execute(requestOf(params)));
+  }).pipe(
+    Effect.scoped,
     Effect.catch((error) => Effect.succeed(failureOf(params, error))),
     // The request goes out exactly as it is recorded: no tracing headers are added.
     Effect.provideService(HttpClient.TracerDisabledWhen, () => true),

@@ -9,7 +9,10 @@ import { migration as log } from "./internal/migrations/0002_log.ts";
 import { migration as immutability } from "./internal/migrations/0003_immutability.ts";
 import { migration as writers } from "./internal/migrations/0004_writers.ts";
 import { migration as tenants } from "./internal/migrations/0005_tenants.ts";
-import { migration as controls } from "./internal/migrations/0008_controls.ts";
+import { migration as controls } from "./internal/migrations/0006_controls.ts";
+import { migration as enforcement } from "./internal/migrations/0007_enforcement.ts";
+import { migration as idempotency } from "./internal/migrations/0008_idempotency.ts";
+import { migration as identities } from "./internal/migrations/0009_identities.ts";
 import type { Migration } from "./internal/migrations/Migration.ts";
 import { inTransaction } from "./internal/postgres/inTransaction.ts";
 
@@ -23,6 +26,9 @@ export const migrations: ReadonlyArray<Migration> = [
   writers,
   tenants,
   controls,
+  enforcement,
+  idempotency,
+  identities,
 ];
 
 /** A migration that a database records as applied. */

@@ -521,7 +521,11 @@ onEachDatabase("drift of the catalog", (it) => {
     "aos_audit_ledger_ledger_id_seq",
     "aos_checkpoints_checkpoint_id_seq",
     "aos_holds_hold_id_seq",
+    "aos_incidents_incident_id_seq",
+    "aos_limit_breaches_breach_id_seq",
+    "aos_limits_limit_id_seq",
     "aos_log_queue_queue_id_seq",
+    "aos_prevention_records_prevention_id_seq",
     "aos_retentions_retention_id_seq",
   ];
 
@@ -543,9 +547,9 @@ onEachDatabase("drift of the catalog", (it) => {
           return match === null ? [] : [`${match[2]}.${match[1]}`];
         });
       expect([tables.length, functions.length, triggers.length]).toEqual([
-        13,
+        21,
         expect.any(Number),
-        40,
+        51,
       ]);
       const drift = yield* driftAfter([
         ...tables.map((table) => `drop table ${table} cascade`),

@@ -1,12 +1,9 @@
 /** The databases that suites run on: one of their own on the real server, and one embedded. Both are dropped at the end. */
-import { createHash, randomUUID } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { layer, type Vitest } from "@effect/vitest";
-import { Database, migrateDatabase } from "@runproof/drivers/Database";
-import { checksum, migrations } from "@runproof/drivers/Migrations";
+import { Database } from "@runproof/drivers/Database";
 import { createDatabase, queryDatabase } from "@runproof/tooling/PostgresServer";
 import { asOwner } from "@runproof/tooling/OwnerSession";
 import * as Effect from "effect/Effect";
@@ -23,16 +20,18 @@ export const urlWith = (
   parts: Partial<Pick<URL, "username" | "password" | "pathname" | "port">>,
 ) => Object.assign(new URL(url), parts).href;
 
-/** An empty database on the server, dropped with the scope. */
-export const emptyDatabase = Effect.acquireRelease(
-  Effect.promise(() => createDatabase(inject("postgresUrl"))),
-  (database) => Effect.promise(database.drop),
-);
+/** A database on the server, dropped with the scope. */
+const database = (template?: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() => createDatabase(inject("postgresUrl"), template)),
+    ({ drop }) => Effect.promise(drop),
+  );
+
+/** An empty database on the server. */
+export const emptyDatabase = database();
 
 /** A migrated database on the server. */
-export const migratedDatabase = Effect.tap(emptyDatabase, ({ url }) =>
-  migrateDatabase(serverConfig(url)),
-);
+export const migratedDatabase = database(inject("migratedDatabase"));
 
 /** A folder for an embedded database, removed with the scope. */
 export const temporaryFolder = Effect.acquireRelease(
@@ -45,32 +44,10 @@ export const serverStores = Layer.unwrap(
   Effect.map(migratedDatabase, ({ url }) => storesOn(serverConfig(url))),
 );
 
-const CACHE = join(import.meta.dirname, "../node_modules/.cache");
-
-/** What an embedded database is made from: with any of it changed, another one is made. */
-const templateKey = () => {
-  // pnpm puts the version into the path.
-  const pglite = createRequire(import.meta.url).resolve("@electric-sql/pglite");
-  const made = [pglite, ...migrations.map(checksum)].join();
-  return createHash("sha256").update(made).digest("hex").slice(0, 16);
-};
-
-/** An embedded database to copy, for making one takes seconds; kept between runs. */
-const template = Effect.gen(function* () {
-  const folder = join(CACHE, `embedded-${templateKey()}`);
-  if (existsSync(folder)) return folder;
-  const making = `${folder}.${randomUUID()}`;
-  yield* Effect.provide(Database, Layer.fresh(Database.layer({ kind: "embedded", home: making })));
-  // Another suite may have been faster, and a folder with content is not replaced.
-  yield* Effect.ignore(Effect.try(() => renameSync(making, folder)));
-  rmSync(making, { recursive: true, force: true });
-  return folder;
-});
-
 /** A folder with an embedded database at head, which nobody has open. */
 export const embeddedFolder = Effect.gen(function* () {
   const folder = yield* temporaryFolder;
-  cpSync(yield* template, folder, { recursive: true });
+  cpSync(inject("embeddedFolder"), folder, { recursive: true });
   return folder;
 });
 

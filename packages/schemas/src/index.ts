@@ -5,6 +5,7 @@ export * as Commitment from "./Commitment.ts";
 export * as EventRecord from "./EventRecord.ts";
 export * as Finding from "./Finding.ts";
 export * as Plan from "./Plan.ts";
+export * as Policy from "./Policy.ts";
 export * as RunProofError from "./RunProofError.ts";
 export * as RunProofResult from "./RunProofResult.ts";
 export * as SealRecord from "./SealRecord.ts";

@@ -22,11 +22,21 @@ import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
+import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
+import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
+import { IngestCoordinator } from "./ingest/IngestCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
 import { LogCoordinator } from "./ledger/LogCoordinator.ts";
+import { IncidentsBridge } from "./incidents/IncidentsBridge.ts";
+import { PoliciesBridge } from "./policies/PoliciesBridge.ts";
+import { PolicyCoordinator } from "./policies/PolicyCoordinator.ts";
+import { Holders, holdersUnder } from "./logs/Holder.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
+import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
+import { ParityCoordinator } from "./replay/ParityCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -46,6 +56,8 @@ export interface RunproofSettings {
   readonly home?: string | undefined;
   /** Refuses the embedded database, as `USE_POSTGRES_TRACES=true` does. */
   readonly requireServer?: boolean | undefined;
+  /** What a service's processes derive the holders of their traces from, so that each goes on with the others' runs. */
+  readonly holder_secret?: string | undefined;
   /** Skills that plans may call, beside `http_call`. */
   readonly skills?: ReadonlyArray<Skill> | undefined;
 }
@@ -54,13 +66,21 @@ export interface RunproofSettings {
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
+  | ParityCoordinator
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
   | LogCoordinator
   | KeyCoordinator
   | SignalFeedbackCoordinator
-  | LogsBridge;
+  | RunEvidenceCoordinator
+  | PolicyCoordinator
+  | IdentityCoordinator
+  | RecordingCoordinator
+  | IngestCoordinator
+  | LogsBridge
+  | PoliciesBridge
+  | IncidentsBridge;
 
 /**
  * The coordinators over an open database; beside them a sweeper of dead runs, and a sequencer of the log. Without a
@@ -79,14 +99,23 @@ const readingLayer = (
   skills: ReadonlyArray<Skill>,
   signer: LogSignerConfig | ConfigurationInvalid,
 ): Layer.Layer<Coordinators | LedgerBridge, ConfigurationInvalid, Database> => {
-  const bridges = Layer.merge(LogsBridge.layer, LedgerBridge.layer(signer));
+  const bridges = Layer.mergeAll(
+    LogsBridge.layer,
+    LedgerBridge.layer(signer),
+    PoliciesBridge.layer,
+    IncidentsBridge.layer,
+  );
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
-    TraceCoordinator.layer,
+    PolicyCoordinator.layer,
+    RunEvidenceCoordinator.layer.pipe(Layer.provideMerge(TraceCoordinator.layer)),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
+    IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
+    IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
+    ParityCoordinator.layer,
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
@@ -106,9 +135,15 @@ export const fromEnvironment = (
     Effect.gen(function* () {
       const config = yield* configFromEnvironment(settings);
       const signer = yield* signerConfig(config);
-      return layer(settings.skills, signer).pipe(Layer.provideMerge(Database.layer(config)));
+      return layer(settings.skills, signer).pipe(
+        Layer.provide(holdersOf(settings)),
+        Layer.provideMerge(Database.layer(config)),
+      );
     }),
   );
+
+const holdersOf = ({ holder_secret }: RunproofSettings) =>
+  Layer.succeed(Holders, holder_secret === undefined ? null : holdersUnder(holder_secret));
 
 /**
  * Opens a database that is there, to look at it: none is made, none is brought to its head, and no run is swept. An
@@ -127,8 +162,12 @@ export const readingFromEnvironment = (
     }),
   );
 
-/** What an operator's commands need: the coordinators that change sealed evidence. */
-export type Operators = RetentionCoordinator | ErasureCoordinator;
+/** What an operator's commands need: the coordinators that change sealed evidence, policies, tenants and keys. */
+export type Operators =
+  | RetentionCoordinator
+  | ErasureCoordinator
+  | PolicyCoordinator
+  | IdentityCoordinator;
 
 /** Opens a database that is there to operate on it, as the operator's role, and provides what changes sealed evidence. */
 export const operatingFromEnvironment = (
@@ -136,8 +175,17 @@ export const operatingFromEnvironment = (
 ): Layer.Layer<Operators | Database, OpenError | ConfigurationInvalid | DatabaseMissing> =>
   Layer.unwrap(
     Effect.map(configFromEnvironment(settings), (config) =>
-      Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
-        Layer.provide(ControlsBridge.layer),
+      Layer.mergeAll(
+        RetentionCoordinator.layer,
+        ErasureCoordinator.layer,
+        PolicyCoordinator.layer,
+        IdentityCoordinator.layer,
+      ).pipe(
+        Layer.provide(
+          Layer.mergeAll(ControlsBridge.layer, PoliciesBridge.layer, IdentitiesBridge.layer),
+        ),
+        // What is archived or deleted has its entry each: they get their places as they come.
+        Layer.merge(Sequencer.layer.pipe(Layer.provide(LedgerBridge.layer(noKeyConfigured())))),
         Layer.provideMerge(Database.operating(config)),
       ),
     ),

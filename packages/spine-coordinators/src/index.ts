@@ -2,11 +2,15 @@
 export * as AuditBridge from "./audit/AuditBridge.ts";
 export * as AuditCoordinator from "./audit/AuditCoordinator.ts";
 export * as AuditLayer from "./audit/AuditLayer.ts";
+export * as IdentityCoordinator from "./identities/IdentityCoordinator.ts";
 export * as ImportCoordinator from "./import/ImportCoordinator.ts";
+export * as IngestCoordinator from "./ingest/IngestCoordinator.ts";
 export * as KeyCoordinator from "./ledger/KeyCoordinator.ts";
 export * as LedgerBridge from "./ledger/LedgerBridge.ts";
 export * as LogCoordinator from "./ledger/LogCoordinator.ts";
 export * as LogsBridge from "./logs/LogsBridge.ts";
+export * as ParityCoordinator from "./replay/ParityCoordinator.ts";
+export * as RecordingCoordinator from "./logs/RecordingCoordinator.ts";
 export * as RunCoordinator from "./runs/RunCoordinator.ts";
 export * as RunOutcome from "./runs/RunOutcome.ts";
 export * as RunProofCoordinator from "./proof/RunProofCoordinator.ts";

@@ -67,7 +67,7 @@ const seal = prepareSeal({
 
 /** A chain over steps, and the seal that an honest store answers over them. */
 const honest = (steps: ReadonlyArray<typeof first>) => {
-  const chain = new Chain(trace_id, trace);
+  const chain = Chain.begin(trace_id, trace);
   const links = steps.map((step) => {
     chain.extend([step], nextLink(chain.head.link, step.leaf_hash));
     return chain.head.link;
@@ -89,7 +89,7 @@ const honest = (steps: ReadonlyArray<typeof first>) => {
 };
 
 const chainOf = (...steps: ReadonlyArray<typeof first>) => {
-  const chain = new Chain(trace_id, trace);
+  const chain = Chain.begin(trace_id, trace);
   for (const step of steps) chain.extend([step], nextLink(chain.head.link, step.leaf_hash));
   return chain;
 };
@@ -118,7 +118,7 @@ describe("a chain whose last step was not answered", () => {
 describe("a chain", () => {
   it("takes the links and the seal of an honest store", () => {
     const { sealed, links } = honest([first, second]);
-    const chain = new Chain(trace_id, trace);
+    const chain = Chain.begin(trace_id, trace);
     assert.isUndefined(chain.extend([first], links[0]!));
     assert.isUndefined(chain.extend([second], links[1]!));
     assert.isUndefined(chain.compareSeal(seal, sealed, []));
@@ -134,12 +134,13 @@ describe("a chain", () => {
   }
 
   it("takes no other link, and no start with another index or link", () => {
-    const extend = (answered: string) => new Chain(trace_id, trace).extend([first], answered)?._tag;
+    const extend = (answered: string) =>
+      Chain.begin(trace_id, trace).extend([first], answered)?._tag;
     assert.isUndefined(extend(honest([first]).links[0]!));
     assert.strictEqual(extend(trace.link), "ChainMismatch");
     const start = { trace_id, next_index: 0, link: trace.link };
     const compare = (answered: typeof start) =>
-      new Chain(trace_id, trace).compareHead(answered)?._tag;
+      Chain.begin(trace_id, trace).compareHead(answered)?._tag;
     assert.isUndefined(compare(start));
     assert.strictEqual(compare({ ...start, next_index: 2 }), "ChainMismatch");
     assert.strictEqual(compare({ ...start, link: first.leaf_hash }), "ChainMismatch");

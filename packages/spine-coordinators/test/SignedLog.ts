@@ -2,12 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { migrateDatabase } from "@runproof/drivers/Database";
 import { logSigner, logSignerConfig } from "@runproof/drivers/LogSigner";
-import { createDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
-import { inject } from "vitest";
 import { configOf } from "./LogPrograms.ts";
+import { migratedDatabase } from "./TestDatabase.ts";
 
 export * from "./LogPrograms.ts";
 
@@ -24,11 +22,7 @@ export interface LogPlace {
 
 /** A migrated database on the run's server, and a key in a folder; both gone with the scope. */
 export const logPlace = Effect.gen(function* () {
-  const { url } = yield* Effect.acquireRelease(
-    Effect.promise(() => createDatabase(inject("postgresUrl"))),
-    (database) => Effect.promise(database.drop),
-  );
-  yield* migrateDatabase(configOf(url));
+  const { url } = yield* migratedDatabase;
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => mkdtempSync(join(tmpdir(), "runproof-log-"))),
     (path) => Effect.sync(() => rmSync(path, { recursive: true, force: true })),

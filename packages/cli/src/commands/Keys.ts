@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
 import { counted } from "../Count.ts";
+import * as ApiKeys from "./ApiKeys.ts";
 import * as File from "../File.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
@@ -172,6 +173,6 @@ const restoreState = Command.make(
 );
 
 export const command = Command.make("keys").pipe(
-  Command.withDescription("Make, list and change the keys that sign the log"),
-  Command.withSubcommands([generate, list, rotate, restoreState]),
+  Command.withDescription("Make, list and change the keys that sign the log, and API keys"),
+  Command.withSubcommands([generate, list, rotate, restoreState, ApiKeys.command]),
 );

@@ -70,6 +70,7 @@ export const execute = Effect.fnUntraced(function* (input: {
   readonly origin_system_id?: string | undefined;
   readonly goal?: string | undefined;
   readonly capture?: "gated" | "inline" | undefined;
+  readonly idempotency_key?: string | undefined;
 }) {
   const output = yield* Output;
   const { RunCoordinator } = yield* load(
@@ -109,6 +110,11 @@ export const command = Command.make(
       ),
       Flag.withDefault("inline" as const),
     ),
+    idempotency_key: Options.id(
+      "idempotency-key",
+      "KEY",
+      "Execute this once: sent again with the same input, it answers the first outcome",
+    ),
     goal: Options.optional(Flag.String("goal").pipe(Flag.withDescription("What the run is for"))),
     ...Options.database,
   },
@@ -125,6 +131,10 @@ export const command = Command.make(
   Command.withDescription("Execute a plan, each step recorded before the next begins"),
   Command.withExamples([
     { command: "runproof run --plan plan.json --tenant-id demo --agent-id support-agent" },
+    {
+      command: "runproof run --plan plan.json --tenant-id demo --idempotency-key order-1842",
+      description: "Safe to run again",
+    },
     {
       command: "runproof run --plan plan.json --tenant-id demo --capture gated",
       description: "Say of a run that died what was begun and never recorded",

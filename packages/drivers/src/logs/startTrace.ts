@@ -1,14 +1,27 @@
 import type { PreparedTrace } from "@runproof/proof/TraceRecord";
 import { parseJson } from "@runproof/proof/JsonText";
 import type { Payload } from "@runproof/proof/Payload";
-import { InvalidInput, RunExists, type TraceWriteError } from "@runproof/schemas/RunProofError";
+import {
+  IdempotencyConflict,
+  type IdempotencyError,
+  IdempotencyInProgress,
+  InvalidInput,
+  RunExists,
+  type RunRefused,
+  RunRepeated,
+  type TraceWriteError,
+} from "@runproof/schemas/RunProofError";
 import type { TraceRecord } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
 import { LEASE_MS_MAX } from "../EvidenceLimits.ts";
-import { unlessForeign } from "./atomically.ts";
-import { traceWriteError } from "../internal/postgres/sqlReason.ts";
+import { atomically, unlessForeign } from "./atomically.ts";
+import { type ClaimedKey, claimKey, type IdempotencyClaim } from "./claimKey.ts";
+import { runRefusal, traceWriteError } from "../internal/postgres/sqlReason.ts";
 import type { TraceHead } from "./readHead.ts";
+
+/** Why a trace can't be started. */
+export type StartError = TraceWriteError | InvalidInput | RunExists | RunRefused | IdempotencyError;
 
 /** A trace to start, with the lease that its process holds. */
 export interface StartTrace {
@@ -16,18 +29,35 @@ export interface StartTrace {
   /** Who renews the lease and writes the trace: a value that nobody else can know. Several writers of one trace share it. */
   readonly holder: string;
   readonly lease_ms: number;
+  /** The key of the request that begins it, if it has one. */
+  readonly claim?: IdempotencyClaim | undefined;
 }
+
+/** Fails where the key began another run. */
+const requireNew = (
+  { key: idempotency_key }: IdempotencyClaim,
+  tenant_id: string,
+  { claim, run_id, trace_id }: ClaimedKey,
+): Effect.Effect<void, IdempotencyError> => {
+  const of = { tenant_id, idempotency_key, run_id };
+  switch (claim) {
+    case "new":
+      return Effect.void;
+    case "conflict":
+      return Effect.fail(new IdempotencyConflict(of));
+    case "in_progress":
+      return Effect.fail(new IdempotencyInProgress(of));
+    case "duplicate":
+      return Effect.fail(new RunRepeated({ ...of, trace_id }));
+  }
+};
 
 const RUN_IS_UNIQUE = "aos_traces_tenant_id_run_id_key";
 
 /** Inserts a trace, its lease and its OPENED entry. */
 export const startTrace =
   (database: Database["Service"]) =>
-  ({
-    trace,
-    holder,
-    lease_ms,
-  }: StartTrace): Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists> => {
+  ({ trace, holder, lease_ms, claim }: StartTrace): Effect.Effect<TraceHead, StartError> => {
     const { write: sql, description } = database;
     const { record } = trace;
     const plan: Payload | null = trace.payloads.plan;
@@ -55,8 +85,15 @@ export const startTrace =
       Effect.mapError((error) =>
         error.reason._tag === "UniqueViolation" && error.reason.constraint === RUN_IS_UNIQUE
           ? new RunExists({ run_id, tenant_id })
-          : traceWriteError("startTrace", description, trace_id)(error),
+          : (runRefusal(error, { run_id, tenant_id }) ??
+            traceWriteError("startTrace", description, trace_id)(error)),
       ),
     );
-    return unlessForeign(database)(started);
+    if (claim === undefined) return unlessForeign(database)(started);
+    const claimed = claimKey(database)(claim, { tenant_id, run_id, trace_id }).pipe(
+      Effect.mapError(traceWriteError("claimKey", description, trace_id)),
+      Effect.flatMap((key) => requireNew(claim, tenant_id, key)),
+    );
+    // The key stands or falls with its run.
+    return atomically(database)(Effect.andThen(claimed, unlessForeign(database)(started)));
   };

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer";
 import { LedgerBridge, type SignError, type SignerError } from "./LedgerBridge.ts";
 import { checkpointLog, type LogCheckpoint, settleLog } from "./internal/checkpointLog.ts";
 import { type ExportedLog, type ExportTiles, exportTiles } from "./internal/exportTiles.ts";
-import { unknownSigner } from "./internal/latestHead.ts";
+import { latestHead, unknownSigner } from "./internal/latestHead.ts";
 import { type EntryProof, proveEntry } from "./internal/proveEntry.ts";
 import {
   type ExtensionProof,
@@ -66,6 +66,11 @@ export class LogCoordinator extends Context.Service<
     readonly checkpoint: () => Effect.Effect<
       LogCheckpoint,
       SignError | DatabaseError | StoredDataUnreadable
+    >;
+    /** The latest checkpoint's note, as proofs are made under it; null where there is none yet. Nothing is signed. */
+    readonly latest: Effect.Effect<
+      string | null,
+      DatabaseError | StoredDataUnreadable | SignerError
     >;
     /** Proves one entry under the latest checkpoint, which must cover it. */
     readonly proveInclusion: (
@@ -119,6 +124,10 @@ export class LogCoordinator extends Context.Service<
         const context = yield* Effect.context<LedgerBridge | LogsBridge>();
         return LogCoordinator.of({
           checkpoint: () => Effect.provideContext(checkpointLog, context),
+          latest: Effect.provideContext(
+            Effect.map(latestHead, (head) => head?.note ?? null),
+            context,
+          ),
           proveInclusion: (entry) =>
             Effect.provideContext(Effect.flatMap(findEntry(entry), proveEntry), context),
           proveConsistency: ({ from, to }) =>

@@ -1,5 +1,6 @@
 /** The chain of a trace as this process computes it from what it sends, to compare with what the database answers. */
 import type { TraceHead } from "@runproof/drivers/logs/readHead";
+import type { OpenTrace } from "@runproof/drivers/logs/readOpenTrace";
 import type { SealedTrace } from "@runproof/drivers/logs/sealTrace";
 import { nextLink, rootHash } from "@runproof/proof/Chain";
 import { CompactRange } from "@runproof/proof/MerkleTree";
@@ -8,17 +9,33 @@ import type { PreparedStep } from "@runproof/proof/StepRecord";
 import type { PreparedTrace } from "@runproof/proof/TraceRecord";
 import { ChainMismatch } from "@runproof/schemas/RunProofError";
 
+/** Where a chain stands, with the roots of the complete subtrees over its leaves. */
+export type ChainHead = NonNullable<OpenTrace["head"]>;
+
 /** One writer's view of one trace. */
 export class Chain {
   readonly #trace_id: string;
-  readonly #leaves = new CompactRange();
+  readonly #leaves: CompactRange;
   #link: string;
-  #next_index = 0;
+  #next_index: number;
 
-  constructor(trace_id: string, trace: PreparedTrace) {
+  private constructor(trace_id: string, link: string, leaves: CompactRange, next_index: number) {
     this.#trace_id = trace_id;
-    this.#link = trace.link;
-    this.#leaves.append(trace.leaf_hash);
+    this.#link = link;
+    this.#leaves = leaves;
+    this.#next_index = next_index;
+  }
+
+  /** The chain of a trace that begins. */
+  static begin(trace_id: string, trace: PreparedTrace): Chain {
+    const leaves = new CompactRange();
+    leaves.append(trace.leaf_hash);
+    return new Chain(trace_id, trace.link, leaves, 0);
+  }
+
+  /** The chain of a trace that another process wrote so far, as the database says where it stands. */
+  static resume(trace_id: string, { next_index, link, peaks }: ChainHead): Chain {
+    return new Chain(trace_id, link, CompactRange.from(next_index + 1, peaks), next_index);
   }
 
   /** Where the next step goes. */

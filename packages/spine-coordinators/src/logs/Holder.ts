@@ -1,4 +1,5 @@
 /** Who may write to a trace: shown by a value that whoever has the secret can derive, and nobody else. */
+import * as Context from "effect/Context";
 import { createHmac, randomBytes } from "node:crypto";
 
 const SECRET_BYTES = 32;
@@ -15,3 +16,8 @@ export const holdersUnder =
 
 /** Holders that no other process can derive. */
 export const ownHolders = (): HolderOf => holdersUnder(randomBytes(SECRET_BYTES));
+
+/** The holders that a service's processes share; null where a process draws its own. */
+export const Holders = Context.Reference<HolderOf | null>("@runproof/spine-coordinators/Holders", {
+  defaultValue: () => null,
+});

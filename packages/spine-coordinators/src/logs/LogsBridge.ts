@@ -5,7 +5,11 @@ import { abortExpired, type AbortedTrace } from "@runproof/drivers/logs/abortExp
 import { appendStep } from "@runproof/drivers/logs/appendStep";
 import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
 import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
+import { findRecordedSteps } from "@runproof/drivers/logs/findRecordedSteps";
+import { listQuietTraces } from "@runproof/drivers/logs/listQuietTraces";
 import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
+import { type OpenTrace, readOpenTrace } from "@runproof/drivers/logs/readOpenTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
 import { readLedger } from "@runproof/drivers/logs/readLedger";
 import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
@@ -17,11 +21,10 @@ import {
   type TraceFilter,
   type TracePage,
 } from "@runproof/drivers/logs/searchTraces";
-import { startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
+import { type StartError, startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
 import type {
   DatabaseError,
   InvalidInput,
-  RunExists,
   TraceNotFound,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
@@ -29,18 +32,27 @@ import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type Append, makeAppendQueue } from "./AppendQueue.ts";
-import { type HolderOf, ownHolders } from "./Holder.ts";
+import { type HolderOf, Holders, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
-export type { AbortedTrace, SealedTrace, StoredRun, TraceFilter, TraceHead, TracePage, TraceProbe };
+export type {
+  AbortedTrace,
+  IdempotencyClaim,
+  OpenTrace,
+  StartError,
+  SealedTrace,
+  StoredRun,
+  TraceFilter,
+  TraceHead,
+  TracePage,
+  TraceProbe,
+};
 
 /** Where a trace's writer sends what it made: durable when it is answered. */
 export interface TraceSink {
   /** Who writes a trace, to the database. */
   readonly holderOf: HolderOf;
-  readonly start: (
-    input: StartTrace,
-  ) => Effect.Effect<TraceHead, TraceWriteError | InvalidInput | RunExists>;
+  readonly start: (input: StartTrace) => Effect.Effect<TraceHead, StartError>;
   /** One step, with those of other runs that wait at the same time. Never part of a transaction of the caller's. */
   readonly append: Append;
   /** Many steps, all of them or none, inside the transaction of `atomically` where there is one. */
@@ -54,6 +66,16 @@ export interface TraceSink {
   readonly renewLease: (input: RenewLease) => Effect.Effect<boolean, DatabaseError>;
 }
 
+/** Transactions of the database's. */
+export interface Transactions {
+  /** Runs `effect` with every write inside it in one transaction: all of it is kept, or nothing. */
+  readonly atomically: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+  ) => Effect.Effect<A, E | DatabaseError, R>;
+  /** Fails inside a transaction of the database's: what acts there would act before its record is durable. */
+  readonly ensureNone: Effect.Effect<void, InvalidInput>;
+}
+
 /** Writes, keeps and reads traces. */
 export class LogsBridge extends Context.Service<
   LogsBridge,
@@ -61,16 +83,16 @@ export class LogsBridge extends Context.Service<
     /** Which database it is: its URL with the password hidden, or the embedded one's folder. */
     readonly database: string;
     readonly sink: TraceSink;
-    readonly transactions: {
-      /** Runs `effect` with every write inside it in one transaction: all of it is kept, or nothing. */
-      readonly atomically: <A, E, R>(
-        effect: Effect.Effect<A, E, R>,
-      ) => Effect.Effect<A, E | DatabaseError, R>;
-      /** Fails inside a transaction of the database's: what acts there would act before its record is durable. */
-      readonly ensureNone: Effect.Effect<void, InvalidInput>;
-    };
+    readonly transactions: Transactions;
     /** Aborts every trace whose lease is over, this process's or another's; answers which. */
     readonly sweep: () => Effect.Effect<ReadonlyArray<AbortedTrace>, DatabaseError>;
+    /** What a writer needs that goes on with a run, from whatever process: where it stands, and what it holds already. */
+    readonly resuming: {
+      readonly trace: ReturnType<typeof readOpenTrace>;
+      readonly steps: ReturnType<typeof findRecordedSteps>;
+      /** Runs that seem to have ended. */
+      readonly quiet: ReturnType<typeof listQuietTraces>;
+    };
     /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
     readonly read: ReturnType<typeof readRun>;
     readonly search: (
@@ -96,7 +118,7 @@ export class LogsBridge extends Context.Service<
       return LogsBridge.of({
         database: database.description,
         sink: {
-          holderOf: ownHolders(),
+          holderOf: (yield* Holders) ?? ownHolders(),
           start: startTrace(database),
           append: yield* makeAppendQueue(appendStep(database)),
           appendSteps: appendSteps(database),
@@ -108,6 +130,11 @@ export class LogsBridge extends Context.Service<
         transactions: {
           atomically: atomically(database),
           ensureNone: outsideTransactions(database),
+        },
+        resuming: {
+          trace: readOpenTrace(database),
+          steps: findRecordedSteps(database),
+          quiet: listQuietTraces(database),
         },
         sweep: abortExpired(database),
         read: readRun(database),

@@ -1,17 +1,21 @@
 /** A run that this process records: its lease is kept, and its trace is sealed however its work ends. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
 import {
   type ChainMismatch,
   type ChainMoved,
+  type DatabaseError,
   DatabaseUnreachable,
   InvalidInput,
   LeaseLost,
-  type RunExists,
+  StepBlocked,
+  type StoredDataUnreadable,
   TraceSealed,
 } from "@runproof/schemas/RunProofError";
+import { tellValue } from "@runproof/proof/ToldValue";
+import { IDENTIFIER_CHARACTERS_MAX, isIdentifier } from "@runproof/schemas/Text";
 import * as Cause from "effect/Cause";
 import * as Clock from "effect/Clock";
 import * as Deferred from "effect/Deferred";
@@ -24,10 +28,20 @@ import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { RunOutcome } from "../runs/RunOutcome.ts";
 import { isUnanswered } from "./AppendQueue.ts";
-import { LEASE_MS_MAX, LogsBridge, type TraceSink } from "./LogsBridge.ts";
+import { type BlockedStepDoors, type GuardedCall, recordBlocked } from "./BlockedStep.ts";
+import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
+import { type Blocked, type Decision, Guard } from "../policies/Guard.ts";
+import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
+import {
+  type IdempotencyClaim,
+  LEASE_MS_MAX,
+  LogsBridge,
+  type StartError,
+  type TraceSink,
+} from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
-import { DEFAULT_REDACTOR } from "./WriteRules.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
+import { DEFAULT_REDACTOR, NO_RULES, type WriteRules } from "./WriteRules.ts";
 
 /** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
 export const DEFAULT_LEASE_MS = 30_000;
@@ -50,6 +64,12 @@ export interface BeginInput extends Omit<
   readonly correlation_id?: string | undefined;
 }
 
+/** A request that may be sent again: its key, and what the caller asked for, whose values are compared. */
+export interface Request {
+  readonly idempotency_key: string;
+  readonly asked: unknown;
+}
+
 /** How the work of a run ended. */
 export interface Ending {
   readonly status: "completed" | "failed" | "aborted";
@@ -62,7 +82,7 @@ export interface Ending {
 }
 
 /** What stops a run's recording for good. */
-export type StopReason = WriteError;
+export type StopReason = WriteError | StepBlocked;
 
 /** A trace that takes steps. */
 export interface OpenTrace {
@@ -77,6 +97,13 @@ export interface OpenTrace {
    */
   readonly takeStep: <A, E, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | StopReason, R>;
   /**
+   * Decides whether a step may be taken; its drafts carry the decision. Where it may not, it is recorded as skipped beside
+   * what was prevented, and the run is over: `StepBlocked`.
+   */
+  readonly decide: (call: GuardedCall) => Effect.Effect<Decision, StopReason>;
+  /** Whether the policy would block a call, with nothing recorded. */
+  readonly foresee: (call: GuardedCall) => Effect.Effect<boolean>;
+  /**
    * Records a step, durable when it returns with its index. A step that no record can hold is a `Refusal`, and the run goes
    * on. Call it where it can't be interrupted: what was done must be recorded.
    */
@@ -87,7 +114,12 @@ export interface OpenTrace {
 export const prepareRun = (
   begin: BeginInput,
   lease_ms: number = DEFAULT_LEASE_MS,
-): Effect.Effect<TraceToWrite, InvalidInput, LogsBridge> =>
+  request?: Request,
+): Effect.Effect<
+  GuardedRun,
+  InvalidInput | DatabaseError | StoredDataUnreadable,
+  LogsBridge | PoliciesBridge
+> =>
   Effect.gen(function* () {
     yield* (yield* LogsBridge).transactions.ensureNone;
     if (!Number.isInteger(lease_ms) || lease_ms < 1 || lease_ms > LEASE_MS_MAX) {
@@ -107,11 +139,48 @@ export const prepareRun = (
       started_at,
       created_at: started_at,
     };
+    const guard = yield* Guard.load(begin.tenant_id);
     const telling = { values: "told", redactor: DEFAULT_REDACTOR } as const;
-    const trace = yield* refusable(() => prepareTrace(input, telling)).pipe(
+    const version = guard.policy_version;
+    const notes = version === null ? {} : { policy: { version } };
+    const trace = yield* refusable(() => prepareTrace(input, { ...telling, notes })).pipe(
       Effect.mapError((refusal) => invalidInput(refusal, "run")),
     );
-    return { trace, input, lease_ms, telling };
+    const rules: WriteRules = {
+      ...NO_RULES,
+      guard: (draft) => (guard.hasMade(draft.decision) ? Effect.void : Effect.fail(undecided())),
+    };
+    const claim = request === undefined ? undefined : yield* claimOf(request);
+    return { trace, input, lease_ms, telling, claim, rules, policy_guard: guard };
+  });
+
+const claimOf = ({
+  idempotency_key: key,
+  asked,
+}: Request): Effect.Effect<IdempotencyClaim, InvalidInput> =>
+  isIdentifier(key)
+    ? Effect.sync(() => ({
+        key,
+        request_hash: createHash("sha256").update(tellValue("request", asked).text).digest("hex"),
+      }))
+    : Effect.fail(
+        new InvalidInput({
+          what: `must be 1 to ${IDENTIFIER_CHARACTERS_MAX} characters, and no U+0000`,
+          where: "idempotency_key",
+          remedy: "Give a key of its own to each request, such as a UUID.",
+        }),
+      );
+
+/** A run to record, with the guard of its steps. */
+export interface GuardedRun extends TraceToWrite {
+  readonly policy_guard: Guard;
+}
+
+const undecided = () =>
+  new InvalidInput({
+    what: "nobody decided whether this step may be taken: it went past the guard",
+    where: "step",
+    remedy: "Take steps through TracedRun.step or a plan; each asks the guard before it acts.",
   });
 
 /** What came of the work, and of the trace. */
@@ -127,11 +196,11 @@ export interface Recorded<A, E> {
  * Steps in other fibers that outlive `use` are waited for, but by a run that is aborted: its seal says how many ran.
  */
 export const recordRun = <A, E, R>(
-  run: TraceToWrite,
+  run: GuardedRun,
   use: (trace: OpenTrace) => Effect.Effect<A, E, R>,
   endingOf: (exit: Exit.Exit<A, E>) => Ending,
   onSealed: (outcome: RunOutcome) => Effect.Effect<void> = () => Effect.void,
-): Effect.Effect<Recorded<A, E>, InvalidInput | RunExists | StopReason, R | LogsBridge> =>
+): Effect.Effect<Recorded<A, E>, StartError | StopReason, R | LogsBridge | IncidentsBridge> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const writer = yield* beginTrace(run);
@@ -186,11 +255,16 @@ interface Writer {
   readonly idle: Latch.Latch;
 }
 
-const beginTrace = Effect.fnUntraced(function* (run: TraceToWrite) {
+const beginTrace = Effect.fnUntraced(function* (run: GuardedRun) {
   const { sink, transactions } = yield* LogsBridge;
+  const incidents = yield* IncidentsBridge;
   const { input, lease_ms } = run;
+  const started_ms = yield* monotonic_ms;
+  const guard = run.policy_guard;
   const { writer, mismatch } = yield* TraceWriter.start(sink, run).pipe(
     answerWithin(lease_ms),
+    // Told of where people look for it; that it was refused stands, whether it could be told or not.
+    Effect.tapErrorTag("RunRefused", (refused) => Effect.ignore(incidents.refused(refused))),
     // It may have started all the same: then it must not stay open for as long as its lease.
     Effect.tapError((error) =>
       isUnanswered(error)
@@ -210,7 +284,17 @@ const beginTrace = Effect.fnUntraced(function* (run: TraceToWrite) {
           () => step,
           () => endStep(recorded),
         ),
-      record: (draft) => recordStep(recorded, draft),
+      record: (draft) =>
+        Effect.tap(recordStep(recorded, draft), () => Effect.sync(() => guard.count(draft))),
+      foresee: (call) =>
+        Effect.map(guard.foresee(call), ({ ruling }) => ruling?.effect === "block"),
+      decide: Effect.fnUntraced(function* (call) {
+        yield* ensureOpen(recorded);
+        const elapsed_ms = (yield* monotonic_ms) - started_ms;
+        const decided = yield* guard.decide(call, { steps: writer.step_count, elapsed_ms });
+        if (decided.effect !== "block") return decided;
+        return yield* blockStep(recorded, { incidents, transactions }, call, decided);
+      }),
     },
     writer,
     ensureNoTransaction: transactions.ensureNone,
@@ -257,6 +341,21 @@ const recordStep = Effect.fnUntraced(function* (
     // What can't be said changes nothing; anything else ends the recording.
     Effect.tapError((error) => (isRefusal(error) ? Effect.void : stop(writer, error))),
   );
+});
+
+/** Records that a step was not taken, and why, and ends the run by it. */
+const blockStep = Effect.fnUntraced(function* (
+  recorded: Writer,
+  doors: BlockedStepDoors,
+  call: GuardedCall,
+  blocked: Blocked,
+): Effect.fn.Return<never, StopReason> {
+  const ended = yield* recordBlocked(doors, recorded.writer, call, blocked).pipe(
+    Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
+    Effect.tapError((error) => stop(recorded, error)),
+  );
+  yield* stop(recorded, ended);
+  return yield* ended;
 });
 
 const beginStep = Effect.fnUntraced(function* (writer: Writer) {
@@ -333,6 +432,10 @@ const endingFor = <A, E>(
 type Why = Pick<Ending, "detail"> & { readonly reason: string };
 
 const abortReason = ({ stop_reason }: Writer, exit: Exit.Exit<unknown, unknown>): Why | null => {
+  if (stop_reason instanceof StepBlocked) {
+    const { step_index, what } = stop_reason;
+    return { reason: `step ${step_index} was blocked`, detail: recordText(what) };
+  }
   if (stop_reason !== null) return because("the run could not be recorded", stop_reason);
   if (Exit.isSuccess(exit)) return null;
   if (Cause.hasInterruptsOnly(exit.cause)) {

@@ -7,20 +7,15 @@ import type { Refusal } from "@runproof/proof/Refusal";
 import type { PreparedSeal } from "@runproof/proof/SealRecord";
 import { type PreparedStep, prepareStep, type Telling } from "@runproof/proof/StepRecord";
 import type { PreparedTrace, TraceInput } from "@runproof/proof/TraceRecord";
-import type {
-  ChainMismatch,
-  InvalidInput,
-  RunExists,
-  TraceWriteError,
-} from "@runproof/schemas/RunProofError";
+import type { ChainMismatch, InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Duration from "effect/Duration";
 import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
 import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
 import { isUnanswered } from "./AppendQueue.ts";
-import { Chain } from "./Chain.ts";
-import type { TraceSink } from "./LogsBridge.ts";
+import { Chain, type ChainHead } from "./Chain.ts";
+import type { IdempotencyClaim, StartError, TraceSink, Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { NO_RULES, type WriteRules } from "./WriteRules.ts";
 
@@ -36,15 +31,26 @@ export interface TraceToWrite {
   readonly trace: PreparedTrace;
   readonly input: TraceInput;
   readonly lease_ms: number;
+  /** The key of the request that it is begun for, if it has one. */
+  readonly claim?: IdempotencyClaim | undefined;
   /** How values are committed to: told where a program has acted already, exactly where a text says them. */
   readonly telling: Telling;
   readonly rules?: WriteRules | undefined;
 }
 
+/** An open trace that another process wrote so far. */
+export interface TraceToResume extends Omit<TraceToWrite, "trace" | "input"> {
+  readonly input: StepContext & { readonly trace_id: string };
+  readonly head: ChainHead;
+}
+
+/** What steps take from their trace. */
+type StepContext = Pick<TraceInput, "capture" | "is_synthetic" | "synthetic_scenario_id">;
+
 /** Writes one open trace. One write at a time: the others wait. */
 export class TraceWriter {
   readonly #sink: TraceSink;
-  readonly #write: TraceToWrite;
+  readonly #write: Omit<TraceToResume, "head">;
   readonly #rules: WriteRules;
   readonly #chain: Chain;
   readonly #holder: string;
@@ -59,13 +65,18 @@ export class TraceWriter {
   /** Gives up the step that waits for it. */
   #giveUp: () => void = () => {};
 
-  private constructor(sink: TraceSink, write: TraceToWrite, holder: string) {
+  private constructor(sink: TraceSink, write: Omit<TraceToResume, "head">, chain: Chain) {
     this.#sink = sink;
     this.#write = write;
     this.#rules = write.rules ?? NO_RULES;
-    this.#holder = holder;
+    this.#holder = sink.holderOf(write.input.trace_id);
     this.#patience_ms = write.lease_ms;
-    this.#chain = new Chain(write.input.trace_id, write.trace);
+    this.#chain = chain;
+  }
+
+  /** Goes on with a trace, from where the database says that it stands. */
+  static resume(sink: TraceSink, { head, ...write }: TraceToResume): TraceWriter {
+    return new TraceWriter(sink, write, Chain.resume(write.input.trace_id, head));
   }
 
   /** Starts the trace. A writer whose trace's first link is another comes with the reason, to be sealed `aborted`. */
@@ -74,12 +85,12 @@ export class TraceWriter {
     write: TraceToWrite,
   ): Effect.fn.Return<
     { readonly writer: TraceWriter; readonly mismatch: ChainMismatch | undefined },
-    InvalidInput | RunExists | TraceWriteError
+    StartError
   > {
     const holder = sink.holderOf(write.input.trace_id);
-    const { trace, lease_ms } = write;
-    const head = yield* sink.start({ trace, holder, lease_ms });
-    const writer = new TraceWriter(sink, write, holder);
+    const { trace, lease_ms, claim } = write;
+    const head = yield* sink.start({ trace, holder, lease_ms, claim });
+    const writer = new TraceWriter(sink, write, Chain.begin(write.input.trace_id, trace));
     return { writer, mismatch: writer.#chain.compareHead(head) };
   });
 
@@ -92,19 +103,31 @@ export class TraceWriter {
     return this.#chain.head.next_index + this.#staged.length;
   }
 
-  #prepare(draft: StepDraft, timestamp: string): PreparedStep {
+  /** The link after the last step that was sent. */
+  get link(): string {
+    return this.#chain.head.link;
+  }
+
+  /** The step that a draft would have become at an index and a time: to compare with what is recorded there. */
+  preview(draft: StepDraft, step_index: number, timestamp: string): PreparedStep {
+    return this.#prepare(draft, timestamp, step_index);
+  }
+
+  #prepare(draft: StepDraft, timestamp: string, step_index = this.step_count): PreparedStep {
     const { trace_id, capture, is_synthetic, synthetic_scenario_id } = this.#write.input;
+    const { decision, ...told } = draft;
+    const policy = decision?.note;
     return prepareStep(
       {
-        ...draft,
+        ...told,
         trace_id,
         capture,
-        step_index: this.step_count,
+        step_index,
         timestamp,
         is_synthetic,
         synthetic_scenario_id,
       },
-      this.#write.telling,
+      policy === undefined ? this.#write.telling : { ...this.#write.telling, notes: { policy } },
     );
   }
 
@@ -181,6 +204,28 @@ export class TraceWriter {
       return step_index;
     },
   );
+
+  /** Records one step in one transaction with what belongs beside it, which gets the step's index. */
+  recordBeside<E>(
+    draft: StepDraft,
+    beside: (step_index: number) => Effect.Effect<void, E>,
+    atomically: Transactions["atomically"],
+  ): Effect.Effect<number, E | Refusal | WriteError> {
+    const recording = Effect.gen({ self: this }, function* () {
+      const timestamp = yield* now;
+      const step = yield* refusable(() => this.#prepare(draft, timestamp));
+      const { trace_id, next_index: first_index } = this.#chain.head;
+      const link = yield* atomically(
+        this.#sink
+          .appendSteps({ trace_id, holder: this.#holder, first_index, steps: [step] })
+          .pipe(Effect.tap(() => beside(first_index))),
+      );
+      const mismatch = this.#chain.extend([step], link);
+      if (mismatch !== undefined) return yield* mismatch;
+      return first_index;
+    });
+    return Semaphore.withPermit(this.#turn, recording);
+  }
 
   /** From now on no step waits longer than this for its answer, the one that is being recorded included. */
   readonly hurry = Effect.fnUntraced({ self: this }, function* (patience_ms: number) {

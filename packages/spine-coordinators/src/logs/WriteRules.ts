@@ -10,7 +10,7 @@ export const DEFAULT_REDACTOR: Redactor = makeRedactor(DEFAULT_RULES);
 
 /** The rules that a trace is written under. */
 export interface WriteRules {
-  /** Fails where the step may not be written. */
+  /** Fails where the step may not be written, for nobody decided that it may be taken. */
   readonly guard: (draft: StepDraft) => Effect.Effect<void, InvalidInput>;
 }
 

@@ -1,14 +1,20 @@
 /** Executes plans: what was asked is stored first, each step is durable before the next begins, and the trace is sealed. */
 import { canonicalize } from "@runproof/proof/CanonicalJson";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import { validator } from "@runproof/proof/RecordInvalid";
 import { Plan, type PlanStep } from "@runproof/schemas/Plan";
 import type { Capture } from "@runproof/schemas/TraceRecord";
-import type {
-  ChainMismatch,
-  InvalidInput,
-  RunExists,
-  SkillUnknown,
-  TraceWriteError,
+import type { SealRecord } from "@runproof/schemas/SealRecord";
+import {
+  type ChainMismatch,
+  type InvalidInput,
+  type RunDeleted,
+  type RunNotFound,
+  type RunRepeated,
+  type SkillUnknown,
+  type StepBlocked,
+  StoredDataUnreadable,
+  type TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
@@ -19,7 +25,6 @@ import * as Layer from "effect/Layer";
 import * as Random from "effect/Random";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
-import type { LogsBridge } from "../logs/LogsBridge.ts";
 import {
   type Ending,
   type OpenTrace,
@@ -27,11 +32,13 @@ import {
   recordRun,
   recordText,
 } from "../logs/RecordedRun.ts";
+import { LogsBridge, type StartError } from "../logs/LogsBridge.ts";
 import { INTENDED } from "../logs/StepDraft.ts";
 import { DEFAULT_REDACTOR } from "../logs/WriteRules.ts";
 import { type SkillCall, type SkillOutcome, SkillsBridge } from "../skills/SkillsBridge.ts";
 import { backoff_ms, mayRepeat } from "./internal/Backoff.ts";
 import type { RunOutcome } from "./RunOutcome.ts";
+import type { RecordingBridges } from "./TracedRun.ts";
 
 /** How long one attempt may last where the plan names no `timeout_ms`: what people wait for an API at most. */
 export const DEFAULT_TIMEOUT_MS = 30_000;
@@ -58,6 +65,11 @@ export interface ExecuteRun {
   readonly capture?: Extract<Capture, "gated" | "inline"> | undefined;
   /** How long the trace may stay silent before a sweeper aborts it; `DEFAULT_LEASE_MS` where it is left out. */
   readonly lease_ms?: number | undefined;
+  /**
+   * Ties the run to a request that may be sent again: sent twice with the same input, it is executed once, and the second
+   * answer is the first one's outcome.
+   */
+  readonly idempotency_key?: string | undefined;
   /** Told of each attempt as it begins and once it is durable, in order. The run waits for it. */
   readonly onStep?: ((event: StepEvent) => Effect.Effect<void>) | undefined;
   /** Told once the seal is written, of a run that was interrupted too. */
@@ -87,7 +99,11 @@ export type StepEvent =
 export type ExecuteError =
   | InvalidInput
   | SkillUnknown
-  | RunExists
+  | StartError
+  | StepBlocked
+  | RunNotFound
+  | RunDeleted
+  | StoredDataUnreadable
   | TraceWriteError
   | ChainMismatch;
 
@@ -102,13 +118,17 @@ export class RunCoordinator extends Context.Service<
     readonly execute: (run: ExecuteRun) => Effect.Effect<RunOutcome, ExecuteError>;
   }
 >()("@runproof/spine-coordinators/runs/RunCoordinator") {
-  static readonly layer: Layer.Layer<RunCoordinator, never, LogsBridge | SkillsBridge> =
+  static readonly layer: Layer.Layer<RunCoordinator, never, RecordingBridges | SkillsBridge> =
     Layer.effect(
       RunCoordinator,
       Effect.gen(function* () {
-        const context = yield* Effect.context<LogsBridge | SkillsBridge>();
+        const context = yield* Effect.context<RecordingBridges | SkillsBridge>();
         return RunCoordinator.of({
-          execute: (run) => Effect.provideContext(executeRun(run), context),
+          execute: (run) =>
+            executeRun(run).pipe(
+              Effect.catchTag("RunRepeated", storedOutcome),
+              Effect.provideContext(context),
+            ),
         });
       }),
     );
@@ -124,7 +144,7 @@ interface PreparedCall {
 }
 
 const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRun) {
-  const plan = yield* decodePlan(run.plan);
+  const plan = yield* checkPlan(run.plan);
   const calls = yield* Effect.forEach(plan.steps, prepareCall);
   const redactions = calls.flatMap(({ redaction }) => (redaction === null ? [] : [redaction]));
   const recorded_plan = {
@@ -149,6 +169,9 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
       redaction: redactions.length === 0 ? null : [...new Set(redactions)].toSorted().join(" "),
     },
     run.lease_ms,
+    run.idempotency_key === undefined
+      ? undefined
+      : { idempotency_key: run.idempotency_key, asked: askedOf(run) },
   );
   const { outcome } = yield* recordRun(
     prepared,
@@ -165,12 +188,68 @@ const executeRun = Effect.fn("RunCoordinator.execute")(function* (run: ExecuteRu
   return outcome;
 });
 
+/** What the caller asked for: not when, nor under which ids of one attempt. */
+const askedOf = ({
+  plan,
+  goal,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+}: ExecuteRun) => ({
+  plan,
+  goal,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+});
+
+/** How a run ended that was executed before. */
+const storedOutcome = ({ tenant_id, run_id }: RunRepeated) =>
+  LogsBridge.use((logs) =>
+    logs.read({ tenant_id, run_id }, ({ trace, seal }) =>
+      Effect.gen(function* () {
+        const columns = seal?.columns;
+        const ended = parseSealed(seal?.record);
+        if (seal === null || columns === undefined || ended === null) {
+          return yield* new StoredDataUnreadable({
+            where: `run ${run_id}`,
+            what: "it is sealed, and its seal can't be read",
+          });
+        }
+        const metadata = parseCanonical(seal.payloads.metadata.text ?? "null");
+        const detail = (metadata as { readonly detail?: unknown } | null | undefined)?.detail;
+        return {
+          run_id,
+          tenant_id,
+          trace_id: ended.trace_id,
+          status: ended.status,
+          reason: ended.reason,
+          detail: typeof detail === "string" ? detail : null,
+          root_hash: seal.root_hash,
+          step_count: ended.step_count,
+          started_at: String(trace.columns["started_at"]),
+          completed_at: ended.completed_at,
+        } satisfies RunOutcome;
+      }),
+    ),
+  );
+
+const parseSealed = (record: string | undefined): SealRecord | null => {
+  const value = parseCanonical(record ?? "null");
+  return value === undefined || value === null ? null : (value as unknown as SealRecord);
+};
+
 const validatePlan = validator(
   Plan,
   'Write the plan as {"steps": [{"skill": "http_call", "params": {"method": "GET", "url": "…"}}]}.',
 );
 
-const decodePlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
+/** Checks a plan whole: its shape, and that JSON can say it exactly. */
+export const checkPlan = (plan: unknown): Effect.Effect<Plan, InvalidInput> =>
   refusable(() => {
     // What JSON can't say exactly is refused first, so that its path is the plan's: an integer that was rounded, say.
     canonicalize(plan);
@@ -211,7 +290,27 @@ interface Execution {
   readonly onStep: (event: StepEvent) => Effect.Effect<void>;
 }
 
+/** What the guard sees of a call. */
+const guarded = ({ skill_id, skill_name, call, step }: PreparedCall, retry_count: number) => ({
+  skill_id,
+  skill_name,
+  params: step.params,
+  recorded_params: call.recorded_params,
+  retry_count,
+  parent_step_index: null,
+  idempotency_key: null,
+});
+
+/** Looks through the whole plan before its first step: where one step is blocked, none is taken. */
+const lookThrough = Effect.fnUntraced(function* ({ trace, calls }: Execution) {
+  for (const call of calls) {
+    const asked = guarded(call, 0);
+    if (yield* trace.foresee(asked)) yield* trace.decide(asked);
+  }
+});
+
 const executeSteps = Effect.fnUntraced(function* (execution: Execution) {
+  yield* lookThrough(execution);
   const failed_steps: Array<number> = [];
   for (const call of execution.calls) {
     const last = yield* executeStep(execution, call);
@@ -260,10 +359,12 @@ const executeStep = Effect.fnUntraced(function* (execution: Execution, call: Pre
 
 const executeAttempt = Effect.fnUntraced(function* (
   { trace, isGated, onStep }: Execution,
-  { plan_step, skill_id, skill_name, call, step }: PreparedCall,
+  prepared: PreparedCall,
   attempt: number,
 ) {
+  const { plan_step, skill_id, skill_name, call, step } = prepared;
   const skills = yield* SkillsBridge;
+  const decision = yield* trace.decide(guarded(prepared, attempt));
   yield* onStep({ event: "started", plan_step, attempt, skill_id });
   const started_at = yield* now;
   const fields = {
@@ -275,6 +376,7 @@ const executeAttempt = Effect.fnUntraced(function* (
     retry_count: attempt,
     replay_behavior: "execute" as const,
     idempotency_key: null,
+    decision,
   };
   const told = { params: call.recorded_params, attributes: { plan_step } };
   const record = (draft: Parameters<OpenTrace["record"]>[0]) =>
@@ -306,7 +408,7 @@ const executeAttempt = Effect.fnUntraced(function* (
         return { step_index, outcome, status, duration_ms };
       });
       const exit = yield* Effect.exit(
-        restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS)),
+        restore(skills.attempt(call, step.timeout_ms ?? DEFAULT_TIMEOUT_MS, decision.bound)),
       );
       if (Exit.isFailure(exit)) {
         // Only an interruption comes here. The record is an effort more: the seal says what happened in any case.

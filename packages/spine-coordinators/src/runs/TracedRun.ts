@@ -2,7 +2,8 @@
 import type {
   ChainMismatch,
   InvalidInput,
-  RunExists,
+  StepBlocked,
+  StoredDataUnreadable,
   TraceWriteError,
 } from "@runproof/schemas/RunProofError";
 import { randomBytes } from "node:crypto";
@@ -16,7 +17,10 @@ import * as Exit from "effect/Exit";
 import * as Option from "effect/Option";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
-import type { LogsBridge } from "../logs/LogsBridge.ts";
+import type { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
+import type { LogsBridge, StartError } from "../logs/LogsBridge.ts";
+import type { Decision } from "../policies/Guard.ts";
+import type { PoliciesBridge } from "../policies/PoliciesBridge.ts";
 import {
   because,
   describe,
@@ -53,6 +57,11 @@ export interface RunInput {
   /** Id of the redaction rules applied to the payloads before they come here. */
   readonly redaction?: string | undefined;
   readonly lease_ms?: number | undefined;
+  /**
+   * Ties the run to a request that may be sent again: where the tenant's run of this key and the same input is there, the
+   * effect does not run, and the error says which run it was.
+   */
+  readonly idempotency_key?: string | undefined;
   /** Told once the seal is written, of a run that was interrupted too. */
   readonly onSealed?: ((outcome: RunOutcome) => Effect.Effect<void>) | undefined;
 }
@@ -74,7 +83,10 @@ export interface StepInput<A, E> {
 }
 
 /** What keeps a run or step from being recorded. The run stops at the first. */
-export type RecordError = InvalidInput | TraceWriteError | ChainMismatch;
+export type RecordError = InvalidInput | TraceWriteError | ChainMismatch | StepBlocked;
+
+/** What a run is recorded through. */
+export type RecordingBridges = LogsBridge | PoliciesBridge | IncidentsBridge;
 
 /** The run that the effect is recorded in. */
 export class TracedRun extends Context.Service<
@@ -84,7 +96,7 @@ export class TracedRun extends Context.Service<
     readonly trace_id: string;
     readonly tenant_id: string;
     /** The trace itself; `step` is the way to it. */
-    readonly trace: Pick<OpenTrace, "takeStep" | "record">;
+    readonly trace: Pick<OpenTrace, "takeStep" | "record" | "decide">;
     readonly capture: "gated" | "inline";
     /** The steps that failed, by their errors. */
     readonly failed_steps: Map<object, number>;
@@ -113,7 +125,11 @@ const CurrentSpan = Context.Reference<Span | null>(
 export const run = <A, E, R>(
   input: RunInput,
   effect: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E | RecordError | RunExists, Exclude<R, TracedRun> | LogsBridge> =>
+): Effect.Effect<
+  A,
+  E | RecordError | StartError | StoredDataUnreadable,
+  Exclude<R, TracedRun> | RecordingBridges
+> =>
   Effect.gen(function* () {
     const capture = input.capture ?? "gated";
     const prepared = yield* prepareRun(
@@ -135,6 +151,9 @@ export const run = <A, E, R>(
         capture,
       },
       input.lease_ms,
+      input.idempotency_key === undefined
+        ? undefined
+        : { idempotency_key: input.idempotency_key, asked: askedOf(input) },
     );
     const failed_steps = new Map<object, number>();
     const { exit } = yield* recordRun(
@@ -149,6 +168,25 @@ export const run = <A, E, R>(
     );
     return yield* exit;
   });
+
+/** What the caller asked for: not when, nor under which ids of one attempt. */
+const askedOf = ({
+  plan,
+  attributes,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+}: RunInput) => ({
+  plan,
+  attributes,
+  agent_id,
+  origin_system_id,
+  capture,
+  is_synthetic,
+  synthetic_scenario_id,
+});
 
 const tracedRun = (
   trace: OpenTrace,
@@ -179,6 +217,8 @@ const endingOf =
  * A step inside another names it: by `parent_step_index`, its intent's, in a gated run. In an inline run it is recorded
  * before it, as it ends first, so both carry span ids in their attributes instead.
  *
+ * Where the tenant's policy or limits say no, it does not run: `StepBlocked`, and the run is over.
+ *
  * Where the effect could not be recorded it does not run: after the end of the run's own effect (`TraceSealed`), and in a
  * transaction of the database's (`InvalidInput`). A step that runs in a fiber of its own past that end is waited for.
  */
@@ -195,14 +235,27 @@ export const step = <A, E, R>(
     const recorded = Effect.uninterruptibleMask((restore) => {
       const act = (span: Span) =>
         Effect.exit(restore(Effect.provideService(effect, CurrentSpan, span)));
-      return recordedStep(input, { parent, started_at }, act);
+      const fields = fieldsOf(input);
+      const parent_step_index = parent?.intent_index ?? null;
+      return Effect.flatMap(
+        trace.decide({ ...fields, params: input.params, parent_step_index }),
+        (decision) => recordedStep(input, { parent, started_at, decision }, act),
+      );
     });
     return yield* trace.takeStep(recorded);
   });
 
 const recordedStep = Effect.fnUntraced(function* <A, E, R>(
   input: StepInput<A, E>,
-  { parent, started_at }: { readonly parent: Span | null; readonly started_at: string },
+  {
+    parent,
+    started_at,
+    decision,
+  }: {
+    readonly parent: Span | null;
+    readonly started_at: string;
+    readonly decision: Decision;
+  },
   act: (span: Span) => Effect.Effect<Exit.Exit<A, E>, never, R>,
 ) {
   const { trace, capture, failed_steps } = yield* TracedRun;
@@ -212,7 +265,7 @@ const recordedStep = Effect.fnUntraced(function* <A, E, R>(
       .pipe(Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)));
   const isGated = capture === "gated";
   const parent_step_index = parent?.intent_index ?? null;
-  const fields = { ...fieldsOf(input), parent_step_index, started_at };
+  const fields = { ...fieldsOf(input), parent_step_index, started_at, decision };
   const { params, attributes } = input;
   const intent_index = isGated
     ? yield* record({ ...fields, ...INTENDED, params, attributes })

@@ -20,7 +20,12 @@ export class SkillsBridge extends Context.Service<
   {
     readonly get: (id: string) => Effect.Effect<Skill, SkillUnknown>;
     /** One attempt, at most `timeout_ms` long. It never fails: failing is an outcome. */
-    readonly attempt: (call: SkillCall, timeout_ms: number) => Effect.Effect<SkillOutcome>;
+    readonly attempt: (
+      call: SkillCall,
+      timeout_ms: number,
+      /** The host that it is bound to, where its addresses were looked at. */
+      bound: HttpCallSkill.ResolvedHost | null,
+    ) => Effect.Effect<SkillOutcome>;
   }
 >()("@runproof/spine-coordinators/skills/SkillsBridge") {
   /** `http_call`, and these skills beside it. */
@@ -32,7 +37,11 @@ export class SkillsBridge extends Context.Service<
       Effect.gen(function* () {
         const httpCall = yield* HttpCallSkill.make;
         const get = yield* skillFinder([httpCall, ...skills]);
-        return SkillsBridge.of({ get, attempt: attemptWithin });
+        return SkillsBridge.of({
+          get,
+          attempt: (call, timeout_ms, bound) =>
+            Effect.provideService(attemptWithin(call, timeout_ms), HttpCallSkill.BoundHost, bound),
+        });
       }),
     ).pipe(Layer.provide(HttpCallSkill.clientLayer));
 }

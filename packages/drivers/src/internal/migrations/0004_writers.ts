@@ -58,6 +58,10 @@ begin
     return next;
     return;
   end if;
+  -- What an import tells of was done elsewhere, and is no run of now.
+  if r.capture <> 'imported' then
+    perform runproof_require_room(r.tenant_id);
+  end if;
   insert into aos_trace_leases (trace_id, tenant_id, run_id, capture, holder, expires_at, link, peaks)
   values (r.trace_id, r.tenant_id, r.run_id, r.capture, runproof_holder(p_holder), clock_timestamp() + runproof_lease_length(p_lease_ms),
           runproof_link(repeat('0', 64), leaf), array[decode(leaf, 'hex')]);

@@ -1,4 +1,5 @@
 /** The one place where SQL reasons become the domain's errors. */
+import { parseJson } from "@runproof/proof/JsonText";
 import {
   ChainMoved,
   DatabaseFailed,
@@ -10,6 +11,7 @@ import {
   NotAuthorised,
   RunHeld,
   RunNotFound,
+  RunRefused,
   SchemaMismatch,
   TraceNotFound,
   TraceSealed,
@@ -28,6 +30,7 @@ const S6 = {
   leaseLost: "S6005",
   notARecord: "S6006",
   held: "S6007",
+  noRoom: "S6008",
 } as const;
 
 const INVALID_PASSWORD = "28P01";
@@ -81,7 +84,7 @@ const APPLICATION_REMEDY =
 const OPERATOR_REMEDY =
   "Use a login that may operate: GRANT runproof_operator TO <the operator's login>. The owner's may.";
 const MIGRATION_REMEDY =
-  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; GRANT runproof_app TO <the application's login>.";
+  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; CREATE ROLE runproof_operator NOLOGIN; GRANT runproof_app TO runproof_operator; GRANT runproof_app TO <the application's login>; GRANT runproof_operator TO <the owner's login>.";
 
 interface ServerFields {
   readonly code?: string;
@@ -220,6 +223,20 @@ export const controlsError = (
     }
     return otherwise(error);
   };
+};
+
+/** What a run's start was refused for by a limit of its tenant's; undefined where it was refused for something else. */
+export const runRefusal = (
+  error: SqlError,
+  run: { readonly tenant_id: string; readonly run_id: string },
+): RunRefused | undefined => {
+  const { code, detail = "{}" } = fieldsOf(error);
+  if (code !== S6.noRoom) return undefined;
+  const { kind, value, observed } = parseJson(detail) as Pick<
+    RunRefused,
+    "kind" | "value" | "observed"
+  >;
+  return new RunRefused({ ...run, kind, value, observed });
 };
 
 const invalidRecord = (trace_id: string, message: string) =>

@@ -5,16 +5,11 @@ import type { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { normaliseTimestamp } from "@runproof/proof/Timestamp";
 import { prepareTrace, type TraceInput } from "@runproof/proof/TraceRecord";
-import {
-  type ChainMismatch,
-  InvalidInput,
-  type RunExists,
-  type TraceWriteError,
-} from "@runproof/schemas/RunProofError";
+import { type ChainMismatch, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import { now } from "../../internal/now.ts";
 import { isRefusal, refusable } from "../../internal/refused.ts";
-import { LEASE_MS_MAX, LogsBridge } from "../../logs/LogsBridge.ts";
+import { LEASE_MS_MAX, LogsBridge, type StartError } from "../../logs/LogsBridge.ts";
 import type { StepDraft } from "../../logs/StepDraft.ts";
 import { TraceWriter } from "../../logs/TraceWriter.ts";
 import { DEFAULT_REDACTOR } from "../../logs/WriteRules.ts";
@@ -39,7 +34,7 @@ export interface ImportedRun {
 }
 
 /** What stops an import. Nothing of the source was written then. */
-export type ImportError = InvalidInput | RunExists | TraceWriteError | ChainMismatch;
+export type ImportError = StartError | ChainMismatch;
 
 /** What stands in a trace as the importer that made it: changed whenever it reads a source in another way. */
 export const IMPORTER = "runproof/import@v1";

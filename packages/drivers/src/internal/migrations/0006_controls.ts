@@ -5,7 +5,7 @@ import type { Migration } from "./Migration.ts";
  * ledger of who did so. Each leaves its EVENT in the log, in the same transaction.
  */
 export const migration: Migration = {
-  id: 8,
+  id: 6,
   name: "controls",
   statements: [
     `do $$
@@ -20,19 +20,26 @@ end
 $$`,
     // An operator reads and records as the application does. Granting may need more than the owner has: who made the role may.
     `do $$
+begin
+  if not pg_has_role('runproof_operator', 'runproof_app', 'usage') then
+    grant runproof_app to runproof_operator;
+  end if;
+exception
+  -- Another database's migration may be at the same: then one of them does it.
+  when insufficient_privilege or unique_violation or internal_error then null;
+end
+$$`,
+    `do $$
 declare
   can_take_on boolean := case when current_setting('server_version_num')::int >= 160000
                               then pg_has_role(current_user, 'runproof_operator', 'set')
                               else pg_has_role(current_user, 'runproof_operator', 'member') end;
 begin
-  if not pg_has_role('runproof_operator', 'runproof_app', 'usage') then
-    execute 'grant runproof_app to runproof_operator';
-  end if;
   if not can_take_on then
     execute format('grant runproof_operator to %I', current_user);
   end if;
 exception
-  when insufficient_privilege then null;
+  when insufficient_privilege or unique_violation or internal_error then null;
 end
 $$`,
     `do $$ begin execute format('grant usage on schema %I to runproof_operator', current_schema()); end $$`,
@@ -262,6 +269,8 @@ begin
         where s.trace_id = id and s.step_index = e.at_index;
     end if;
   end if;
+  -- The hash of a request would show what it said to whoever guesses right.
+  delete from aos_idempotency_keys where trace_id = id;
   perform runproof_write_ledger(p_tenant_id, p_run_id, 'erased', p_event_record::json ->> 'actor', p_event_record::json ->> 'reason',
     json_build_object('trace_id', id, 'payloads', payloads));
   return cardinality(payloads);

@@ -1,0 +1,25 @@
+/** Who asks: an API key says which tenant, and what may be done. */
+import * as Context from "effect/Context";
+import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
+import * as HttpApiSecurity from "effect/http-api/HttpApiSecurity";
+import * as OpenApi from "effect/http-api/OpenApi";
+
+/** The tenant that a request speaks for. */
+export class Tenant extends Context.Service<Tenant, { readonly tenant_id: string }>()(
+  "@runproof/api/Tenant",
+) {}
+
+/** Lets a request through that has a key with the scope its route needs: `read` for GET, `write` for the others. */
+export class Authorization extends HttpApiMiddleware.Service<
+  Authorization,
+  { provides: Tenant; requires: never }
+>()("@runproof/api/Authorization", {
+  security: {
+    key: HttpApiSecurity.bearer.pipe(
+      HttpApiSecurity.annotate(
+        OpenApi.Description,
+        "An API key of `runproof keys api create`. Where none was ever made, the service serves its own machine without one.",
+      ),
+    ),
+  },
+}) {}
