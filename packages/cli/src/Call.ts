@@ -1,4 +1,8 @@
 /** What a step called, in a few words. */
+import { makeRedactor } from "@runproof/proof/Redaction";
+import { DEFAULT_RULES } from "@runproof/proof/RedactionRules";
+
+const redactor = makeRedactor(DEFAULT_RULES);
 
 /**
  * A call of `http_call` as its method and path; null for any other skill, whose name says it. Of a query only the names are
@@ -10,5 +14,5 @@ export const describe = (skill_id: string, params: unknown): string | null => {
   if (typeof method !== "string" || typeof url !== "string" || !URL.canParse(url)) return null;
   const { pathname, searchParams } = new URL(url);
   const names = [...new Set(searchParams.keys())].map((name) => `${encodeURIComponent(name)}=…`);
-  return `${method} ${pathname}${names.length === 0 ? "" : `?${names.join("&")}`}`;
+  return redactor.text(`${method} ${pathname}${names.length === 0 ? "" : `?${names.join("&")}`}`);
 };

@@ -3,6 +3,8 @@
  *
  * The table is keyed by the tags of `RunProofError.ts`: an error added there does not compile until it has a code here.
  */
+import { makeRedactor } from "@runproof/proof/Redaction";
+import { DEFAULT_RULES } from "@runproof/proof/RedactionRules";
 import type * as RunProofError from "@runproof/schemas/RunProofError";
 import * as Cause from "effect/Cause";
 import type * as CliError from "effect/cli/CliError";
@@ -148,12 +150,16 @@ export const ofCause = (cause: Cause.Cause<unknown>, signalled: boolean): Failur
   };
 };
 
+/** Nothing that is printed shows what a record masks. */
+const redactor = makeRedactor(DEFAULT_RULES);
+
 /** A failure as it is printed on stderr: two lines, or one JSON document where `--json` was given. */
 export const render = (failure: Failure, json: boolean): string | null => {
   if (failure.message === null) return null;
+  const message = redactor.text(failure.message);
   if (json) {
-    const { code, tag, message, remedy } = failure;
+    const { code, tag, remedy } = failure;
     return JSON.stringify({ error: { code, tag, message, remedy } });
   }
-  return `error: ${failure.message}${failure.remedy === null ? "" : `\n  try: ${failure.remedy}`}`;
+  return `error: ${message}${failure.remedy === null ? "" : `\n  try: ${failure.remedy}`}`;
 };

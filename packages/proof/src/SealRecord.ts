@@ -48,6 +48,10 @@ export const prepareSeal = (
   }
   const record = validate({
     ...input,
+    reason:
+      typeof input.reason !== "string" || telling.redactor === undefined
+        ? input.reason
+        : telling.redactor.text(input.reason),
     type: SEAL_RECORD_TYPE,
     step_count: 0,
     chain_head: "0".repeat(64),

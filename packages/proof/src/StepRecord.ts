@@ -175,6 +175,19 @@ export const checkStep = (input: StepInput): void => {
   recordOf(input, NO_COMMITMENTS);
 };
 
+/** The texts of the record that are nobody's id, as the redactor leaves them. */
+const withoutSecrets = (input: StepInput, { redactor }: Telling): StepInput => {
+  if (redactor === undefined) return input;
+  // What is no text is the schema's to refuse.
+  const told = <A>(text: A): A | string => (typeof text === "string" ? redactor.text(text) : text);
+  return {
+    ...input,
+    outcome_category: told(input.outcome_category),
+    outcome_code: told(input.outcome_code),
+    skill_name: told(input.skill_name),
+  };
+};
+
 /**
  * Makes a step record. Throws `RecordInvalid` for one that the format refuses (which intent an outcome answers is for
  * whoever knows the others), and, where values are taken exactly, `CanonicalJsonError`.
@@ -184,7 +197,7 @@ export const prepareStep = (
   telling: Telling = { values: "exactly" },
 ): PreparedStep => {
   const payloads = commitPayloads(["params", "outcome_data"], input, telling);
-  const record = recordOf(input, {
+  const record = recordOf(withoutSecrets(input, telling), {
     params: payloads.params?.commitment ?? null,
     outcome_data: payloads.outcome_data?.commitment ?? null,
     attributes: payloads.attributes?.commitment ?? null,

@@ -35,6 +35,13 @@ const validate = validator(
   "Give every field of a trace record, each as section 1 of the format says.",
 );
 
+/** The rules that were applied, behind whose id a source's own may stand. */
+const namedRules = ({ redaction }: TraceInput, { redactor }: Telling): Partial<TraceInput> => {
+  if (redactor === undefined) return {};
+  if (redaction === null) return { redaction: redactor.id };
+  return typeof redaction === "string" ? { redaction: `${redactor.id} ${redaction}` } : {};
+};
+
 /** Makes a trace record. Throws `RecordInvalid`, and, where values are taken exactly, `CanonicalJsonError`. */
 export const prepareTrace = (
   input: TraceInput,
@@ -44,6 +51,7 @@ export const prepareTrace = (
   const record = canonicalize(
     validate({
       ...input,
+      ...namedRules(input, telling),
       type: TRACE_RECORD_TYPE,
       plan: payloads.plan?.commitment ?? null,
       attributes: payloads.attributes?.commitment ?? null,

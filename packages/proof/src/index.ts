@@ -16,6 +16,8 @@ export * as Payload from "./Payload.ts";
 export * as ProofPlan from "./ProofPlan.ts";
 export * as RecordInvalid from "./RecordInvalid.ts";
 export * as RecorderNotes from "./RecorderNotes.ts";
+export * as Redaction from "./Redaction.ts";
+export * as RedactionRules from "./RedactionRules.ts";
 export * as Refusal from "./Refusal.ts";
 export * as SealRecord from "./SealRecord.ts";
 export * as SignedNote from "./SignedNote.ts";

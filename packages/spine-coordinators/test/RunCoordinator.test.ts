@@ -327,13 +327,38 @@ for (const [name, config] of databases) {
           },
         ]);
         const run = yield* show(outcome.run_id);
-        assert.strictEqual(run.trace["redaction"], "http-secrets@v2");
+        assert.strictEqual(run.trace["redaction"], "default@v1 http-secrets@v2");
         assert.notInclude(JSON.stringify(run), "hush");
         const [stored] = yield* rows<{ plan: string }>(
           `select plan from aos_traces where run_id = '${outcome.run_id}'`,
         );
         assert.include(stored?.plan, "[redacted]");
         assert.notInclude(stored?.plan, "hush");
+      }),
+    );
+
+    it.effect("keeps a secret of answer, code, reason and goal out of the tables", () =>
+      Effect.gen(function* () {
+        const mail = "ann.lee@example.com";
+        const key = `sk-ant-api03-${"Ab1".repeat(12)}`;
+        const failing = Effect.succeed({
+          status: "failure" as const,
+          outcome_category: "PERMANENT" as const,
+          outcome_code: `REFUSED ${mail}`,
+          outcome_data: { error: `the key ${key} of ${mail} is no good` },
+          safe_to_repeat: false,
+          retry_after_ms: null,
+        });
+        const step = stepOf(act(failing));
+        const outcome = yield* execute([step], { goal: `write to ${mail}` });
+        assert.notInclude(JSON.stringify(outcome), mail);
+        const stored = yield* rows(
+          `select to_jsonb(t)::text || to_jsonb(s)::text || to_jsonb(r)::text as all_of_it
+           from aos_traces t join aos_trace_steps s using (trace_id) join runs r using (trace_id)
+           where t.run_id = '${outcome.run_id}'`,
+        );
+        assert.include(JSON.stringify(stored), "[redacted]");
+        for (const secret of [mail, key]) assert.notInclude(JSON.stringify(stored), secret);
       }),
     );
 

@@ -1,7 +1,13 @@
-import { type CanonicalLimits, canonicalize, CanonicalJsonError } from "../CanonicalJson.ts";
-import { parseCanonical } from "../JsonText.ts";
+import {
+  type CanonicalLimits,
+  canonicalize,
+  CanonicalJsonError,
+  PARSED_LIMITS,
+} from "../CanonicalJson.ts";
+import { parseCanonical, parseJson } from "../JsonText.ts";
 import { commitText, type Payload } from "../Payload.ts";
 import { type RecorderNotes, withNotes } from "../RecorderNotes.ts";
+import type { Redactor, RuleCounts } from "../Redaction.ts";
 import { type Lossy, tellValue } from "../ToldValue.ts";
 
 /**
@@ -13,7 +19,17 @@ export interface Telling {
   readonly limits?: CanonicalLimits;
   /** What the recorder has to say beside the values. */
   readonly notes?: RecorderNotes;
+  /** Takes secrets out of the values before they are committed to. */
+  readonly redactor?: Redactor;
 }
+
+/** A canonical text without its secrets. A masked key may stand in another place. */
+const redacted = (text: string, redactor: Redactor | undefined, counts: RuleCounts): string => {
+  const told = redactor?.json(text, counts) ?? text;
+  return told === text
+    ? text
+    : canonicalize(parseJson(told), { ...PARSED_LIMITS, bytes_max: Number.MAX_SAFE_INTEGER });
+};
 
 const textOf = (name: string, value: unknown, limits: CanonicalLimits | undefined): string => {
   try {
@@ -28,14 +44,16 @@ const textOf = (name: string, value: unknown, limits: CanonicalLimits | undefine
 export const commitPayload = (
   name: string,
   value: unknown,
-  { values, limits }: Telling,
+  { values, limits, redactor }: Telling,
   lossy: Array<Lossy>,
+  counts: RuleCounts = new Map(),
 ): Payload | null => {
   if (value === undefined) return null;
-  if (values === "exactly") return commitText(name, textOf(name, value, limits));
+  if (values === "exactly")
+    return commitText(name, redacted(textOf(name, value, limits), redactor, counts));
   const told = tellValue(name, value);
   lossy.push(...told.lossy);
-  return commitText(name, told.text);
+  return commitText(name, redacted(told.text, redactor, counts));
 };
 
 /**
@@ -48,27 +66,45 @@ export const commitPayloads = <Name extends string>(
   input: { readonly [key in Name | "attributes"]?: unknown },
   telling: Telling,
 ): Record<Name | "attributes", Payload | null> => {
-  const { values, limits, notes = {} } = telling;
+  const { values, limits, notes = {}, redactor } = telling;
   const lossy: Array<Lossy> = [];
+  const counts: RuleCounts = new Map();
   const payloads = {} as Record<Name | "attributes", Payload | null>;
   let count = 0;
   for (const name of names) {
-    payloads[name] = commitPayload(name, input[name], telling, lossy);
+    payloads[name] = commitPayload(name, input[name], telling, lossy, counts);
     if (payloads[name] !== null) count += 1;
   }
-  // Of attributes that are told, the losses must be known before the notes are.
+  // Of attributes, the losses and what was masked must be known before the notes are.
+  const ownLossy: Array<Lossy> = [];
   const own =
-    values === "told" && input.attributes !== undefined
-      ? tellValue("attributes", input.attributes)
-      : null;
-  if (own !== null) lossy.push(...own.lossy);
-  const all = lossy.length > 0 ? { ...notes, lossy } : notes;
-  const told = own === null ? input.attributes : parseCanonical(own.text);
+    input.attributes === undefined || (values === "exactly" && redactor === undefined)
+      ? null
+      : commitPayload("attributes", input.attributes, telling, ownLossy, counts);
+  lossy.push(...ownLossy);
+  const all = {
+    ...notes,
+    ...(lossy.length > 0 ? { lossy: withoutSecrets(lossy, redactor) } : {}),
+    ...(counts.size > 0 ? { redaction: Object.fromEntries(counts) } : {}),
+  };
+  const told = own === null ? input.attributes : parseCanonical(own.text, PARSED_LIMITS);
   const noted = withNotes(told, all);
   const attributes = noted === undefined && count === 0 ? {} : noted;
   payloads.attributes =
     attributes === undefined
       ? null
-      : commitText("attributes", textOf("attributes", attributes, limits));
+      : commitText(
+          "attributes",
+          textOf("attributes", attributes, own === null ? limits : { ...PARSED_LIMITS, ...limits }),
+        );
   return payloads;
 };
+
+/** A path is made of keys, which may be secrets. */
+const withoutSecrets = (
+  lossy: ReadonlyArray<Lossy>,
+  redactor: Redactor | undefined,
+): ReadonlyArray<Lossy> =>
+  redactor === undefined
+    ? lossy
+    : lossy.map(({ path, was }) => ({ path: redactor.text(path), was: redactor.text(was) }));

@@ -41,7 +41,7 @@ import {
 } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { type TraceToWrite, TraceWriter, type WriteError } from "./TraceWriter.ts";
-import { NO_RULES, type WriteRules } from "./WriteRules.ts";
+import { DEFAULT_REDACTOR, NO_RULES, type WriteRules } from "./WriteRules.ts";
 
 /** How long a trace may stay silent where the caller names no `lease_ms`: longer than a database's failover usually takes. */
 export const DEFAULT_LEASE_MS = 30_000;
@@ -140,7 +140,7 @@ export const prepareRun = (
       created_at: started_at,
     };
     const guard = yield* Guard.load(begin.tenant_id);
-    const telling = { values: "told" } as const;
+    const telling = { values: "told", redactor: DEFAULT_REDACTOR } as const;
     const version = guard.policy_version;
     const notes = version === null ? {} : { policy: { version } };
     const trace = yield* refusable(() => prepareTrace(input, { ...telling, notes })).pipe(
@@ -317,14 +317,17 @@ const abortUnanswered = Effect.fnUntraced(function* (
   const sealed_at = yield* now;
   const ending = aborted(because("the run could not be started", error));
   const { status, reason } = ending;
-  const seal = prepareSeal({
-    trace_id,
-    status,
-    reason,
-    metadata: metadataOf(ending),
-    completed_at: sealed_at,
-    sealed_at,
-  });
+  const seal = prepareSeal(
+    {
+      trace_id,
+      status,
+      reason,
+      metadata: metadataOf(ending),
+      completed_at: sealed_at,
+      sealed_at,
+    },
+    { values: "told", redactor: DEFAULT_REDACTOR },
+  );
   const holder = sink.holderOf(trace_id);
   yield* sink.seal({ trace_id, holder, seal }).pipe(answerWithin(SEAL_TIMEOUT_MS));
 });
@@ -486,7 +489,10 @@ const textOf = (error: unknown): string => {
 
 /** A text as a record may hold it: valid Unicode, no U+0000, not long. */
 export const recordText = (text: string): string => {
-  const valid = text.toWellFormed().replaceAll("\u0000", "\ufffd");
+  // Masked before it is cut: half a secret is none that the rules know.
+  const valid = (text.length <= TEXT_CHARACTERS_MAX ? text : DEFAULT_REDACTOR.text(text))
+    .toWellFormed()
+    .replaceAll("\u0000", "\ufffd");
   return valid.length <= TEXT_CHARACTERS_MAX
     ? valid
     : `${valid.slice(0, TEXT_CHARACTERS_MAX).toWellFormed()}…`;
@@ -523,7 +529,7 @@ const writeSeal = Effect.fnUntraced(function* (
         completed_at: sealed_at,
         sealed_at,
       },
-      { values: "told" },
+      { values: "told", redactor: DEFAULT_REDACTOR },
     ),
   ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
   const answered = yield* writer.writer.seal(seal, status).pipe(
@@ -541,8 +547,9 @@ const writeSeal = Effect.fnUntraced(function* (
     trace_id,
     tenant_id: trace.tenant_id,
     status,
-    reason,
-    detail,
+    // Whoever prints them shows no more than the record does.
+    reason: reason === null ? null : DEFAULT_REDACTOR.text(reason),
+    detail: detail === null ? null : DEFAULT_REDACTOR.text(detail),
     root_hash: answered.root_hash,
     step_count: answered.step_count,
     started_at: trace.started_at,

@@ -38,6 +38,7 @@ import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
 import { Guard } from "../policies/Guard.ts";
 import { PoliciesBridge } from "../policies/PoliciesBridge.ts";
 import { recordBlocked } from "./BlockedStep.ts";
+import { DEFAULT_REDACTOR } from "./WriteRules.ts";
 import type { StepDraft } from "./StepDraft.ts";
 import { TraceWriter, type WriteError } from "./TraceWriter.ts";
 
@@ -51,7 +52,7 @@ export const RECORDED_STEPS_MAX = 256;
 const TRIES_MAX = 8;
 
 /** What JSON text from outside says is committed to as it is. */
-const TELLING = { values: "exactly", limits: PARSED_LIMITS } as const;
+const TELLING = { values: "exactly", limits: PARSED_LIMITS, redactor: DEFAULT_REDACTOR } as const;
 
 /** A tenant's run. */
 export interface RunKey {

@@ -115,7 +115,7 @@ export class TraceWriter {
 
   #prepare(draft: StepDraft, timestamp: string, step_index = this.step_count): PreparedStep {
     const { trace_id, capture, is_synthetic, synthetic_scenario_id } = this.#write.input;
-    const { decision, ...told } = this.#rules.redact(draft);
+    const { decision, ...told } = draft;
     const policy = decision?.note;
     return prepareStep(
       {

@@ -34,6 +34,7 @@ import {
 } from "../logs/RecordedRun.ts";
 import { LogsBridge, type StartError } from "../logs/LogsBridge.ts";
 import { INTENDED } from "../logs/StepDraft.ts";
+import { DEFAULT_REDACTOR } from "../logs/WriteRules.ts";
 import { type SkillCall, type SkillOutcome, SkillsBridge } from "../skills/SkillsBridge.ts";
 import { backoff_ms, mayRepeat } from "./internal/Backoff.ts";
 import type { RunOutcome } from "./RunOutcome.ts";
@@ -422,7 +423,9 @@ const executeAttempt = Effect.fnUntraced(function* (
     }),
   );
   const { step_index, outcome, status, duration_ms, pause_ms } = yield* trace.takeStep(attempted);
-  const { outcome_code } = outcome;
+  // Whoever prints it shows no more than the record does.
+  const outcome_code =
+    outcome.outcome_code === null ? null : DEFAULT_REDACTOR.text(outcome.outcome_code);
   yield* onStep({
     event: "recorded",
     plan_step,

@@ -12,6 +12,7 @@ import { isRefusal, refusable } from "../../internal/refused.ts";
 import { LEASE_MS_MAX, LogsBridge, type StartError } from "../../logs/LogsBridge.ts";
 import type { StepDraft } from "../../logs/StepDraft.ts";
 import { TraceWriter } from "../../logs/TraceWriter.ts";
+import { DEFAULT_REDACTOR } from "../../logs/WriteRules.ts";
 import type { ImportSettings } from "../ImportSettings.ts";
 import {
   type SourceEnd,
@@ -39,7 +40,7 @@ export type ImportError = StartError | ChainMismatch;
 export const IMPORTER = "runproof/import@v1";
 
 /** What a text says is committed to as it is. */
-const TELLING = { values: "exactly", limits: PARSED_LIMITS } as const;
+const TELLING = { values: "exactly", limits: PARSED_LIMITS, redactor: DEFAULT_REDACTOR } as const;
 
 /** A run whose `end` the source has not said yet. */
 interface OpenRun {
