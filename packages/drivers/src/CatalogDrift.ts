@@ -51,10 +51,11 @@ export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
       name,
       kind,
       columns,
-      constraints,
-      grants,
+      // In the order of their text: a copied database lists them in another.
+      constraints: constraints.toSorted(),
+      grants: grants.toSorted(),
       row_security,
-      policies,
+      policies: policies.toSorted(),
     }),
   ),
   triggers: catalog.triggers.toSorted((a, b) =>
