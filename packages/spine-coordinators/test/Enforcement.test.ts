@@ -5,6 +5,8 @@
 import { createServer } from "node:http";
 import { assert, layer } from "@effect/vitest";
 import { Database, type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { ControlsBridge } from "@runproof/spine-coordinators/controls/ControlsBridge";
+import { ErasureCoordinator } from "@runproof/spine-coordinators/controls/ErasureCoordinator";
 import { RunEvidenceCoordinator } from "@runproof/spine-coordinators/evidence/RunEvidenceCoordinator";
 import { RecordingCoordinator } from "@runproof/spine-coordinators/logs/RecordingCoordinator";
 import { INTENDED } from "@runproof/spine-coordinators/logs/StepDraft";
@@ -18,13 +20,18 @@ import type { PolicyRule } from "@runproof/schemas/Policy";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
+import { asOwner } from "./StoredRuns.ts";
 import { databases } from "./TestDatabase.ts";
 
 const operated = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
   Layer.unwrap(
     Effect.map(
       Effect.tap(config, (opened) => migrateDatabase(opened)),
-      (opened) => RunproofLayer.layer().pipe(Layer.provideMerge(Database.operating(opened))),
+      (opened) =>
+        Layer.merge(
+          RunproofLayer.layer(),
+          ErasureCoordinator.layer.pipe(Layer.provide(ControlsBridge.layer)),
+        ).pipe(Layer.provideMerge(Database.operating(opened))),
     ),
   );
 
@@ -110,7 +117,7 @@ for (const [name, config] of databases) {
           assert.strictEqual(calls(), 0);
           const found = yield* evidence(tenant_id, "r");
           assert.strictEqual(found.impact, "incidents");
-          assert.deepStrictEqual(found.policies_evaluated, { version: 1 });
+          assert.deepStrictEqual(found.policies_evaluated, { state: "version", version: 1 });
           assert.deepStrictEqual(found.decisions_made, [
             { decision: "BLOCKED", step_index: 0, rule: "rule 0", reason: "no evil" },
           ]);
@@ -310,8 +317,38 @@ for (const [name, config] of databases) {
               ["BLOCKED"],
             );
             assert.strictEqual((yield* Effect.flip(intend("r", "look")))._tag, "TraceSealed");
-            assert.strictEqual((yield* evidence(tenant_id, "before")).policies_evaluated, null);
+            assert.deepStrictEqual((yield* evidence(tenant_id, "before")).policies_evaluated, {
+              state: "none",
+            });
             assert.isString(before.trace_id);
+          }),
+      );
+
+      it.effect(
+        "says of evidence that is gone that it is not known, and never that there was none",
+        () =>
+          Effect.gen(function* () {
+            const tenant_id = tenant();
+            yield* setPolicy(tenant_id, { effect: "warn", skill: "s", reason: "looked at" });
+            const step = TracedRun.step({ skill_id: "s" }, Effect.succeed(1));
+            yield* TracedRun.run({ tenant_id, run_id: "warned", capture: "inline" }, step);
+            const erasure = yield* ErasureCoordinator;
+            const payloads = yield* erasure.find({ tenant_id, run_id: "warned" });
+            yield* erasure.erase(tenant_id, payloads, order);
+            const found = yield* evidence(tenant_id, "warned");
+            assert.deepStrictEqual(found.policies_evaluated, { state: "unknown" });
+            assert.deepStrictEqual([found.decisions_made, found.decisions_unknown], [[], 1]);
+
+            yield* setPolicy(tenant_id, { effect: "block", skill: "s", reason: "no" });
+            yield* Effect.exit(TracedRun.run({ tenant_id, run_id: "blocked" }, step));
+            yield* asOwner(
+              "alter table aos_incidents disable trigger user",
+              `delete from aos_incidents where tenant_id = '${tenant_id}'`,
+              "alter table aos_incidents enable always trigger s6_change",
+              "alter table aos_incidents enable always trigger s6_truncate",
+            );
+            const error = yield* Effect.flip(evidence(tenant_id, "blocked"));
+            assert.strictEqual(error._tag, "StoredDataUnreadable");
           }),
       );
 

@@ -9,9 +9,23 @@ import { root } from "../Root.ts";
 import { load, withStored } from "../Runproof.ts";
 import { printable } from "../Screen.ts";
 
+const policyOf = (policy: RunEvidence["policies_evaluated"]): string => {
+  switch (policy.state) {
+    case "version":
+      return `version ${policy.version}`;
+    case "none":
+      return "none: its tenant had no policy";
+    case "not_asked":
+      return "not asked: the run tells of what was done before";
+    case "unknown":
+      return "not known any more: the trace's attributes are gone";
+  }
+};
+
 /** What is known, a line each; that there was nothing is said. */
 export const render = (evidence: RunEvidence): string => {
-  const { incidents_caused, policies_evaluated, limits_hit, decisions_made } = evidence;
+  const { incidents_caused, policies_evaluated, limits_hit, decisions_made, decisions_unknown } =
+    evidence;
   const at = (step_index: number | null) =>
     step_index === null ? "the run" : `step ${step_index}`;
   return [
@@ -21,13 +35,17 @@ export const render = (evidence: RunEvidence): string => {
       ({ kind, step_index, summary, occurred_at }) =>
         `  ${kind} at ${at(step_index)}, ${occurred_at}: ${printable(summary)}`,
     ),
-    `policy    ${policies_evaluated === null ? "none: its tenant had no policy" : `version ${policies_evaluated.version}`}`,
+    `policy    ${policyOf(policies_evaluated)}`,
     `limits    ${limits_hit.length === 0 ? "none was hit" : ""}`.trimEnd(),
     ...limits_hit.map(({ kind, value, observed }) => `  ${kind}: ${value}, at ${observed}`),
-    `decisions ${decisions_made.length === 0 ? "none but to allow" : ""}`.trimEnd(),
+    `decisions ${decisions_made.length === 0 && decisions_unknown === 0 ? "none but to allow" : ""}`.trimEnd(),
     ...decisions_made.map(
       ({ decision, step_index, reason }) => `  ${decision} ${at(step_index)}: ${printable(reason)}`,
     ),
+    ...(decisions_unknown === 0
+      ? []
+      : [`  not known any more of ${counted(decisions_unknown, "step")}: the attributes are gone`]),
+    "checked   nothing: this is what is stored, and `runproof proof` checks it",
   ].join("\n");
 };
 

@@ -2,17 +2,22 @@
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
 import { NOTES_KEY } from "@runproof/proof/RecorderNotes";
 import type { RunName } from "@runproof/drivers/logs/readRun";
-import type {
-  DatabaseError,
-  RunDeleted,
-  RunNotFound,
+import {
+  type DatabaseError,
+  type RunDeleted,
+  type RunNotFound,
   StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type Incident, IncidentsBridge } from "../incidents/IncidentsBridge.ts";
-import { type ShownPayload, type ShownStep, TraceCoordinator } from "../logs/TraceCoordinator.ts";
+import {
+  type ShownPayload,
+  type ShownStep,
+  type ShownTrace,
+  TraceCoordinator,
+} from "../logs/TraceCoordinator.ts";
 
 /** What was decided of a step, or of the run where no step is named. */
 export interface RunDecision {
@@ -23,6 +28,14 @@ export interface RunDecision {
   readonly reason: string;
 }
 
+/**
+ * Which policy a run stood under: `version`; `none`, where its tenant had none; `not_asked`, where it tells of what was done
+ * before anyone could ask; `unknown`, where the attributes that say it are gone.
+ */
+export type PolicyEvaluated =
+  | { readonly state: "version"; readonly version: number }
+  | { readonly state: "none" | "not_asked" | "unknown" };
+
 /** Evidence of what a run did to its surroundings, each part from the domain that knows it. */
 export interface RunEvidence {
   readonly run_id: string;
@@ -31,10 +44,11 @@ export interface RunEvidence {
   /** `none`, where there was no incident. */
   readonly impact: "none" | "incidents";
   readonly incidents_caused: ReadonlyArray<Incident>;
-  /** The version that the run stood under; null where its tenant had no policy. */
-  readonly policies_evaluated: { readonly version: number } | null;
+  readonly policies_evaluated: PolicyEvaluated;
   readonly limits_hit: ReadonlyArray<NonNullable<Incident["limit"]>>;
   readonly decisions_made: ReadonlyArray<RunDecision>;
+  /** Steps whose attributes are gone: whether they were warned of is not known any more. */
+  readonly decisions_unknown: number;
 }
 
 /** Why evidence can't be given. A domain that can't be reached is its own error, never an empty list. */
@@ -57,25 +71,30 @@ export class RunEvidenceCoordinator extends Context.Service<
       return RunEvidenceCoordinator.of({
         get: Effect.fnUntraced(function* (run) {
           const decisions: Array<RunDecision> = [];
+          let decisions_unknown = 0;
           const trace = yield* traces.look(run, (steps) =>
-            Effect.sync(() => decisions.push(...steps.flatMap(decisionOf))),
+            Effect.sync(() => {
+              decisions.push(...steps.flatMap(decisionOf));
+              decisions_unknown += steps.filter(isSilent).length;
+            }),
           );
           const caused = yield* incidents.ofRun(run);
+          yield* requireIncidents(decisions, caused);
           const { status, seal } = trace;
           const reason = typeof seal?.["reason"] === "string" ? seal["reason"] : "";
           const isStopped = decisions.some(({ decision }) => decision !== "WARNED");
           if (status === "aborted" && !isStopped)
             decisions.push({ decision: "KILLED", step_index: null, rule: null, reason });
-          const version = noteOf(trace.payloads.attributes, "policy")?.["version"];
           return {
             run_id: run.run_id,
             tenant_id: run.tenant_id,
             trace_id: textOf(trace.trace["trace_id"]),
             impact: caused.length === 0 ? "none" : "incidents",
             incidents_caused: caused,
-            policies_evaluated: typeof version === "number" ? { version } : null,
+            policies_evaluated: policyOf(trace),
             limits_hit: caused.flatMap(({ limit }) => (limit === null ? [] : [limit])),
             decisions_made: decisions,
+            decisions_unknown,
           } satisfies RunEvidence;
         }),
       });
@@ -93,6 +112,39 @@ const noteOf = (attributes: ShownPayload, name: string): JsonObject | null =>
   attributes.state === "present"
     ? objectOf(objectOf(objectOf(attributes.value)?.[NOTES_KEY])?.[name])
     : null;
+
+const isGone = ({ state }: ShownPayload): boolean => state === "erased" || state === "missing";
+
+/** A step that says nothing any more of what the guard decided. What was prevented, its record says. */
+const isSilent = ({ record, payloads }: ShownStep): boolean =>
+  isGone(payloads.attributes) && record["status"] !== "skipped";
+
+const policyOf = ({ trace, payloads: { attributes } }: ShownTrace): PolicyEvaluated => {
+  if (trace["capture"] !== "gated" && trace["capture"] !== "inline") return { state: "not_asked" };
+  if (isGone(attributes)) return { state: "unknown" };
+  const version = noteOf(attributes, "policy")?.["version"];
+  return typeof version === "number" ? { state: "version", version } : { state: "none" };
+};
+
+/** A step is prevented together with its incident: one without the other was taken away. */
+const requireIncidents = (
+  decisions: ReadonlyArray<RunDecision>,
+  incidents: ReadonlyArray<Incident>,
+): Effect.Effect<void, StoredDataUnreadable> => {
+  const alone = decisions.find(
+    ({ decision, step_index }) =>
+      (decision === "BLOCKED" || decision === "STOPPED") &&
+      !incidents.some((incident) => incident.step_index === step_index),
+  );
+  return alone === undefined
+    ? Effect.void
+    : Effect.fail(
+        new StoredDataUnreadable({
+          where: `the incident of step ${alone.step_index}`,
+          what: "the step was prevented, and its incident is gone",
+        }),
+      );
+};
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : "");
 
