@@ -18,6 +18,7 @@ import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { audit, found, openRun, type Run, sealedRun, startOf } from "./AuditedRuns.ts";
+import { asOwner } from "./StoredRuns.ts";
 import { databases } from "./TestDatabase.ts";
 
 const order = { actor: "ann", reason: "policy 7" };
@@ -240,6 +241,30 @@ for (const [name, config] of databases) {
           );
           yield* isClean;
         }),
+    );
+
+    it.effect("says of nothing that it went, where something in the database kept it", () =>
+      Effect.gen(function* () {
+        const erasure = yield* ErasureCoordinator;
+        const run = yield* sealedRun(1);
+        const payloads = yield* erasure.find(nameOf(run));
+        const keeping = (table: string, event: string) =>
+          `create trigger a_keeps before ${event} on ${table} for each row execute function keeps()`;
+        yield* asOwner(
+          "create function keeps() returns trigger language plpgsql as 'begin return null; end'",
+          keeping("aos_trace_steps", "update"),
+          keeping("aos_trace_steps", "delete").replace("a_keeps", "b_keeps"),
+        );
+        assert.strictEqual(
+          (yield* Effect.flip(erasure.erase(run.tenant_id, payloads, order)))._tag,
+          "DatabaseFailed",
+        );
+        assert.strictEqual((yield* Effect.flip(archive))._tag, "DatabaseFailed");
+        yield* asOwner("drop function keeps() cascade");
+        assert.deepStrictEqual(yield* erasure.find(nameOf(run)), payloads);
+        assert.strictEqual(yield* placeOf(run), "live:1");
+        yield* isClean;
+      }),
     );
 
     it.effect("leaves each of these in the ledger, with who asked and why", () =>

@@ -391,16 +391,19 @@ begin
   insert into aos_checkpoints (origin, tree_size, root_hash, note) values (p_origin, p_tree_size, p_root_hash, p_note);
 end
 $$`,
-    // What a database gives by default to roles of its own goes: the rights are those that are given below, and no others.
-    `do $$
+    // What a database gives by default to roles of its own goes from what a migration makes, by its name: the rights are those
+    // that the migration gives, and no others. An event trigger of the database's may have switched row security on: with no
+    // policy it hides every row.
+    `create function runproof_close_rights(p_names text) returns void
+language plpgsql set search_path from current as $$
 declare
+  here oid := quote_ident(current_schema())::regnamespace;
   each record;
 begin
   for each in
-    select distinct format('%I.%I', n.nspname, c.relname) as object, c.relkind = 'S' as is_sequence, a.grantee
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
-    where n.oid = quote_ident(current_schema())::regnamespace and (c.relname like 'aos\\_%' or c.relname = 'runs')
-      and c.relkind not in ('i', 't') and a.grantee <> c.relowner
+    select distinct c.oid::regclass as object, c.relkind = 'S' as is_sequence, a.grantee
+    from pg_class c, aclexplode(c.relacl) a
+    where c.relnamespace = here and c.relname ~ p_names and c.relkind not in ('i', 't') and a.grantee <> c.relowner
   loop
     execute format('revoke all on %s %s from %s', case when each.is_sequence then 'sequence' else 'table' end, each.object,
                    case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
@@ -408,28 +411,25 @@ begin
   for each in
     select distinct p.oid::regprocedure as object, a.grantee
     from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and p.proname like 'runproof\\_%' and a.grantee <> p.proowner
+    where p.pronamespace = here and p.proname ~ p_names and a.grantee <> p.proowner
   loop
     execute format('revoke all on function %s from %s', each.object,
                    case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
   end loop;
+  for each in
+    select c.oid::regclass as object from pg_class c
+    where c.relnamespace = here and c.relname ~ p_names and (c.relrowsecurity or c.relforcerowsecurity)
+  loop
+    execute format('alter table %s disable row level security, no force row level security', each.object);
+  end loop;
+end
+$$`,
+    `select runproof_close_rights('^(aos_|runs$|runproof_)')`,
+    `do $$
+begin
   execute format('grant usage on schema %I to runproof_app', current_schema());
   -- Before PostgreSQL 15 everyone may create in "public": a function there could pass for one that a writer calls.
   execute format('revoke create on schema %I from public', current_schema());
-end
-$$`,
-    // An event trigger of the database's may have switched row security on: with no policy it hides every row.
-    `do $$
-declare
-  each regclass;
-begin
-  for each in
-    select c.oid from pg_class c
-    where c.relnamespace = quote_ident(current_schema())::regnamespace and (c.relname like 'aos\\_%' or c.relname = 'runs')
-      and (c.relrowsecurity or c.relforcerowsecurity)
-  loop
-    execute format('alter table %s disable row level security, no force row level security', each);
-  end loop;
 end
 $$`,
     `grant select on runs to runproof_app`,

@@ -145,6 +145,9 @@ begin
     delete from aos_trace_steps where trace_id = t.trace_id;
     get diagnostics moved = row_count;
     delete from aos_traces where trace_id = t.trace_id;
+    if exists (select from aos_traces where trace_id = t.trace_id) or exists (select from aos_trace_steps where trace_id = t.trace_id) then
+      perform runproof_refuse_lost('the move to the archive');
+    end if;
     if moved is distinct from t.step_count then
       raise exception 'trace % is sealed over % steps and has %: it is not archived as if it were whole', t.trace_id, t.step_count, moved
         using errcode = 'S6006';
@@ -174,6 +177,9 @@ begin
     end if;
     delete from aos_trace_steps_archive where trace_id = t.trace_id;
     delete from aos_traces_archive where trace_id = t.trace_id;
+    if exists (select from aos_traces_archive where trace_id = t.trace_id) or exists (select from aos_trace_steps_archive where trace_id = t.trace_id) then
+      perform runproof_refuse_lost('the deletion');
+    end if;
     perform runproof_write_ledger(t.tenant_id, t.run_id, 'deleted', p_event_record[place]::json ->> 'actor', p_event_record[place]::json ->> 'reason',
       json_build_object('trace_id', t.trace_id, 'root_hash', t.root_hash));
     deleted_trace_id := t.trace_id;
@@ -181,93 +187,78 @@ begin
   end loop;
 end
 $$`,
+    // How many of a trace's payloads are there, by the names that an erasure gives them.
+    `create function runproof_payloads_there(p_trace_id text, p_payloads text[]) returns bigint
+language sql stable set search_path from current as $$
+  select count(distinct payload)
+  from unnest(p_payloads) as payload,
+  lateral (select substring(payload from '^step (0|[1-9][0-9]{0,15}):(?:params|outcome_data|attributes)$')::bigint as at_index, split_part(payload, ':', 2) as field) n
+  where exists (
+    select from (
+      select plan, attributes, metadata from aos_traces where trace_id = p_trace_id
+      union all
+      select plan, attributes, metadata from aos_traces_archive where trace_id = p_trace_id
+    ) t
+    where case payload when 'trace:plan' then plan when 'trace:attributes' then attributes when 'seal:metadata' then metadata end is not null
+  ) or exists (
+    select from (
+      select params, outcome_data, attributes from aos_trace_steps where trace_id = p_trace_id and step_index = n.at_index
+      union all
+      select params, outcome_data, attributes from aos_trace_steps_archive where trace_id = p_trace_id and step_index = n.at_index
+    ) s
+    where case n.field when 'params' then params when 'outcome_data' then outcome_data else attributes end is not null
+  )
+$$`,
     // Erases the payloads that the EVENT names, with their salts, wherever the trace lies: all of them, or none.
     `create function runproof_erase_payloads(p_tenant_id text, p_run_id text, p_event_record text) returns bigint
 language plpgsql security definer set search_path from current as $$
 declare
   id text := p_event_record::json ->> 'trace_id';
   payloads text[] := string_to_array(p_event_record::json #>> '{detail,payloads}', ',');
-  t record;
-  of_steps text[];
-  erased bigint;
-  step_rows bigint;
+  is_sealed boolean;
+  place text;
 begin
-  select trace_id, seal_record is not null as is_sealed, plan is not null as plan, attributes is not null as attributes, metadata is not null as metadata
-    into t from (
-      select * from aos_traces where trace_id = id and tenant_id = p_tenant_id and run_id = p_run_id
-      union all
-      select * from aos_traces_archive where trace_id = id and tenant_id = p_tenant_id and run_id = p_run_id
-    ) as known;
+  select seal_record is not null into is_sealed from (
+    select seal_record from aos_traces where trace_id = id and tenant_id = p_tenant_id and run_id = p_run_id
+    union all
+    select seal_record from aos_traces_archive where trace_id = id and tenant_id = p_tenant_id and run_id = p_run_id
+  ) as known;
   if not found then
     raise exception 'no run % of tenant % has trace %', p_run_id, p_tenant_id, id using errcode = 'S6004';
   end if;
-  if not t.is_sealed then
+  if not is_sealed then
     raise exception 'run % is still open: its payloads are erased once it is sealed', p_run_id using errcode = 'S6006';
   end if;
   if runproof_is_held(p_tenant_id, p_run_id) then
     raise exception 'run % is held', p_run_id using errcode = 'S6007';
   end if;
   perform runproof_require_told(p_event_record, 'erasure', id);
-  if 'trace:plan' = any(payloads) and not t.plan or 'trace:attributes' = any(payloads) and not t.attributes
-     or 'seal:metadata' = any(payloads) and not t.metadata then
-    raise exception 'run % has not all of these payloads: %', p_run_id, array_to_string(payloads, ', ') using errcode = 'S6006';
-  end if;
-  select array_agg(payload) into of_steps from unnest(payloads) as payload where payload ~ '^step (0|[1-9][0-9]{0,15}):(params|outcome_data|attributes)$';
-  if cardinality(payloads) is distinct from (
-       select count(distinct payload) from unnest(payloads) as payload
-       where payload = any(of_steps) or payload in ('trace:plan', 'trace:attributes', 'seal:metadata')) then
-    raise exception 'these are not the names of payloads, each once: %', array_to_string(payloads, ', ') using errcode = 'S6006';
+  -- One that is not there, or is named twice, can't be said to have been erased.
+  if cardinality(payloads) is distinct from runproof_payloads_there(id, payloads) then
+    raise exception 'run % has not all of these payloads, each once: %', p_run_id, array_to_string(payloads, ', ') using errcode = 'S6006';
   end if;
   if payloads && array['trace:plan', 'trace:attributes', 'seal:metadata'] then
-    update aos_traces set
-      plan = case when 'trace:plan' = any(payloads) then null else plan end,
-      plan_salt = case when 'trace:plan' = any(payloads) then null else plan_salt end,
-      attributes = case when 'trace:attributes' = any(payloads) then null else attributes end,
-      attributes_salt = case when 'trace:attributes' = any(payloads) then null else attributes_salt end,
-      metadata = case when 'seal:metadata' = any(payloads) then null else metadata end,
-      metadata_salt = case when 'seal:metadata' = any(payloads) then null else metadata_salt end
-      where trace_id = id;
-    update aos_traces_archive set
-      plan = case when 'trace:plan' = any(payloads) then null else plan end,
-      plan_salt = case when 'trace:plan' = any(payloads) then null else plan_salt end,
-      attributes = case when 'trace:attributes' = any(payloads) then null else attributes end,
-      attributes_salt = case when 'trace:attributes' = any(payloads) then null else attributes_salt end,
-      metadata = case when 'seal:metadata' = any(payloads) then null else metadata end,
-      metadata_salt = case when 'seal:metadata' = any(payloads) then null else metadata_salt end
-      where trace_id = id;
+    foreach place in array array['aos_traces', 'aos_traces_archive'] loop
+      execute format('update %I set
+        plan = case when $2 then null else plan end, plan_salt = case when $2 then null else plan_salt end,
+        attributes = case when $3 then null else attributes end, attributes_salt = case when $3 then null else attributes_salt end,
+        metadata = case when $4 then null else metadata end, metadata_salt = case when $4 then null else metadata_salt end
+        where trace_id = $1', place)
+        using id, 'trace:plan' = any(payloads), 'trace:attributes' = any(payloads), 'seal:metadata' = any(payloads);
+    end loop;
   end if;
-  if of_steps is not null then
-    -- What each named payload is now, before it goes: one that is not there can't be said to have been erased.
-    select count(*) into erased
-      from unnest(of_steps) as payload,
-      lateral (select substring(payload from '^step ([0-9]+)')::bigint as at_index, split_part(payload, ':', 2) as field) named
-      join lateral (
-        select params, outcome_data, attributes from aos_trace_steps where trace_id = id and step_index = named.at_index
-        union all
-        select params, outcome_data, attributes from aos_trace_steps_archive where trace_id = id and step_index = named.at_index
-      ) s on case named.field when 'params' then s.params when 'outcome_data' then s.outcome_data else s.attributes end is not null;
-    if erased is distinct from cardinality(of_steps) then
-      raise exception 'run % has not all of these payloads: %', p_run_id, array_to_string(payloads, ', ') using errcode = 'S6006';
-    end if;
-    update aos_trace_steps s set
+  foreach place in array array['aos_trace_steps', 'aos_trace_steps_archive'] loop
+    execute format('update %I s set
       params = case when e.params then null else s.params end, params_salt = case when e.params then null else s.params_salt end,
       outcome_data = case when e.outcome_data then null else s.outcome_data end, outcome_data_salt = case when e.outcome_data then null else s.outcome_data_salt end,
       attributes = case when e.attributes then null else s.attributes end, attributes_salt = case when e.attributes then null else s.attributes_salt end
-      from (select substring(payload from '^step ([0-9]+)')::bigint as at_index, bool_or(payload like '%:params') as params,
-                   bool_or(payload like '%:outcome\\_data') as outcome_data, bool_or(payload like '%:attributes') as attributes
-            from unnest(of_steps) as payload group by 1) e
-      where s.trace_id = id and s.step_index = e.at_index;
-    get diagnostics step_rows = row_count;
-    if step_rows = 0 then
-      update aos_trace_steps_archive s set
-        params = case when e.params then null else s.params end, params_salt = case when e.params then null else s.params_salt end,
-        outcome_data = case when e.outcome_data then null else s.outcome_data end, outcome_data_salt = case when e.outcome_data then null else s.outcome_data_salt end,
-        attributes = case when e.attributes then null else s.attributes end, attributes_salt = case when e.attributes then null else s.attributes_salt end
-        from (select substring(payload from '^step ([0-9]+)')::bigint as at_index, bool_or(payload like '%:params') as params,
-                     bool_or(payload like '%:outcome\\_data') as outcome_data, bool_or(payload like '%:attributes') as attributes
-              from unnest(of_steps) as payload group by 1) e
-        where s.trace_id = id and s.step_index = e.at_index;
-    end if;
+      from (select substring(payload from ''^step ([0-9]+):'')::bigint as at_index, bool_or(payload like ''%%:params'') as params,
+                   bool_or(payload like ''%%:outcome\_data'') as outcome_data, bool_or(payload like ''%%:attributes'') as attributes
+            from unnest($2) as payload where payload like ''step %%'' group by 1) e
+      where s.trace_id = $1 and s.step_index = e.at_index', place) using id, payloads;
+  end loop;
+  if runproof_payloads_there(id, payloads) > 0 then
+    perform runproof_refuse_lost('the erasure');
   end if;
   -- The hash of a request would show what it said to whoever guesses right.
   delete from aos_idempotency_keys where trace_id = id;
@@ -322,39 +313,7 @@ begin
   return runproof_write_ledger(p_tenant_id, p_run_id, p_event, p_actor, p_reason, p_detail::json);
 end
 $$`,
-    // What a database gives by default to roles of its own goes from what was made here.
-    `do $$
-declare
-  each record;
-begin
-  for each in
-    select distinct format('%I.%I', n.nspname, c.relname) as object, c.relkind = 'S' as is_sequence, a.grantee
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
-    where n.oid = quote_ident(current_schema())::regnamespace and c.relname ~ '^aos_(audit_ledger|holds|retentions)'
-      and c.relkind not in ('i', 't') and a.grantee <> c.relowner
-  loop
-    execute format('revoke all on %s %s from %s', case when each.is_sequence then 'sequence' else 'table' end, each.object,
-                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select distinct p.oid::regprocedure as object, a.grantee
-    from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and a.grantee <> p.proowner
-      and p.proname in ('runproof_guard_hold_update', 'runproof_write_ledger', 'runproof_is_held', 'runproof_require_told', 'runproof_archive_traces',
-        'runproof_delete_archived', 'runproof_erase_payloads', 'runproof_set_hold', 'runproof_lift_hold', 'runproof_set_retention', 'runproof_record_signal')
-  loop
-    execute format('revoke all on function %s from %s', each.object,
-                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select c.oid::regclass as object from pg_class c
-    where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname in ('aos_audit_ledger', 'aos_holds', 'aos_retentions')
-      and (c.relrowsecurity or c.relforcerowsecurity)
-  loop
-    execute format('alter table %s disable row level security, no force row level security', each.object);
-  end loop;
-end
-$$`,
+    `select runproof_close_rights('^(aos_(audit_ledger|holds|retentions)|runproof_(guard_hold_update|write_ledger|is_held|require_told|archive_traces|delete_archived|payloads_there|erase_payloads|set_hold|lift_hold|set_retention|record_signal)$)')`,
     `grant select on aos_audit_ledger, aos_holds, aos_retentions to runproof_app`,
     `grant execute on function runproof_record_signal(text, text, text, text, text, text) to runproof_app`,
     `grant execute on function runproof_archive_traces(text[], text[], timestamptz) to runproof_operator`,

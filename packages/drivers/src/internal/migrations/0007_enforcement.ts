@@ -176,39 +176,7 @@ begin
   return id;
 end
 $$`,
-    // What a database gives by default to roles of its own goes from what was made here.
-    `do $$
-declare
-  each record;
-begin
-  for each in
-    select distinct format('%I.%I', n.nspname, c.relname) as object, c.relkind = 'S' as is_sequence, a.grantee
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
-    where n.oid = quote_ident(current_schema())::regnamespace and c.relname ~ '^aos_(policies|limits|incidents|prevention_records|limit_breaches)'
-      and c.relkind not in ('i', 't') and a.grantee <> c.relowner
-  loop
-    execute format('revoke all on %s %s from %s', case when each.is_sequence then 'sequence' else 'table' end, each.object,
-                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select distinct p.oid::regprocedure as object, a.grantee
-    from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and a.grantee <> p.proowner
-      and p.proname in ('runproof_set_policy', 'runproof_set_limit', 'runproof_limit', 'runproof_require_room', 'runproof_record_prevention', 'runproof_record_refusal')
-  loop
-    execute format('revoke all on function %s from %s', each.object,
-                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select c.oid::regclass as object from pg_class c
-    where c.relnamespace = quote_ident(current_schema())::regnamespace
-      and c.relname in ('aos_policies', 'aos_limits', 'aos_incidents', 'aos_prevention_records', 'aos_limit_breaches')
-      and (c.relrowsecurity or c.relforcerowsecurity)
-  loop
-    execute format('alter table %s disable row level security, no force row level security', each.object);
-  end loop;
-end
-$$`,
+    `select runproof_close_rights('^(aos_(policies|limits|incidents|prevention_records|limit_breaches)|runproof_(set_policy|set_limit|limit|require_room|record_prevention|record_refusal)$)')`,
     `grant select on aos_policies, aos_limits, aos_incidents, aos_prevention_records, aos_limit_breaches to runproof_app`,
     `grant execute on function runproof_record_prevention(text, bigint, bigint, text, text, text, double precision, double precision) to runproof_app`,
     `grant execute on function runproof_record_refusal(text, text, text, double precision, double precision) to runproof_app`,

@@ -57,32 +57,10 @@ begin
   return next;
 end
 $$`,
-    // Nobody but the functions changes a row, and none is changed to be another run's while it counts.
+    // Rows come and go with their time: no verdict stands on them.
     `create trigger s6_truncate before truncate on aos_idempotency_keys for each statement execute function runproof_refuse()`,
     `alter table aos_idempotency_keys enable always trigger s6_truncate`,
-    // What a database gives by default to roles of its own goes from what was made here.
-    `do $$
-declare
-  each record;
-begin
-  for each in
-    select distinct c.oid::regclass as object, a.grantee
-    from pg_class c, aclexplode(c.relacl) a
-    where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname = 'aos_idempotency_keys' and a.grantee <> c.relowner
-  loop
-    execute format('revoke all on %s from %s', each.object, case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select distinct p.oid::regprocedure as object, a.grantee
-    from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and a.grantee <> p.proowner and p.proname = 'runproof_claim_key'
-  loop
-    execute format('revoke all on function %s from %s', each.object,
-                   case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  execute format('alter table %s disable row level security, no force row level security', 'aos_idempotency_keys'::regclass);
-end
-$$`,
+    `select runproof_close_rights('^(aos_idempotency_keys|runproof_(claim_key)$)')`,
     `grant select on aos_idempotency_keys to runproof_app`,
     `grant execute on function runproof_claim_key(text, text, text, text, text, bigint) to runproof_app`,
   ],

@@ -58,35 +58,7 @@ language sql security definer set search_path from current as $$
   update aos_api_keys set last_used_at = clock_timestamp()
   where key_id = p_key_id and (last_used_at is null or last_used_at < clock_timestamp() - interval '1 minute')
 $$`,
-    // What a database gives by default to roles of its own goes from what was made here.
-    `do $$
-declare
-  each record;
-begin
-  for each in
-    select distinct c.oid::regclass as object, a.grantee
-    from pg_class c, aclexplode(c.relacl) a
-    where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname in ('aos_tenants', 'aos_api_keys') and a.grantee <> c.relowner
-  loop
-    execute format('revoke all on %s from %s', each.object, case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select distinct p.oid::regprocedure as object, a.grantee
-    from pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-    where p.pronamespace = quote_ident(current_schema())::regnamespace and a.grantee <> p.proowner
-      and p.proname in ('runproof_create_tenant', 'runproof_create_api_key', 'runproof_revoke_api_key', 'runproof_find_api_key', 'runproof_touch_api_key')
-  loop
-    execute format('revoke all on function %s from %s', each.object, case each.grantee when 0 then 'public' else each.grantee::regrole::text end);
-  end loop;
-  for each in
-    select c.oid::regclass as object from pg_class c
-    where c.relnamespace = quote_ident(current_schema())::regnamespace and c.relname in ('aos_tenants', 'aos_api_keys')
-      and (c.relrowsecurity or c.relforcerowsecurity)
-  loop
-    execute format('alter table %s disable row level security, no force row level security', each.object);
-  end loop;
-end
-$$`,
+    `select runproof_close_rights('^(aos_(tenants|api_keys)|runproof_(create_tenant|create_api_key|revoke_api_key|find_api_key|touch_api_key)$)')`,
     `grant select on aos_tenants to runproof_app`,
     `grant select (key_id, tenant_id, name, scopes, created_at, expires_at, revoked_at, last_used_at) on aos_api_keys to runproof_app`,
     `grant execute on function runproof_find_api_key(text) to runproof_app`,
