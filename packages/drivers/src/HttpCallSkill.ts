@@ -145,17 +145,20 @@ export const BoundHost = Context.Reference<ResolvedHost | null>(
 const boundClient = ({ addresses }: ResolvedHost) =>
   Effect.map(
     Layer.build(
-      NodeHttpClient.layerUndiciOptions({
-        connect: {
-          lookup: (_host, options, done) => {
-            const found = addresses.map((address) => ({ address, family: isIP(address) }));
-            const [first] = found;
-            if (first === undefined) done(new Error("the host stands for no address"), "", 4);
-            else if (options.all === true) done(null, found);
-            else done(null, first.address, first.family);
+      // Not the client that is there already: it would look for itself.
+      Layer.fresh(
+        NodeHttpClient.layerUndiciOptions({
+          connect: {
+            lookup: (_host, options, done) => {
+              const found = addresses.map((address) => ({ address, family: isIP(address) }));
+              const [first] = found;
+              if (first === undefined) done(new Error("the host stands for no address"), "", 4);
+              else if (options.all === true) done(null, found);
+              else done(null, first.address, first.family);
+            },
           },
-        },
-      }),
+        }),
+      ),
     ),
     Context.get(HttpClient.HttpClient),
   );

@@ -118,6 +118,24 @@ layer(Live, { excludeTestServices: true })("http_call", (it) => {
     }),
   );
 
+  it.effect("calls the addresses that its host was found to stand for, and no others", () =>
+    Effect.gen(function* () {
+      const loopback = yield* Loopback;
+      loopback.answer = (_, response) => response.end("ok");
+      const { port } = new URL(loopback.origin);
+      const bound = (addresses: ReadonlyArray<string>) =>
+        attempt({ method: "GET", url: `http://nowhere.invalid:${port}/bound` }).pipe(
+          Effect.provideService(HttpCallSkill.BoundHost, { host: "nowhere.invalid", addresses }),
+        );
+      assert.strictEqual((yield* bound(["127.0.0.1"])).status, "success");
+      assert.strictEqual(loopback.received.at(-1)?.headers.host, `nowhere.invalid:${port}`);
+      const before = loopback.received.length;
+      assert.strictEqual((yield* bound([])).status, "failure");
+      assert.strictEqual((yield* bound(["127.0.0.9"])).status, "failure");
+      assert.strictEqual(loopback.received.length, before);
+    }),
+  );
+
   it.effect("sends a string body as it is, with the content type that the headers name", () =>
     Effect.gen(function* () {
       const loopback = yield* Loopback;

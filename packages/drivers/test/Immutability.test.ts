@@ -549,6 +549,19 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
           yield* refused(run, statement.replace("aos_traces", "aos_traces_archive")),
         ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
       // What lies in no table comes into the archive neither, and what is there does not come again.
+      for (const [table, column] of [
+        ["aos_traces", "reason"],
+        ["aos_trace_steps", "skill_name"],
+      ])
+        expect(
+          yield* refused(
+            run,
+            queueEvent(open.trace_id, "archival"),
+            `insert into ${table}_archive
+             select (jsonb_populate_record(null::${table}_archive, to_jsonb(t) || '{"${column}": "another"}')).*
+             from ${table} t where trace_id = ${literal(open.trace_id)}`,
+          ),
+        ).toMatchObject({ refusal: { code: WOULD_CHANGE } });
       for (const statement of [
         `insert into aos_trace_steps_archive select * from aos_trace_steps where trace_id = ${literal(open.trace_id)}`,
         `insert into aos_traces_archive select * from aos_traces where trace_id = ${literal(open.trace_id)}`,
@@ -619,6 +632,13 @@ const ownersSuite = (it: Vitest.MethodsNonLive<Database>, run: Run) => {
         [erasure("step 1:params"), `update aos_trace_steps set erased_at = now() ${step}`],
         [erasure("step 1:params"), params.replace(" where", ", status = 'failure' where")],
         [erasure("step 1:params"), params.replace(" where", ", outcome_data = '2' where")],
+        // An event of one payload lets no other go.
+        [erasure("step 0:params"), params],
+        [erasure("step 1:outcome_data,trace:plan"), params],
+        [
+          erasure("trace:attributes"),
+          `update aos_traces set plan = null, plan_salt = null ${trace}`,
+        ],
         [erasure("trace:plan"), `update aos_traces set plan = null ${trace}`],
         [`update aos_traces set plan = null, plan_salt = null ${trace}`],
         [

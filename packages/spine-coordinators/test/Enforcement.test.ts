@@ -5,11 +5,14 @@
 import { createServer } from "node:http";
 import { assert, layer } from "@effect/vitest";
 import { Database, type DatabaseConfig, migrateDatabase } from "@runproof/drivers/Database";
+import { BoundHost } from "@runproof/drivers/HttpCallSkill";
+import type { Skill } from "@runproof/drivers/Skill";
 import { ControlsBridge } from "@runproof/spine-coordinators/controls/ControlsBridge";
 import { ErasureCoordinator } from "@runproof/spine-coordinators/controls/ErasureCoordinator";
 import { RunEvidenceCoordinator } from "@runproof/spine-coordinators/evidence/RunEvidenceCoordinator";
 import { RecordingCoordinator } from "@runproof/spine-coordinators/logs/RecordingCoordinator";
 import { INTENDED } from "@runproof/spine-coordinators/logs/StepDraft";
+import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { PolicyCoordinator } from "@runproof/spine-coordinators/policies/PolicyCoordinator";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
@@ -20,8 +23,29 @@ import type { PolicyRule } from "@runproof/schemas/Policy";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
+import { startOf } from "./AuditedRuns.ts";
 import { asOwner } from "./StoredRuns.ts";
 import { databases } from "./TestDatabase.ts";
+
+/** Answers which addresses its call is bound to. */
+const boundSkill: Skill = {
+  id: "bound",
+  name: "bound",
+  redaction: null,
+  prepare: (params) =>
+    Effect.succeed({
+      recorded_params: params,
+      safe_to_repeat: true,
+      attempt: Effect.map(Effect.service(BoundHost), (bound) => ({
+        status: "success" as const,
+        outcome_category: "SUCCESS" as const,
+        outcome_code: null,
+        outcome_data: bound === null ? null : { ...bound },
+        safe_to_repeat: true,
+        retry_after_ms: null,
+      })),
+    }),
+};
 
 const operated = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
   Layer.unwrap(
@@ -29,7 +53,7 @@ const operated = <E, R>(config: Effect.Effect<DatabaseConfig, E, R>) =>
       Effect.tap(config, (opened) => migrateDatabase(opened)),
       (opened) =>
         Layer.merge(
-          RunproofLayer.layer(),
+          RunproofLayer.layer([boundSkill]),
           ErasureCoordinator.layer.pipe(Layer.provide(ControlsBridge.layer)),
         ).pipe(Layer.provideMerge(Database.operating(opened))),
     ),
@@ -152,6 +176,29 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("binds a call to the addresses that were looked at when it was decided on", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenant();
+          yield* setPolicy(tenant_id, {
+            effect: "block",
+            network: "private",
+            port: 9,
+            reason: "inside",
+          });
+          const steps = [{ skill: "bound", params: { url: "http://127.0.0.1:8/" } }];
+          yield* RunCoordinator.use((runs) =>
+            runs.execute({ tenant_id, run_id: "r", plan: { steps } }),
+          );
+          const { steps: shown } = yield* TraceCoordinator.use((traces) =>
+            traces.show({ tenant_id, run_id: "r" }),
+          );
+          assert.deepStrictEqual(shown[0]?.payloads.outcome_data, {
+            state: "present",
+            value: { host: "127.0.0.1", addresses: ["127.0.0.1"] },
+          });
+        }),
+      );
+
       it.effect("runs no effect of a traced step that is blocked, and aborts its run", () =>
         Effect.gen(function* () {
           const tenant_id = tenant();
@@ -239,6 +286,28 @@ for (const [name, config] of databases) {
           yield* setLimit(tenant_id, "concurrent_runs", null);
           yield* TracedRun.run({ tenant_id, run_id: "after" }, Effect.void);
         }),
+      );
+
+      it.effect(
+        "lets those that begin at once wait for each other, and none of them be the last twice",
+        () =>
+          Effect.gen(function* () {
+            const { sink } = yield* LogsBridge;
+            for (const round of Array(10).keys()) {
+              const tenant_id = `${tenant()}-${round}`;
+              yield* setLimit(tenant_id, "concurrent_runs", 1);
+              const exits = yield* Effect.forEach(
+                Array.from({ length: 8 }),
+                () => {
+                  const trace_id = crypto.randomUUID();
+                  const run = { trace_id, run_id: trace_id, tenant_id };
+                  return Effect.exit(sink.start(startOf(run)));
+                },
+                { concurrency: 8 },
+              );
+              assert.strictEqual(exits.filter(Exit.isSuccess).length, 1);
+            }
+          }),
       );
 
       it.effect("fails a run whose step went past the guard", () =>
