@@ -20,11 +20,14 @@ import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
 import type { PolicyRule } from "@runproof/schemas/Policy";
+import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
+import * as Fiber from "effect/Fiber";
 import * as Layer from "effect/Layer";
+import * as Schedule from "effect/Schedule";
 import { startOf } from "./AuditedRuns.ts";
-import { asOwner } from "./StoredRuns.ts";
+import { asOwner, gate } from "./StoredRuns.ts";
 import { databases } from "./TestDatabase.ts";
 
 /** Answers which addresses its call is bound to. */
@@ -288,28 +291,6 @@ for (const [name, config] of databases) {
         }),
       );
 
-      it.effect(
-        "lets those that begin at once wait for each other, and none of them be the last twice",
-        () =>
-          Effect.gen(function* () {
-            const { sink } = yield* LogsBridge;
-            for (const round of Array(10).keys()) {
-              const tenant_id = `${tenant()}-${round}`;
-              yield* setLimit(tenant_id, "concurrent_runs", 1);
-              const exits = yield* Effect.forEach(
-                Array.from({ length: 8 }),
-                () => {
-                  const trace_id = crypto.randomUUID();
-                  const run = { trace_id, run_id: trace_id, tenant_id };
-                  return Effect.exit(sink.start(startOf(run)));
-                },
-                { concurrency: 8 },
-              );
-              assert.strictEqual(exits.filter(Exit.isSuccess).length, 1);
-            }
-          }),
-      );
-
       it.effect("fails a run whose step went past the guard", () =>
         Effect.gen(function* () {
           const tenant_id = tenant();
@@ -450,3 +431,49 @@ for (const [name, config] of databases) {
     },
   );
 }
+
+layer(operated(databases[0][1]), { excludeTestServices: true, timeout: 60_000 })(
+  "runs of several processes",
+  (it) => {
+    it.effect("wait for one that is just beginning: none of them is the last twice", () =>
+      Effect.gen(function* () {
+        const tenant_id = tenant();
+        yield* setLimit(tenant_id, "concurrent_runs", 1);
+        const { sink } = yield* LogsBridge;
+        const { config, sql } = yield* Database;
+        const other = Context.get(
+          yield* Layer.build(Layer.fresh(Database.operating(config))),
+          Database,
+        );
+        const run = () => startOf({ trace_id: crypto.randomUUID(), run_id: "r", tenant_id });
+        const { began, pass, release } = yield* gate;
+        const { trace, holder } = run();
+        const { plan, attributes } = trace.payloads;
+        const beginning = other.write.withTransaction(
+          Effect.andThen(
+            other.write`select runproof_start_trace(
+              ${trace.record}, ${plan?.text ?? null}, ${plan?.salt ?? null},
+              ${attributes?.text ?? null}, ${attributes?.salt ?? null}, ${holder}, ${60_000n})`,
+            pass,
+          ),
+        );
+        const first = yield* Effect.forkChild(beginning);
+        yield* began;
+        const second = yield* Effect.forkChild(Effect.exit(sink.start(run())));
+        const isWaiting = Effect.map(
+          sql`select from pg_locks where locktype = 'advisory' and not granted`,
+          (rows) => rows.length > 0,
+        ).pipe(Effect.repeat({ until: (waits) => waits, schedule: Schedule.spaced("10 millis") }));
+        const seen = yield* Effect.raceFirst(
+          Effect.as(isWaiting, "waits"),
+          Effect.as(Fiber.join(second), "went past"),
+        );
+        assert.strictEqual(seen, "waits");
+        yield* release;
+        yield* Fiber.join(first);
+        const refused = yield* Effect.flip(yield* Fiber.join(second));
+        assert.deepInclude(refused, { _tag: "RunRefused", value: 1, observed: 1 });
+      }),
+    );
+  },
+);

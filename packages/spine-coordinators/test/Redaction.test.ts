@@ -148,7 +148,7 @@ const WAYS = {
       { tenant_id, plan: { password: SECRET }, attributes: { goal: `write to ${MAIL}` } },
       TracedRun.step(
         { skill_id: "s", params: ACT.params, attributes: ACT.attributes },
-        Effect.fail(new Error(`no mailbox ${MAIL}, password=${SECRET}`)),
+        Effect.fail(`no mailbox ${MAIL}, password=${SECRET}`),
       ),
     ).pipe(Effect.exit),
   "an import": (tenant_id: string) =>

@@ -253,7 +253,7 @@ begin
       outcome_data = case when e.outcome_data then null else s.outcome_data end, outcome_data_salt = case when e.outcome_data then null else s.outcome_data_salt end,
       attributes = case when e.attributes then null else s.attributes end, attributes_salt = case when e.attributes then null else s.attributes_salt end
       from (select substring(payload from ''^step ([0-9]+):'')::bigint as at_index, bool_or(payload like ''%%:params'') as params,
-                   bool_or(payload like ''%%:outcome\_data'') as outcome_data, bool_or(payload like ''%%:attributes'') as attributes
+                   bool_or(payload like ''%%:outcome_data'') as outcome_data, bool_or(payload like ''%%:attributes'') as attributes
             from unnest($2) as payload where payload like ''step %%'' group by 1) e
       where s.trace_id = $1 and s.step_index = e.at_index', place) using id, payloads;
   end loop;
