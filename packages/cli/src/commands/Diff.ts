@@ -92,6 +92,12 @@ export const render = (screen: Screen, report: ParityReport): string => {
     ["took", compared(run_a.duration_ms, run_b.duration_ms, delta.duration_ms, Duration.format)],
     ["cost", compared(run_a.cost_cents, run_b.cost_cents, delta.cost_cents, cents)],
     [
+      "masked",
+      report.masked_acts === 0
+        ? null
+        : `${counted(report.masked_acts, "act")} agree with values that were masked in both: whether those were the same is not known`,
+    ],
+    [
       "note",
       is_aligned ? null : "too many differences to align: acts stand side by side as they come",
     ],

@@ -8,6 +8,7 @@ import {
   type ParityRow,
   type ValueDifference,
 } from "@runproof/proof/Parity";
+import { REDACTED } from "@runproof/proof/Redaction";
 import type { InvalidInput, RunNotFound } from "@runproof/schemas/RunProofError";
 import type { VerificationStatus } from "@runproof/schemas/RunProofResult";
 import type { Lifecycle } from "@runproof/schemas/SealRecord";
@@ -86,6 +87,8 @@ export interface ParityReport {
     readonly cost_cents: number | null;
     readonly duration_ms: number | null;
   };
+  /** Acts that agree and hold values that were masked in both: whether these were the same, nobody can say. */
+  readonly masked_acts: number;
   /** False where the runs differ so much that their acts are only set side by side. */
   readonly is_aligned: boolean;
   /** Empty where a run is FAILED: what its rows say is no evidence. */
@@ -149,6 +152,7 @@ const reportOn = (input: CompareRuns, a: Evidence, b: Evidence): ParityReport =>
       cost_cents: less(run_b.cost_cents, run_a.cost_cents),
       duration_ms: less(run_b.duration_ms, run_a.duration_ms),
     },
+    masked_acts: rows.filter((row) => isMasked(row, a, compared)).length,
     is_aligned,
     rows: rows.map(({ kind, fields, ...row }) => ({
       kind,
@@ -158,6 +162,19 @@ const reportOn = (input: CompareRuns, a: Evidence, b: Evidence): ParityReport =>
     })),
   };
 };
+
+/** Whether two acts were found the same with a mask in place of a value. */
+const isMasked = (
+  { kind, a: at }: ParityRow,
+  { acts }: Evidence,
+  compared: ReadonlyArray<ComparedField>,
+): boolean =>
+  kind === "same" &&
+  at !== null &&
+  compared.some((field) => {
+    const value = acts[at]![field];
+    return typeof value === "string" && value.includes(REDACTED);
+  });
 
 const fieldsOf = ({ outcomes, costs, times }: CompareRuns): ReadonlyArray<ComparedField> => [
   ...PARITY_FIELDS,
