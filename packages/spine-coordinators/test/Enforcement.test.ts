@@ -104,6 +104,20 @@ const execute = (tenant_id: string, run_id: string, ...urls: ReadonlyArray<strin
 const evidence = (tenant_id: string, run_id: string) =>
   RunEvidenceCoordinator.use((coordinator) => coordinator.get({ tenant_id, run_id }));
 
+/** A run as a caller starts it. */
+const START = {
+  agent_id: null,
+  origin_system_id: null,
+  incident_id: null,
+  replay_of: null,
+  attributes: {},
+  seed: null,
+  frozen_timestamp: null,
+  is_synthetic: false,
+  synthetic_scenario_id: null,
+  redaction: null,
+} as const;
+
 /** An act as a caller tells it. */
 const ACT = {
   skill_name: "act",
@@ -337,21 +351,7 @@ for (const [name, config] of databases) {
             const tenant_id = tenant();
             const recording = yield* RecordingCoordinator;
             const start = (run_id: string) =>
-              recording.start({
-                tenant_id,
-                run_id,
-                agent_id: null,
-                origin_system_id: null,
-                incident_id: null,
-                replay_of: null,
-                attributes: {},
-                seed: null,
-                frozen_timestamp: null,
-                is_synthetic: false,
-                synthetic_scenario_id: null,
-                redaction: null,
-                capture: "gated",
-              });
+              recording.start({ ...START, tenant_id, run_id, capture: "gated" });
             const intend = (run_id: string, skill_id: string) =>
               recording.record({ tenant_id, run_id, steps: [{ ...ACT, skill_id, ...INTENDED }] });
             const before = yield* start("before");
@@ -367,11 +367,51 @@ for (const [name, config] of databases) {
               ["BLOCKED"],
             );
             assert.strictEqual((yield* Effect.flip(intend("r", "look")))._tag, "TraceSealed");
+
+            // The outcome of what was done is kept, though the intent behind it is blocked.
+            yield* start("both");
+            yield* intend("both", "look");
+            const outcome = {
+              ...ACT,
+              skill_id: "look",
+              status: "success",
+              outcome_category: "SUCCESS",
+              outcome_code: null,
+              intent_index: 0,
+              cost_cents: null,
+              duration_ms: null,
+            } as const;
+            const intent = { ...ACT, skill_id: "refund", ...INTENDED };
+            const steps = [outcome, intent];
+            const ended = yield* Effect.flip(
+              recording.record({ tenant_id, run_id: "both", steps }),
+            );
+            assert.deepInclude(ended, { _tag: "StepBlocked", step_index: 2 });
+            const { steps: kept } = yield* TraceCoordinator.use((traces) =>
+              traces.show({ tenant_id, run_id: "both" }),
+            );
+            assert.deepStrictEqual(
+              kept.map(({ record }) => record["status"]),
+              ["intended", "success", "skipped"],
+            );
             assert.deepStrictEqual((yield* evidence(tenant_id, "before")).policies_evaluated, {
               state: "none",
             });
             assert.isString(before.trace_id);
           }),
+      );
+
+      it.effect("answers a step that was warned of and is sent again as the first time", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenant();
+          yield* setPolicy(tenant_id, { effect: "warn", skill: "s", reason: "looked at" });
+          const recording = yield* RecordingCoordinator;
+          const run = { tenant_id, run_id: "r" };
+          yield* recording.start({ ...START, ...run, capture: "gated" });
+          const steps = [{ ...ACT, skill_id: "s", ...INTENDED }];
+          const first = yield* recording.record({ ...run, steps, first_index: 0 });
+          assert.deepStrictEqual(yield* recording.record({ ...run, steps, first_index: 0 }), first);
+        }),
       );
 
       it.effect(

@@ -35,7 +35,7 @@ import {
   type IdempotencyClaim,
 } from "./LogsBridge.ts";
 import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
-import { Guard } from "../policies/Guard.ts";
+import { type Blocked, Guard } from "../policies/Guard.ts";
 import { PoliciesBridge } from "../policies/PoliciesBridge.ts";
 import { recordBlocked } from "./BlockedStep.ts";
 import { DEFAULT_REDACTOR } from "./WriteRules.ts";
@@ -249,18 +249,20 @@ export const resumeTrace = ({ sink }: Logs, { trace_id, head, ...input }: Open):
   });
 };
 
-/**
- * Asks the guard about each step. An intent that is blocked is recorded as skipped, and its run is sealed `aborted`: nothing of
- * the call is recorded then but that. A step that is done already carries what would have been said.
- */
-const decided = Effect.fnUntraced(function* (
+/** Steps as the guard lets them be recorded, up to the first intent that it blocks. */
+interface Ruled {
+  readonly drafts: ReadonlyArray<StepDraft>;
+  readonly blocked: { readonly draft: StepDraft; readonly by: Blocked } | null;
+}
+
+/** Asks the guard about steps that begin at an index. One that is done already carries what would have been said. */
+const ruled = Effect.fnUntraced(function* (
   doors: Doors,
   trace: Open,
-  writer: TraceWriter,
-  { tenant_id, run_id, steps }: RecordSteps,
-) {
-  if (!isAsked(trace.capture)) return steps;
-  const { logs, incidents } = doors;
+  { tenant_id, steps }: RecordSteps,
+  first_index: number,
+): Effect.fn.Return<Ruled, DatabaseError | StoredDataUnreadable> {
+  if (!isAsked(trace.capture)) return { drafts: steps, blocked: null };
   const guard = yield* guardOf(doors, tenant_id, trace.policy_version);
   const elapsed_ms = (yield* Clock.currentTimeMillis) - Date.parse(trace.started_at);
   const drafts: Array<StepDraft> = [];
@@ -270,24 +272,43 @@ const decided = Effect.fnUntraced(function* (
       drafts.push(draft);
       continue;
     }
-    const spent = { steps: trace.head.next_index + at, elapsed_ms };
     const { skill_id, params } = draft;
+    const spent = { steps: first_index + at, elapsed_ms };
     const ruling = yield* guard.decide({ skill_id, params }, spent);
-    if (ruling.effect !== "block") {
-      drafts.push({ ...draft, decision: ruling });
-    } else if (draft.status === "intended") {
-      const writing = { incidents, transactions: logs.transactions };
-      const blocked = yield* recordBlocked(writing, writer, { ...draft, params }, ruling);
-      const reason = `step ${blocked.step_index} was blocked`;
-      yield* seal(logs)({ tenant_id, run_id, status: "aborted", reason });
-      return yield* blocked;
-    } else {
+    if (ruling.effect !== "block") drafts.push({ ...draft, decision: ruling });
+    else if (draft.status === "intended") return { drafts, blocked: { draft, by: ruling } };
+    else {
       const { policy_version, rule, reason } = ruling;
       const note = { decision: "WARNED", version: policy_version, rule, reason };
       drafts.push({ ...draft, decision: { effect: "warn", note, bound: null } });
     }
   }
-  return drafts;
+  return { drafts, blocked: null };
+});
+
+/** Records steps behind each other: all or none. */
+const write = (logs: Logs, writer: TraceWriter, drafts: ReadonlyArray<StepDraft>) => {
+  const [only, ...others] = drafts;
+  if (only === undefined) return Effect.void;
+  if (others.length === 0) return writer.record(only);
+  return Effect.forEach(drafts, writer.stage, { discard: true }).pipe(
+    Effect.andThen(writer.flush()),
+    logs.transactions.atomically,
+  );
+};
+
+/** Records an intent that is blocked as skipped, and seals its run: it is over. */
+const block = Effect.fnUntraced(function* (
+  { logs, incidents }: Doors,
+  writer: TraceWriter,
+  { tenant_id, run_id }: RunKey,
+  { draft, by }: NonNullable<Ruled["blocked"]>,
+) {
+  const writing = { incidents, transactions: logs.transactions };
+  const ended = yield* recordBlocked(writing, writer, { ...draft, params: draft.params }, by);
+  const reason = `step ${ended.step_index} was blocked`;
+  yield* seal(logs)({ tenant_id, run_id, status: "aborted", reason });
+  return yield* ended;
 });
 
 const record =
@@ -314,20 +335,16 @@ const record =
         next_index: first + steps.length,
         link,
       });
+      const ruling = yield* ruled(doors, trace, input, first_index ?? head.next_index);
       if (first_index !== undefined && first_index !== head.next_index) {
-        const link = yield* linkOfRepeated(logs, writer, { ...input, first_index });
+        const link = yield* linkOfRepeated(logs, writer, { ...ruling, first_index });
         if (link !== null) return answer(first_index, link);
         const detail = `the next step is ${head.next_index}, and not ${first_index}`;
         return yield* new ChainMoved({ trace_id, detail });
       }
-      const drafts = yield* decided(doors, trace, writer, input);
-      const [only] = drafts;
-      if (drafts.length === 1) yield* writer.record(only!);
-      else
-        yield* Effect.forEach(drafts, writer.stage, { discard: true }).pipe(
-          Effect.andThen(writer.flush()),
-          logs.transactions.atomically,
-        );
+      // What is done already is recorded whatever is said of what comes after it.
+      yield* write(logs, writer, ruling.drafts);
+      if (ruling.blocked !== null) return yield* block(doors, writer, input, ruling.blocked);
       return answer(head.next_index, writer.link);
     }).pipe(Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)));
     // Another caller was faster: the steps go behind its own, unless they were to have an index of their own.
@@ -341,13 +358,14 @@ const record =
 const linkOfRepeated = Effect.fnUntraced(function* (
   logs: Logs,
   writer: TraceWriter,
-  { steps, first_index }: RecordSteps & { readonly first_index: number },
+  { drafts, blocked, first_index }: Ruled & { readonly first_index: number },
 ) {
-  const indexes = steps.map((_, at) => first_index + at);
+  if (blocked !== null) return null;
+  const indexes = drafts.map((_, at) => first_index + at);
   const recorded = yield* logs.resuming.steps({ trace_id: writer.trace_id, indexes });
-  if (recorded.length !== steps.length) return null;
+  if (recorded.length !== drafts.length) return null;
   for (const [at, found] of recorded.entries()) {
-    const isSame = yield* refusable(() => saysTheSame(writer, steps[at]!, found));
+    const isSame = yield* refusable(() => saysTheSame(writer, drafts[at]!, found));
     if (!isSame) return null;
   }
   return recorded.at(-1)!.link;
