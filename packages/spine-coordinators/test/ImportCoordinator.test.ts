@@ -20,7 +20,13 @@ import {
   type ShownPayload,
   TraceCoordinator,
 } from "@runproof/spine-coordinators/logs/TraceCoordinator";
-import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
+import {
+  canonicalize,
+  type JsonValue,
+  PARSED_LIMITS,
+  TEXT_BYTES_MAX,
+} from "@runproof/proof/CanonicalJson";
+import { DEFAULT_REDACTOR } from "@runproof/spine-coordinators/logs/WriteRules";
 import * as Effect from "effect/Effect";
 import * as Fiber from "effect/Fiber";
 import * as fc from "fast-check";
@@ -117,6 +123,10 @@ const withArguments = (messages: ReadonlyArray<Record<string, any>>) =>
           })),
         },
   );
+
+/** A value as it is recorded: with what the default rules know masked. A name that secrets have may come up by chance. */
+const masked = (value: JsonValue): any =>
+  parseJson(DEFAULT_REDACTOR.json(canonicalize(value, PARSED_LIMITS)));
 
 for (const [name, config] of databases) {
   layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
@@ -707,7 +717,7 @@ for (const [name, config] of databases) {
       }
 
       it.effect.skipIf(!existsSync(airline))(
-        "of tau-bench's airline transcripts: 48 runs, each VERIFIED, and each message told again from its steps",
+        "of tau-bench's airline transcripts: 48 runs, each VERIFIED, and each message told again from its steps, but for addresses that are masked",
         () =>
           Effect.gen(function* () {
             const tenant_id = tenantId();
@@ -725,7 +735,10 @@ for (const [name, config] of databases) {
               assert.strictEqual(yield* statusOf(tenant_id, run_id), "VERIFIED");
               const run = yield* show(tenant_id, run_id);
               const { traj, ...rest } = source[index]!;
-              assert.deepStrictEqual(retell(run.steps as never), withArguments(traj));
+              assert.deepStrictEqual(
+                retell(run.steps as never),
+                masked(withArguments(traj) as never),
+              );
               const attributes = valueOf(run.payloads.attributes) as Record<string, unknown>;
               assert.deepStrictEqual(attributes["attributes"], rest);
             }
@@ -737,7 +750,7 @@ for (const [name, config] of databases) {
         120_000,
       );
 
-      it.effect("of any steps gives them back as they were", () =>
+      it.effect("of any steps gives them back as they were, but for what is masked", () =>
         Effect.gen(function* () {
           const context = yield* Effect.context<ImportCoordinator | TraceCoordinator>();
           const payload = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)));
@@ -746,7 +759,9 @@ for (const [name, config] of databases) {
             params: payload,
             outcome_data: payload,
           });
-          const check = (steps: ReadonlyArray<object>) =>
+          const check = (
+            steps: ReadonlyArray<{ status: string } & Record<"params" | "outcome_data", JsonValue>>,
+          ) =>
             Effect.gen(function* () {
               const tenant_id = tenantId();
               const lines = steps.map((each) => ({ ...STEP, ...each }));
@@ -758,7 +773,11 @@ for (const [name, config] of databases) {
                   params: valueOf(payloads.params),
                   outcome_data: valueOf(payloads.outcome_data),
                 })) as unknown,
-                steps,
+                steps.map(({ status, params, outcome_data }) => ({
+                  status,
+                  params: masked(params),
+                  outcome_data: masked(outcome_data),
+                })),
               );
             });
           yield* Effect.promise(() =>
@@ -766,7 +785,12 @@ for (const [name, config] of databases) {
               fc.asyncProperty(fc.array(step, { maxLength: 6 }), (steps) =>
                 Effect.runPromise(Effect.provideContext(check(steps), context)),
               ),
-              { numRuns: 25 },
+              {
+                numRuns: 25,
+                examples: [
+                  [[{ status: "success", params: null, outcome_data: { "": { otp: " " } } }]],
+                ],
+              },
             ),
           );
         }),
