@@ -2,8 +2,10 @@
 import { Identifier } from "@runproof/schemas/Text";
 import * as Argument from "effect/cli/Argument";
 import * as Flag from "effect/cli/Flag";
+import * as Config from "effect/Config";
 import * as Option from "effect/Option";
 import { userInfo } from "node:os";
+import * as Time from "./Time.ts";
 
 /** A flag that may be left out. */
 export const optional = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
@@ -46,12 +48,32 @@ export const database = {
   ),
 };
 
-/** The tenant: required, never guessed. */
+/** The tenant: required, never guessed; the environment may name it. */
 export const tenantId = Flag.String("tenant-id").pipe(
   Flag.withMetavar("T"),
-  Flag.withDescription("Tenant that the run belongs to"),
+  Flag.withDescription("Tenant that the run belongs to [RUNPROOF_TENANT_ID]"),
+  Flag.withFallbackConfig(Config.String("RUNPROOF_TENANT_ID")),
   Flag.withSchema(Identifier),
 );
+
+/** A point in time. */
+const timeFlag = (name: string, description: string) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("TIME"),
+    Flag.withDescription(`${description}: 1h, yesterday, a date, or RFC 3339`),
+    Flag.filterMap(
+      (text) => Option.fromNullishOr(Time.parse(text, Date.now())),
+      (text) =>
+        `90s, 15m, 1h, 2d, 1w (so long ago), now, today, yesterday, a date or an RFC 3339 time, not ${JSON.stringify(text)}`,
+    ),
+  );
+
+/** A point in time as a flag that may be left out. */
+export const time = (name: string, description: string) => optional(timeFlag(name, description));
+
+/** From when on. */
+export const since = (description: string) =>
+  optional(timeFlag("since", description).pipe(Flag.withAlias("from")));
 
 /** Verifier keys, of which one must have signed the checkpoint that a proof is made under. */
 export const vkeys = repeatable(
@@ -87,7 +109,7 @@ export const days = (name: string, description: string) =>
         const count = /^(?<count>[1-9]\d{0,4})d?$/u.exec(text)?.groups?.["count"];
         return count === undefined ? Option.none() : Option.some(Number(count));
       },
-      (text) => `expected a number of days such as 183d, not ${JSON.stringify(text)}`,
+      (text) => `a number of days such as 183d, not ${JSON.stringify(text)}`,
     ),
   );
 

@@ -22,8 +22,11 @@ export interface TimelineStep {
 /** Narrower than this a bar says nothing, and the columns are printed without it. */
 const BAR_CELLS_MIN = 12;
 
-/** What the bar keeps before calls are drawn beside it. */
+/** What the bar keeps before a skill's name is drawn beside the call. */
 const BAR_CELLS_WANTED = 24;
+
+/** What a call keeps beside a bar. Where that is too much, the bar goes and the call stays. */
+const CALL_CELLS_MIN = 16;
 
 /** Wider than this a bar only spreads the eye. */
 const BAR_CELLS_MAX = 80;
@@ -34,12 +37,14 @@ const TEXT_CELLS_MAX = 28;
 /** Deeper nesting is not indented further. */
 const DEPTH_MAX = 8;
 
-const tones: Readonly<Record<string, Tone>> = {
+/** How a step's status stands out. */
+export const statusTones: Readonly<Record<string, Tone>> = {
   success: "good",
   failure: "bad",
   retry: "caution",
   skipped: "quiet",
   "outcome unknown": "bad",
+  unknown: "bad",
   "under way": "accent",
 };
 
@@ -93,10 +98,8 @@ const bar = (screen: Screen, each: Placed, end_ms: number, cells: number): strin
   return " ".repeat(from) + (duration_ms === 0 ? instant : block.repeat(long));
 };
 
-const skill = (screen: Screen, { step, depth }: Placed): string => {
-  const branch = depth === 0 ? "" : `${"  ".repeat(depth - 1)}${screen.unicode ? "└ " : "\\ "}`;
-  return branch + printable(step.skill_name);
-};
+const branch = (screen: Screen, { depth }: Placed): string =>
+  depth === 0 ? "" : `${"  ".repeat(depth - 1)}${screen.unicode ? "└ " : "\\ "}`;
 
 const state = (screen: Screen, step: TimelineStep): string => {
   const [unicode, ascii] = marks[step.status] ?? ["?", "?"];
@@ -122,8 +125,14 @@ const columnsOf = (screen: Screen, placed: ReadonlyArray<Placed>, timed: boolean
     align: "right",
     of: ({ step }) => step.label,
   };
-  const name: Column = { heading: "skill", of: (each) => short(skill(screen, each)) };
-  const call: Column = { heading: "call", of: ({ step }) => short(printable(step.call ?? "")) };
+  const name: Column = {
+    heading: "skill",
+    of: (each) => short(branch(screen, each) + printable(each.step.skill_name)),
+  };
+  const call: Column = {
+    heading: "call",
+    of: (each) => short(branch(screen, each) + printable(each.step.call ?? each.step.skill_name)),
+  };
   const status: Column = {
     heading: "status",
     of: ({ step }) => short(state(screen, step)),
@@ -145,7 +154,8 @@ const columnsOf = (screen: Screen, placed: ReadonlyArray<Placed>, timed: boolean
     of: ({ step }) => (step.cost_cents === null ? "-" : `${Number(step.cost_cents.toFixed(4))} c`),
   };
   return {
-    left: [index, name],
+    index,
+    name,
     call,
     middle: timed ? [status, start] : [status],
     right: costs ? [took, cost] : [took],
@@ -162,11 +172,12 @@ export const render = (
   steps: ReadonlyArray<TimelineStep>,
 ): string => {
   const { placed, timed, end_ms } = place(run_started_at, steps);
-  const { left, call, middle, right } = columnsOf(screen, placed, timed);
+  const { index, name, call, middle, right } = columnsOf(screen, placed, timed);
   const cellsOf = (columns: ReadonlyArray<Column>): Table.Rows => ({
     *[Symbol.iterator]() {
       for (const each of placed) {
-        const paint = (text: string) => tone(screen, tones[each.step.status] ?? "strong", text);
+        const paint = (text: string) =>
+          tone(screen, statusTones[each.step.status] ?? "strong", text);
         yield columns.map((column) =>
           column.painted === true ? { text: column.of(each), paint } : { text: column.of(each) },
         );
@@ -176,17 +187,34 @@ export const render = (
   const room = (columns: ReadonlyArray<Column>) =>
     screen.columns - Table.widthOf(columns, cellsOf(columns));
   const scaled = timed && end_ms > 0;
-  const fixed = [...left, ...middle, ...right];
+  const fixed = [index, ...middle, ...right];
   const calls = steps.some((step) => step.call !== null);
+  // A call says its skill, but for `http_call`, whose name goes where there is no room for it.
+  const isNamed = steps.some(
+    ({ skill_name, call: said }) => said?.startsWith(skill_name) === false,
+  );
   const reserved = scaled ? BAR_CELLS_WANTED : 0;
-  const called = calls && room([...fixed, call]) >= reserved ? [call] : [];
-  const cells = Math.min(BAR_CELLS_MAX, room([...fixed, ...called]));
+  const named = !calls || (isNamed && room([...fixed, name, call]) >= reserved) ? [name] : [];
+  const call_cells = calls ? Table.widthOf([call], cellsOf([call])) : 0;
+  const left = room([...fixed, ...named]) - call_cells;
+  const least = Math.min(call_cells, CALL_CELLS_MIN + 2);
+  const isBarred = scaled && left + call_cells - least >= BAR_CELLS_MIN;
+  const cells = Math.min(BAR_CELLS_MAX, Math.max(left, BAR_CELLS_MIN));
+  const cut = isBarred ? Math.max(0, cells - left) : Math.max(0, -left);
+  const called: ReadonlyArray<Column> = calls
+    ? [
+        {
+          ...call,
+          of: (each) => clip(screen, call.of(each), Math.max(CALL_CELLS_MIN, call_cells - 2 - cut)),
+        },
+      ]
+    : [];
   const bars: Column = {
     heading: `0${pad(Duration.format(end_ms), cells - 1, "right")}`,
     of: (each) => bar(screen, each, end_ms, cells),
     painted: true,
   };
-  const drawn = scaled && cells >= BAR_CELLS_MIN ? [bars] : [];
-  const columns = [...left, ...called, ...middle, ...drawn, ...right];
+  const drawn = isBarred ? [bars] : [];
+  const columns = [index, ...named, ...called, ...middle, ...drawn, ...right];
   return Table.render(screen, columns, cellsOf(columns));
 };

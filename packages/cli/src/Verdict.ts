@@ -15,7 +15,8 @@ import { printable, type Screen, type Tone, tone, wrap } from "./Screen.ts";
 export const exitCode = (status: VerificationStatus): ExitCode =>
   ({ VERIFIED: 0, FAILED: 6, UNSUPPORTED: 7 } as const)[status];
 
-const tones: Record<VerificationStatus, Tone> = {
+/** How a verdict stands out. */
+export const tones: Record<VerificationStatus, Tone> = {
   VERIFIED: "good",
   FAILED: "bad",
   UNSUPPORTED: "caution",

@@ -37,7 +37,7 @@ describe("runproof", () => {
   it("lists the exit codes in the help of a subcommand too, within 80 columns", async () => {
     const { stdout } = await runproof(["traces", "list", "--help"]);
     expect(stdout).toContain("EXIT CODES");
-    expect(stdout).toContain("--tenant-id T         Tenant that the run belongs to (required)");
+    expect(stdout).toContain("Tenant that the run belongs to [RUNPROOF_TENANT_ID]");
     for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
   });
 

@@ -114,9 +114,12 @@ describe("Timeline", () => {
     expect(text).toContain("\\u001b[2Jgone");
   });
 
-  it("says what was called where there is room beside the bar", () => {
+  it("says what was called before it draws a bar, and gives up the skill's name first", () => {
     const steps = [step(0, 0, 100, { call: "GET /orders/7" }), step(1, 100, 20)];
-    expect(Timeline.render(screen(60), STARTED_AT, steps)).not.toContain("GET");
+    const narrow = Timeline.render(screen(60), STARTED_AT, steps);
+    expect(narrow).toMatch(/^0 {2}GET \/orders\/7 {2}✓ success/mu);
+    expect(narrow).toMatch(/^1 {2}http_call {6}✓ success/mu);
+    expect(narrow).not.toContain("█");
     expect(Timeline.render(screen(100), STARTED_AT, steps)).toMatch(
       /0 {2}http_call {2}GET \/orders\/7 {2}✓ success/u,
     );

@@ -1,6 +1,7 @@
 import type { ShownPayload, ShownRun } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { describe, expect, it } from "vitest";
-import { drawnStep, renderPage, renderRun } from "../src/commands/Traces.ts";
+import { drawnStep } from "../src/Acts.ts";
+import { renderPage, renderRun } from "../src/commands/Traces.ts";
 import { drawn, screen } from "./screens.ts";
 
 const absent: ShownPayload = { state: "absent" };
@@ -136,6 +137,11 @@ describe("traces list", () => {
           step_count: 12,
           root_hash: null,
           is_synthetic: false,
+          age_ms: 7_200_000,
+          reason: null,
+          detail: null,
+          last_step: null,
+          open: null,
           matched: null,
         },
       ],

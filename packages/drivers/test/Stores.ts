@@ -19,6 +19,7 @@ import { readHead } from "@runproof/drivers/logs/readHead";
 import { readRun, type RunName } from "@runproof/drivers/logs/readRun";
 import { renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { sealTrace } from "@runproof/drivers/logs/sealTrace";
+import { searchSteps } from "@runproof/drivers/logs/searchSteps";
 import { searchTraces } from "@runproof/drivers/logs/searchTraces";
 import { startTrace } from "@runproof/drivers/logs/startTrace";
 import type { StoredStep } from "@runproof/proof/StoredRun";
@@ -68,5 +69,6 @@ export const traces = Effect.map(Database, (database) => ({
   ensureDurable: outsideTransactions(database),
   atomically: atomically(database),
   search: searchTraces(database),
+  searchSteps: searchSteps(database),
   probe: probeTrace(database),
 }));

@@ -2,7 +2,7 @@ import { expect } from "@effect/vitest";
 import type { TraceFilter } from "@runproof/drivers/logs/searchTraces";
 import * as Effect from "effect/Effect";
 import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
-import { freshIdentity, record, seal, start } from "./Evidence.ts";
+import { freshIdentity, LEASE_MS, record, seal, start } from "./Evidence.ts";
 import { traces } from "./Stores.ts";
 
 const search = (filter: TraceFilter) => Effect.flatMap(traces, (store) => store.search(filter));
@@ -208,6 +208,57 @@ onEachDatabase("searching traces", (it) => {
     }),
   );
 
+  it.effect("says why a trace ended, what its newest step was, and how an open one stands", () =>
+    Effect.gen(function* () {
+      const tenant_id = yield* tenantWithRuns;
+      const { traces } = yield* search({ tenant_id });
+      expect(traces).toMatchObject([
+        {
+          run_id: "4 running",
+          reason: null,
+          last_step: { step_index: 0, skill_name: "HTTP call", status: "success" },
+          open: { quiet_ms: expect.any(Number), lease_left_ms: expect.any(Number) },
+        },
+        { run_id: "3 aborted", reason: "interrupted", last_step: null, open: null },
+        { run_id: "2 failed", reason: "the shop was closed", detail: null, open: null },
+        { run_id: "1 completed", reason: null, open: null },
+      ]);
+      const [running] = traces;
+      expect(running!.open!.lease_left_ms).toBeGreaterThan(0);
+      expect(running!.open!.lease_left_ms).toBeLessThanOrEqual(LEASE_MS);
+      // Its step is from February 2026, as its start is.
+      expect(running!.age_ms! - running!.open!.quiet_ms!).toBeGreaterThan(0);
+      const detailed = { ...freshIdentity(tenant_id), run_id: "5 detailed" };
+      yield* start(detailed, { started_at: hour(5) });
+      yield* seal(detailed.trace_id, { status: "failed", metadata: { detail: "no funds" } });
+      expect((yield* search({ tenant_id, limit: 1 })).traces).toMatchObject([
+        { run_id: "5 detailed", detail: "no funds" },
+      ]);
+    }),
+  );
+
+  it.effect("finds open traces whose lease is over, or that have been quiet for too long", () =>
+    Effect.gen(function* () {
+      const { tenant_id } = freshIdentity();
+      const now = new Date().toISOString().replace("Z", "000Z");
+      const begin = (run_id: string, lease: { readonly lease_ms?: number } = {}) =>
+        start({ ...freshIdentity(tenant_id), run_id }, { started_at: now, created_at: now }, lease);
+      const busy = yield* begin("busy");
+      yield* record(busy.trace_id, { timestamp: now });
+      const quiet = yield* begin("quiet");
+      yield* record(quiet.trace_id);
+      const dead = yield* begin("dead", { lease_ms: 1 });
+      const sealed = yield* begin("sealed");
+      yield* seal(sealed.trace_id);
+      const stuck = (stuck_after_ms: number) =>
+        Effect.map(found({ tenant_id, stuck_after_ms }), (ids) => ids.toSorted());
+      yield* Effect.repeat(stuck(3_600_000), { until: (ids) => ids.includes("dead") });
+      expect(yield* stuck(3_600_000)).toEqual(["dead", "quiet"]);
+      expect(yield* stuck(0)).toEqual(["busy", "dead", "quiet"]);
+      expect(dead.next_index).toBe(0);
+    }),
+  );
+
   it.effect("gives nothing of another tenant, by no filter and no cursor", () =>
     Effect.gen(function* () {
       const tenant_id = yield* tenantWithRuns;
@@ -231,6 +282,8 @@ onEachDatabase("searching traces", (it) => {
         [{ limit: 501 }, "limit"],
         [{ limit: 1.5 }, "limit"],
         [{ limit: Number.NaN }, "limit"],
+        [{ stuck_after_ms: -1 }, "stuck_after_ms"],
+        [{ stuck_after_ms: Number.NaN }, "stuck_after_ms"],
         [{ started_from: "yesterday" }, "started_from"],
         [{ started_from: "2026" }, "started_from"],
         [{ started_before: "2026-02-30T00:00:00Z" }, "started_before"],

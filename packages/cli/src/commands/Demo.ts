@@ -19,7 +19,8 @@ import { load } from "../Runproof.ts";
 import { tone, wrap } from "../Screen.ts";
 import * as Verdict from "../Verdict.ts";
 import { renderOutcome, stepLines } from "./Run.ts";
-import { drawnStep, renderRun } from "./Traces.ts";
+import { drawnStep } from "../Acts.ts";
+import { renderRun } from "./Traces.ts";
 
 const TENANT = "demo";
 

@@ -1,12 +1,16 @@
 /** `runproof traces list|show`: what is stored. Showing is no verdict; `proof` is. */
+import { InvalidInput } from "@runproof/schemas/RunProofError";
 import { CAPTURE_MEANING } from "@runproof/schemas/RunProofResult";
+import { Count } from "@runproof/schemas/Text";
 import type { TracePage } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { ShownStep, ShownTrace } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
-import * as Call from "../Call.ts";
+import * as Acts from "../Acts.ts";
+import { counted } from "../Count.ts";
 import * as Duration from "../Duration.ts";
+import * as ListedProofs from "../ListedProofs.ts";
 import * as Options from "../Options.ts";
 import { jsonInParts, Output, printJson } from "../Output.ts";
 import { root } from "../Root.ts";
@@ -27,125 +31,113 @@ const statusTone = (status: string): Tone => tones[status] ?? "bad";
 /** Narrower terminals see times to the minute. */
 const COLUMNS_FOR_SECONDS = 100;
 
-/** A page of traces, newest first. */
-export const renderPage = (screen: Screen, page: TracePage): string => {
+const lasting = (duration_ms: number | null): string =>
+  duration_ms === null ? "?" : Duration.format(Math.max(0, Math.round(duration_ms)));
+
+const lastStepOf = ({ last_step }: ListedTrace): string => {
+  if (last_step === null) return "-";
+  const { step_index, skill_name, status, outcome_code } = last_step;
+  const code = outcome_code === null ? "" : ` ${outcome_code}`;
+  return printable(`#${step_index} ${skill_name} ${status}${code}`);
+};
+
+/** Why a run is no completed one: its seal's reason, or how it stands while it has none. */
+const whyOf = ({ open, reason, detail }: ListedTrace): string => {
+  if (open === null) return printable(detail ?? reason ?? "no reason is recorded");
+  const { quiet_ms, lease_left_ms } = open;
+  const left = Math.round(lease_left_ms ?? 0);
+  const lease =
+    lease_left_ms === null
+      ? "no lease"
+      : left <= 0
+        ? `lease over for ${Duration.format(-left)}`
+        : `lease for ${Duration.format(left)} more`;
+  return `quiet for ${lasting(quiet_ms)}, ${lease}`;
+};
+
+/** A column with what it says of a trace. */
+interface ListedColumn extends Table.Column {
+  readonly of: (trace: ListedTrace) => Table.Cell;
+}
+
+type ListedTrace = TracePage["traces"][number];
+
+/** What has ended otherwise than completed, or not at all. */
+const UNWELL: ReadonlyArray<string> = ["running", "failed", "aborted"];
+
+/** The narrowest that a last step and a reason are cut to. */
+const [STEP_CELLS_MIN, WHY_CELLS_MIN] = [16, 20];
+
+/** What is shown of runs of which none completed, in place of when and how long. */
+const unwellColumns: ReadonlyArray<ListedColumn> = [
+  { heading: "age", align: "right", of: ({ age_ms }) => ({ text: lasting(age_ms) }) },
+  {
+    heading: "last step",
+    shrinks_to: STEP_CELLS_MIN,
+    of: (trace) => ({ text: lastStepOf(trace) }),
+  },
+  {
+    heading: "why",
+    shrinks_to: WHY_CELLS_MIN,
+    wraps: true,
+    of: (trace) => ({ text: whyOf(trace) }),
+  },
+];
+
+const tookOf = ({ started_at, completed_at }: ListedTrace): string => {
+  const from = Duration.epochMs(started_at);
+  const to = completed_at === null ? null : Duration.epochMs(completed_at);
+  return from === null || to === null ? "-" : Duration.format(to - from);
+};
+
+/** A page of traces, newest first. Where none of them completed, it says why. */
+export const renderPage = (
+  screen: Screen,
+  page: TracePage,
+  proofs: ListedProofs.ListedProofs = null,
+): string => {
   const time_cells = screen.live && screen.columns < COLUMNS_FOR_SECONDS ? 16 : 19;
   const isSearch = page.traces.some(({ matched }) => matched !== null);
+  const isUnwell = page.traces.every(({ status }) => UNWELL.includes(status));
+  const time: ReadonlyArray<ListedColumn> = [
+    {
+      heading: "started (UTC)",
+      of: ({ started_at }) => ({ text: Duration.clock(started_at).slice(0, time_cells) }),
+    },
+    { heading: "took", align: "right", optional: true, of: (trace) => ({ text: tookOf(trace) }) },
+    { heading: "steps", align: "right", of: ({ step_count }) => ({ text: String(step_count) }) },
+    { heading: "capture", optional: true, of: ({ capture }) => ({ text: printable(capture) }) },
+  ];
+  const columns: ReadonlyArray<ListedColumn> = [
+    { heading: "run_id", of: ({ run_id }) => ({ text: printable(run_id) }) },
+    {
+      heading: "status",
+      of: ({ status }) => ({
+        text: printable(status),
+        paint: (text) => tone(screen, statusTone(status), text),
+      }),
+    },
+    ...(isUnwell ? unwellColumns : time),
+    {
+      heading: "agent",
+      shrinks_to: 8,
+      optional: true,
+      of: ({ agent_id }) => ({ text: printable(agent_id ?? "-") }),
+    },
+    ...ListedProofs.columns(proofs).map((column) => ({
+      ...column,
+      of: ({ run_id }: ListedTrace) =>
+        ListedProofs.cells(screen, proofs, run_id)[0] ?? { text: "" },
+    })),
+    ...(isSearch
+      ? [{ heading: "text in", of: ({ matched }: ListedTrace) => ({ text: matched ?? "-" }) }]
+      : []),
+  ];
   return Table.render(
     screen,
-    [
-      { heading: "run_id" },
-      { heading: "status" },
-      { heading: "started (UTC)" },
-      { heading: "took", align: "right", optional: true },
-      { heading: "steps", align: "right" },
-      { heading: "capture", optional: true },
-      { heading: "agent", shrinks_to: 8, optional: true },
-      ...(isSearch ? [{ heading: "text in" }] : []),
-    ],
-    page.traces.map((trace) => {
-      const from = Duration.epochMs(trace.started_at);
-      const to = trace.completed_at === null ? null : Duration.epochMs(trace.completed_at);
-      return [
-        { text: printable(trace.run_id) },
-        {
-          text: printable(trace.status),
-          paint: (text) => tone(screen, statusTone(trace.status), text),
-        },
-        { text: Duration.clock(trace.started_at).slice(0, time_cells) },
-        { text: from === null || to === null ? "-" : Duration.format(to - from) },
-        { text: String(trace.step_count) },
-        { text: printable(trace.capture) },
-        { text: printable(trace.agent_id ?? "-") },
-        ...(isSearch ? [{ text: trace.matched ?? "-" }] : []),
-      ];
-    }),
+    columns,
+    page.traces.map((trace) => columns.map(({ of }) => of(trace))),
   );
-};
-
-type StoredRecord = ShownTrace["trace"];
-
-/** A field of a stored record as text. One that is not the text it should be is shown as it is stored. */
-const textOf = (record: StoredRecord, key: string): string | null => {
-  const value = record[key] ?? null;
-  return value === null || typeof value === "string" ? value : JSON.stringify(value);
-};
-
-const numberOf = (record: StoredRecord, key: string): number | null => {
-  const value = record[key];
-  return typeof value === "number" ? value : null;
-};
-
-/** What is drawn of a step: its payloads may be large, and are not kept. */
-export interface DrawnStep extends Omit<Timeline.TimelineStep, "step_index" | "label"> {
-  readonly step_index: number | null;
-  readonly intent_index: number | null;
-}
-
-/** Takes of a stored step what is drawn of it. */
-export const drawnStep = ({ record, payloads: { params } }: ShownStep): DrawnStep => ({
-  step_index: numberOf(record, "step_index"),
-  intent_index: numberOf(record, "intent_index"),
-  parent_step_index: numberOf(record, "parent_step_index"),
-  skill_name: textOf(record, "skill_name") ?? "?",
-  call:
-    params.state === "present"
-      ? Call.describe(textOf(record, "skill_id") ?? "", params.value)
-      : null,
-  status: textOf(record, "status") ?? "?",
-  outcome_code: textOf(record, "outcome_code"),
-  started_at: textOf(record, "started_at"),
-  duration_ms: numberOf(record, "duration_ms"),
-  cost_cents: numberOf(record, "cost_cents"),
-});
-
-/** What is drawn in one line: a step, an intent with the outcome that answers it, or an intent that nothing answers. */
-interface Act {
-  /** What was to be done. */
-  readonly first: DrawnStep;
-  /** What came of it; the same step where there is no intent, null where nothing is recorded. */
-  readonly last: DrawnStep | null;
-}
-
-const actsOf = (steps: ReadonlyArray<DrawnStep>): ReadonlyArray<Act> => {
-  const intents = new Set(
-    steps.flatMap(({ status, step_index }) => (status === "intended" ? [step_index] : [])),
-  );
-  const answers = new Map(steps.map((step) => [step.intent_index, step] as const));
-  return steps.flatMap((step): ReadonlyArray<Act> => {
-    if (step.status === "intended") {
-      return [{ first: step, last: answers.get(step.step_index) ?? null }];
-    }
-    const intent = step.intent_index;
-    // An answer is drawn with its intent, if that is there.
-    return intent !== null && intents.has(intent) && answers.get(intent) === step
-      ? []
-      : [{ first: step, last: step }];
-  });
-};
-
-/** What the timeline draws of an act. An intent without an outcome says what is not known of it. */
-const timelineStep = (
-  { first, last }: Act,
-  position: number,
-  isOpen: boolean,
-): Timeline.TimelineStep => {
-  const step_index = first.step_index ?? position;
-  const answered = last?.step_index ?? null;
-  const { outcome_code, started_at, duration_ms, cost_cents } = last ?? first;
-  return {
-    step_index,
-    label:
-      answered === null || answered === step_index ? `${step_index}` : `${step_index}-${answered}`,
-    parent_step_index: first.parent_step_index,
-    skill_name: first.skill_name,
-    call: first.call,
-    status: last?.status ?? (isOpen ? "under way" : "outcome unknown"),
-    outcome_code,
-    started_at,
-    duration_ms,
-    cost_cents,
-  };
 };
 
 const isCapture = (value: unknown): value is keyof typeof CAPTURE_MEANING =>
@@ -153,7 +145,9 @@ const isCapture = (value: unknown): value is keyof typeof CAPTURE_MEANING =>
 
 const captureOf = ({ trace }: ShownTrace): string | null => {
   const capture = trace["capture"];
-  return isCapture(capture) ? `${capture}: ${CAPTURE_MEANING[capture]}` : textOf(trace, "capture");
+  return isCapture(capture)
+    ? `${capture}: ${CAPTURE_MEANING[capture]}`
+    : Acts.textOf(trace, "capture");
 };
 
 /** Nothing infers COMPLETE: a status that no seal may have is said to be none. */
@@ -165,7 +159,7 @@ const lifecycles: Readonly<Record<string, string>> = {
 
 const lifecycle = (run: ShownTrace): string => {
   if (run.seal === null) return "OPEN: no seal yet, so no proof either";
-  const reason = textOf(run.seal, "reason");
+  const reason = Acts.textOf(run.seal, "reason");
   const state = lifecycles[run.status] ?? `UNKNOWN (${run.status})`;
   return `${state}${reason === null ? "" : `: ${reason}`}`;
 };
@@ -175,12 +169,21 @@ const detail = ({ payloads: { metadata } }: ShownTrace): string | null => {
   if (metadata.state !== "present") return null;
   const { value } = metadata;
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? textOf(value as StoredRecord, "detail") : null;
+  return isObject ? Acts.textOf(value as Acts.StoredRecord, "detail") : null;
+};
+
+/** What the run was for, which stands in the trace's attributes. */
+const goalOf = ({ payloads: { attributes } }: ShownTrace): string | null => {
+  if (attributes.state === "absent") return null;
+  if (attributes.state !== "present") return `(${attributes.state})`;
+  const { goal } = Object(attributes.value) as { readonly goal?: unknown };
+  return goal === undefined ? null : typeof goal === "string" ? goal : JSON.stringify(goal);
 };
 
 const took = (run: ShownTrace): string => {
-  const from = Duration.epochMs(textOf(run.trace, "started_at") ?? "");
-  const to = run.seal === null ? null : Duration.epochMs(textOf(run.seal, "completed_at") ?? "");
+  const from = Duration.epochMs(Acts.textOf(run.trace, "started_at") ?? "");
+  const to =
+    run.seal === null ? null : Duration.epochMs(Acts.textOf(run.seal, "completed_at") ?? "");
   return from === null || to === null ? "" : `, took ${Duration.format(to - from)}`;
 };
 
@@ -188,22 +191,26 @@ const took = (run: ShownTrace): string => {
 export const renderRun = (
   screen: Screen,
   run: ShownTrace,
-  stored: ReadonlyArray<DrawnStep>,
+  stored: ReadonlyArray<Acts.DrawnStep>,
+  isShown: (act: Acts.Act) => boolean = () => true,
 ): string => {
-  const started_at = textOf(run.trace, "started_at") ?? "?";
-  const acts = actsOf(stored);
+  const started_at = Acts.textOf(run.trace, "started_at") ?? "?";
+  const acts = Acts.actsOf(stored);
+  const shown = acts.filter(isShown);
   const isOpen = run.seal === null;
   const retries = stored.filter(({ status }) => status === "retry").length;
   const count =
     acts.length === stored.length ? `${acts.length}` : `${acts.length} acts in ${stored.length}`;
   const steps = `${count}${retries === 0 ? "" : `, of which ${retries} retried`}`;
   const fields: ReadonlyArray<readonly [string, string | null, Tone?]> = [
-    ["run", textOf(run.trace, "run_id"), "strong"],
-    ["trace", textOf(run.trace, "trace_id")],
-    ["tenant", textOf(run.trace, "tenant_id")],
-    ["agent", textOf(run.trace, "agent_id")],
+    ["run", Acts.textOf(run.trace, "run_id"), "strong"],
+    ["trace", Acts.textOf(run.trace, "trace_id")],
+    ["tenant", Acts.textOf(run.trace, "tenant_id")],
+    ["agent", Acts.textOf(run.trace, "agent_id")],
+    ["goal", goalOf(run)],
     ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
     ["steps", steps],
+    ["shown", shown.length === acts.length ? null : `${shown.length} of ${acts.length}`, "caution"],
     ["capture", captureOf(run)],
     ["seal", lifecycle(run)],
     ["checked", "nothing: this is what is stored, and `runproof proof` checks it", "caution"],
@@ -215,20 +222,14 @@ export const renderRun = (
     const text = wrap(printable(value), screen.columns, `${label.padEnd(7)}  `);
     return [name === undefined ? text : text.slice(0, 9) + tone(screen, name, text.slice(9))];
   });
-  const drawn = acts.map((each, position) => timelineStep(each, position, isOpen));
-  return [...head, "", Timeline.render(screen, started_at, drawn)].join("\n");
+  const drawn = shown.map((each, position) => Acts.timelineStep(each, position, isOpen));
+  return drawn.length === 0
+    ? head.join("\n")
+    : [...head, "", Timeline.render(screen, started_at, drawn)].join("\n");
 };
 
-const DATE_ONLY = /^\d{4}-\d{2}-\d{2}$/u;
-
-/** A time as a flag. A date alone is its first moment in UTC. */
-const time = (name: string, description: string) =>
-  Flag.String(name).pipe(
-    Flag.withMetavar("TIME"),
-    Flag.withDescription(`${description}: RFC 3339, or a date`),
-    Flag.map((text) => (DATE_ONLY.test(text) ? `${text}T00:00:00Z` : text)),
-    Options.optional,
-  );
+/** An open run is called stuck once it has recorded nothing for this long: most calls time out sooner. */
+const STUCK_AFTER_MS = 300_000;
 
 const list = Command.make(
   "list",
@@ -241,72 +242,136 @@ const list = Command.make(
     ),
     agent_id: Options.id("agent-id", "A", "Only runs of this agent"),
     run_id: Options.id("run-id", "R", "Only this run"),
-    started_from: time("from", "Only runs that began at or after this time"),
-    started_before: time("before", "Only runs that began before this time"),
+    started_from: Options.since("Only runs that began at or after this time"),
+    started_before: Options.time("before", "Only runs that began before this time"),
     skill_id: Options.id("skill", "S", "Only runs with a step of this skill"),
     text: Options.optional(
       Flag.String("text").pipe(
         Flag.withDescription("Only runs whose payloads, names or reasons hold this text"),
       ),
     ),
+    stuck: Options.toggle(
+      "stuck",
+      "Only open runs whose lease is over, or that recorded nothing for five minutes",
+    ),
     limit: Options.optional(Flag.Int("limit").pipe(Flag.withDescription("Most runs to list"))),
     cursor: Options.optional(
       Flag.String("cursor").pipe(Flag.withDescription("Go on where the page before ended")),
     ),
+    ...ListedProofs.flags,
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, ...filter }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, prove, vkeys, stuck, ...filter }) {
     const { json } = yield* root;
     const output = yield* Output;
     const { TraceCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
-    const page = yield* withStored(
+    const stuck_after_ms = stuck ? STUCK_AFTER_MS : undefined;
+    const { page, proofs } = yield* withStored(
       { databaseUrl, home },
-      Effect.flatMap(TraceCoordinator, (coordinator) => coordinator.list(filter)),
+      Effect.gen(function* () {
+        const page = yield* (yield* TraceCoordinator).list({ ...filter, stuck_after_ms });
+        const run_ids = page.traces.map(({ run_id }) => run_id);
+        const { tenant_id } = filter;
+        return {
+          page,
+          proofs: yield* ListedProofs.proveListed({ prove, vkeys, tenant_id, run_ids }),
+        };
+      }),
     );
-    if (json) return yield* printJson(page);
-    if (page.traces.length === 0) return yield* output.note("no runs match");
-    yield* output.data(renderPage(output.stdout, page));
-    if (page.next_cursor !== null) yield* output.note(`more: --cursor ${page.next_cursor}`);
+    if (json)
+      yield* printJson(proofs === null ? page : { ...page, proofs: Object.fromEntries(proofs) });
+    else if (page.traces.length === 0) yield* output.note("no runs match");
+    else {
+      yield* output.data(renderPage(output.stdout, page, proofs));
+      if (page.next_cursor !== null) yield* output.note(`more: --cursor ${page.next_cursor}`);
+    }
+    yield* ListedProofs.conclude(proofs);
   }),
 ).pipe(
   Command.withDescription("List runs, newest first"),
   Command.withExamples([
     { command: "runproof traces list --tenant-id demo --status failed --from 2026-02-01" },
     { command: "runproof traces list --tenant-id demo --text refund --limit 20" },
+    { command: "runproof traces list --tenant-id demo --stuck", description: "What is stuck?" },
   ]),
 );
 
 const show = Command.make(
   "show",
-  { run_id: Options.runId, tenant_id: Options.tenantId, ...Options.database },
-  Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
+  {
+    run_id: Options.runId,
+    tenant_id: Options.tenantId,
+    step: Options.optional(
+      Flag.Int("step").pipe(
+        Flag.withMetavar("N"),
+        Flag.withDescription("Only step N, with its record and payloads, whole"),
+        Flag.withSchema(Count),
+      ),
+    ),
+    failed: Options.toggle("failed", "Only what failed, or has no outcome"),
+    payload: Options.toggle("payload", "What each step was given and answered, whole"),
+    ...Options.database,
+  },
+  Effect.fnUntraced(function* ({ databaseUrl, home, step, failed, payload, ...input }) {
     const { json } = yield* root;
     const output = yield* Output;
     const { TraceCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/logs/TraceCoordinator"),
     );
-    if (json) {
-      const document = yield* jsonInParts(["steps"]);
-      const trace = yield* withStored(
+    const look = (onSteps: (steps: ReadonlyArray<ShownStep>) => Effect.Effect<void>) =>
+      withStored(
         { databaseUrl, home },
-        TraceCoordinator.use(({ look }) => look(input, (steps) => document.add("steps", steps))),
+        TraceCoordinator.use((coordinator) => coordinator.look(input, onSteps)),
       );
-      return yield* document.end(trace);
+    if (json && step === undefined && !failed) {
+      const document = yield* jsonInParts(["steps"]);
+      return yield* document.end(yield* look((steps) => document.add("steps", steps)));
     }
-    const drawn: Array<DrawnStep> = [];
-    const trace = yield* withStored(
-      { databaseUrl, home },
-      TraceCoordinator.use(({ look }) =>
-        look(input, (steps) => Effect.sync(() => drawn.push(...steps.map(drawnStep)))),
+    const isShown = (act: Acts.Act) =>
+      (step === undefined || Acts.holds(act, step)) && (!failed || Acts.isFailed(act));
+    // Payloads may be large: they are kept only where they are to be shown.
+    if (!json && step === undefined && !payload) {
+      const drawn: Array<Acts.DrawnStep> = [];
+      const trace = yield* look((steps) =>
+        Effect.sync(() => drawn.push(...steps.map(Acts.drawnStep))),
+      );
+      return yield* output.data(renderRun(output.stdout, trace, drawn, isShown));
+    }
+    const whole: Array<Acts.WholeStep> = [];
+    const trace = yield* look((steps) =>
+      Effect.sync(() =>
+        whole.push(...steps.map((stored) => ({ ...Acts.drawnStep(stored), stored }))),
       ),
     );
-    yield* output.data(renderRun(output.stdout, trace, drawn));
+    const acts = Acts.actsOf(whole).filter(isShown);
+    if (step !== undefined && !acts.some((act) => Acts.holds(act, step))) {
+      return yield* new InvalidInput({
+        what: `the run has no step ${step}${failed ? " that failed" : ""} among its ${counted(whole.length, "step")}`,
+        where: "--step",
+        remedy: "Look at the run without --step.",
+      });
+    }
+    if (json) {
+      const steps = acts.flatMap(({ first, last }) =>
+        last === null || last === first ? [first.stored] : [first.stored, last.stored],
+      );
+      return yield* printJson({ ...trace, steps });
+    }
+    const screen = output.stdout;
+    const details = acts.flatMap((act) => [
+      ...(step === undefined ? [] : [Acts.renderRecords(screen, act)]),
+      Acts.renderPayloads(screen, act),
+    ]);
+    yield* output.data([renderRun(screen, trace, whole, isShown), ...details].join("\n\n"));
   }),
 ).pipe(
   Command.withDescription("Draw a run's steps as a timeline; --json adds the payloads"),
-  Command.withExamples([{ command: "runproof traces show RUN_ID --tenant-id demo" }]),
+  Command.withExamples([
+    { command: "runproof traces show RUN_ID --tenant-id demo" },
+    { command: "runproof traces show RUN_ID --tenant-id demo --failed --payload" },
+  ]),
 );
 
 export const command = Command.make("traces").pipe(

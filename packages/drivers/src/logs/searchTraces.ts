@@ -1,13 +1,37 @@
-import { parseJson } from "@runproof/proof/JsonText";
-import { normaliseTimestamp, type TimestampInvalid } from "@runproof/proof/Timestamp";
 import { InvalidInput, type DatabaseError } from "@runproof/schemas/RunProofError";
-import { isTimestamp } from "@runproof/schemas/Timestamp";
+import { parseCanonical } from "@runproof/proof/JsonText";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
+import {
+  DATETIME_STATES,
+  decodeCursor,
+  DEFAULT_PAGE,
+  encodeCursor,
+  escapedText,
+  foreignCursor,
+  invalidLimit,
+  invalidText,
+  timeOf,
+} from "../internal/postgres/Listing.ts";
 import { databaseError, sqlState } from "../internal/postgres/sqlReason.ts";
-import { isStorable } from "../internal/postgres/storableText.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
 import { STEPS, TRACES } from "../internal/postgres/EvidenceTables.ts";
+
+/** The newest step of a trace. */
+export interface LastStep {
+  readonly step_index: number;
+  readonly skill_name: string;
+  readonly status: string;
+  readonly outcome_code: string | null;
+}
+
+/** How long an open trace has recorded nothing, and what is left of its lease. */
+export interface OpenState {
+  /** Null where the time of its newest step can't be reckoned with. */
+  readonly quiet_ms: number | null;
+  /** Below zero once the lease is over; null where there is none. */
+  readonly lease_left_ms: number | null;
+}
 
 /** One trace in a listing. */
 export interface TraceSummary {
@@ -22,6 +46,16 @@ export interface TraceSummary {
   readonly step_count: number;
   readonly root_hash: string | null;
   readonly is_synthetic: boolean;
+  /** How long ago it started, by the database's clock; null where its start is no time that can be reckoned with. */
+  readonly age_ms: number | null;
+  /** What its seal says of why it ended so. */
+  readonly reason: string | null;
+  /** What its seal's metadata says beside the reason, while it is there. */
+  readonly detail: string | null;
+  /** Its newest step; null where it has none. */
+  readonly last_step: LastStep | null;
+  /** How an open trace stands, by the database's clock; null once it is sealed. */
+  readonly open: OpenState | null;
   /** Where the text that was looked for stands first: `trace`, `seal` or `step 3`; null where none was looked for. */
   readonly matched: string | null;
 }
@@ -39,6 +73,8 @@ export interface TraceFilter {
   readonly started_before?: string | undefined;
   readonly skill_id?: string | undefined;
   readonly text?: string | undefined;
+  /** Only open traces whose lease is over or gone, or that recorded nothing for this long. */
+  readonly stuck_after_ms?: number | undefined;
   readonly limit?: number | undefined;
   /** `next_cursor` of the page before, as it was given. */
   readonly cursor?: string | undefined;
@@ -50,78 +86,65 @@ export interface TracePage {
   readonly next_cursor: string | null;
 }
 
-/** Traces of a page where none is asked for: a screenful or two. */
-export const DEFAULT_PAGE = 50;
-/** Most traces of a page: an answer that stays under a megabyte. */
-export const MAX_PAGE = 500;
-
-/** No time, or one out of range. */
-const DATETIME_STATES = ["22007", "22008"];
-
-type Position = readonly [started_at: string, trace_id: string];
-
-const encodeCursor = (position: Position) =>
-  Buffer.from(JSON.stringify(position)).toString("base64url");
-
-const foreignCursor = () =>
-  new InvalidInput({
-    what: "this cursor was not given by a listing",
-    where: "cursor",
-    remedy: "Pass next_cursor of the page before as it is, or leave it out to start at the newest.",
-  });
-
-/** A start as a listing gives it: a record's, or what a row was edited to. */
-const isStart = (value: unknown): value is string =>
-  isStorable(value) && (isTimestamp(value) || /^-?infinity$| BC$/u.test(value));
-
-const decodeCursor = (cursor: string): Position | InvalidInput => {
-  try {
-    const value: unknown = parseJson(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (Array.isArray(value) && value.length === 2) {
-      const [started_at, trace_id] = value as ReadonlyArray<unknown>;
-      if (isStart(started_at) && isStorable(trace_id)) return [started_at, trace_id];
-    }
-  } catch {
-    // Told below.
-  }
-  return foreignCursor();
-};
-
-const timeOf = (where: string, value: string | undefined): string | InvalidInput | null => {
-  if (value === undefined) return null;
-  try {
-    return normaliseTimestamp(value);
-  } catch (error) {
-    const { what, remedy } = error as TimestampInvalid;
-    return new InvalidInput({ what, where, remedy });
-  }
-};
-
-const invalidText = (filter: TraceFilter) => {
-  const found = Object.entries(filter).find(
-    ([, value]) => typeof value === "string" && !isStorable(value),
-  );
-  return found === undefined
-    ? undefined
-    : new InvalidInput({
-        what: "it has a U+0000, which no stored text has",
-        where: found[0],
-        remedy: "Leave that character out.",
-      });
-};
-
-const invalidLimit = (limit: number) =>
-  Number.isInteger(limit) && limit >= 1 && limit <= MAX_PAGE
-    ? undefined
-    : new InvalidInput({
-        what: `${limit} is not from 1 to ${MAX_PAGE}`,
-        where: "limit",
-        remedy: "Ask for fewer; follow next_cursor.",
-      });
-
 /** SQL of what a record's text says under a key, as it is escaped there: a row that was edited may hold no JSON at all. */
 const wordsOf = (column: string, key: string) =>
   `substring(${column} from '"${key}":"((?:[^"\\\\]|\\\\.)*)"')`;
+
+/** SQL of when an open trace last recorded something. */
+const lastActivity = (trace: string) =>
+  `coalesce((select s."timestamp" from aos_trace_steps s where s.trace_id = ${trace}.trace_id order by s.step_index desc limit 1), ${trace}.created_at)`;
+
+/** SQL of the milliseconds since a time; null of what is none, which can't be subtracted on every server. */
+const millisecondsSince = (time: string) =>
+  `(case when isfinite(${time}) then extract(epoch from clock_timestamp() - ${time})::float8 * 1000 end)`;
+
+interface Row
+  extends Omit<TraceSummary, "step_count" | "last_step" | "open" | "detail">, OpenState {
+  readonly step_count: bigint;
+  readonly step_index: bigint | null;
+  readonly skill_name: string;
+  readonly step_status: string;
+  readonly metadata: string | null;
+  readonly outcome_code: string | null;
+}
+
+const invalidSpan = (stuck_after_ms: number | undefined) =>
+  stuck_after_ms === undefined || (Number.isSafeInteger(stuck_after_ms) && stuck_after_ms >= 0)
+    ? undefined
+    : new InvalidInput({
+        what: `${stuck_after_ms} is no whole number of milliseconds`,
+        where: "stuck_after_ms",
+        remedy: "Give 0 or more.",
+      });
+
+/** A detail of a row that was edited to no JSON is none. */
+const detailOf = (metadata: string | null): string | null => {
+  const { detail } = Object(metadata === null ? null : parseCanonical(metadata)) as {
+    readonly detail?: unknown;
+  };
+  return typeof detail === "string" ? detail : null;
+};
+
+const summaryOf = ({
+  metadata,
+  step_count,
+  step_index,
+  skill_name,
+  step_status,
+  outcome_code,
+  quiet_ms,
+  lease_left_ms,
+  ...trace
+}: Row): TraceSummary => ({
+  ...trace,
+  step_count: Number(step_count),
+  detail: detailOf(metadata),
+  last_step:
+    step_index === null
+      ? null
+      : { step_index: Number(step_index), skill_name, status: step_status, outcome_code },
+  open: trace.status === "running" ? { quiet_ms, lease_left_ms } : null,
+});
 
 /** Lists a tenant's traces, newest first. */
 export const searchTraces =
@@ -129,12 +152,13 @@ export const searchTraces =
   (filter: TraceFilter): Effect.Effect<TracePage, DatabaseError | InvalidInput> =>
     Effect.gen(function* () {
       const limit = filter.limit ?? DEFAULT_PAGE;
-      const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor);
+      const after = filter.cursor === undefined ? null : decodeCursor(filter.cursor, "traces");
       const [from, before] = [
         timeOf("started_from", filter.started_from),
         timeOf("started_before", filter.started_before),
       ];
-      const invalid = invalidLimit(limit) ?? invalidText(filter);
+      const invalid =
+        invalidLimit(limit) ?? invalidText(filter) ?? invalidSpan(filter.stuck_after_ms);
       if (invalid !== undefined) return yield* invalid;
       if (from instanceof InvalidInput) return yield* from;
       if (before instanceof InvalidInput) return yield* before;
@@ -145,15 +169,12 @@ export const searchTraces =
         filter.agent_id ?? null,
       ];
       const [skill_id, text] = [filter.skill_id ?? null, filter.text ?? null];
-      // What is searched is JSON text: a quote or a line break stands in it as its escape.
-      const escaped = text === null ? null : JSON.stringify(text).slice(1, -1);
+      const escaped = text === null ? null : escapedText(text);
+      const stuck_ms = filter.stuck_after_ms === undefined ? null : BigInt(filter.stuck_after_ms);
       const [after_start, after_trace] = after ?? [null, null];
-      const rows = yield* sql<Omit<TraceSummary, "step_count"> & { readonly step_count: bigint }>`
-        select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status, t.capture,
-               ${sql.literal(timeText("t.started_at"))} as started_at,
-               ${sql.literal(timeText("t.completed_at"))} as completed_at,
-               (select count(*) from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id) as step_count,
-               t.root_hash, t.is_synthetic, m.place as matched
+      const rows = yield* sql<Row>`
+        with page as (
+        select t.*, m.place
         from ${sql.literal(TRACES)} t
         left join lateral (
           select place from (
@@ -184,8 +205,30 @@ export const searchTraces =
                select from ${sql.literal(STEPS)} s
                where s.trace_id = t.trace_id and ${skill_id} in (s.skill_id, s.skill_name)))
           and (${text}::text is null or m.place is not null)
+          and (${stuck_ms}::bigint is null
+               or t.status = 'running' and not exists (
+                    select from aos_trace_leases l
+                    where l.trace_id = t.trace_id and l.expires_at > clock_timestamp()
+                      and ${sql.literal(lastActivity("t"))} > clock_timestamp() - ${stuck_ms} * interval '1 millisecond'))
         order by t.started_at desc, t.trace_id desc
-        limit ${BigInt(limit + 1)}`.pipe(
+        limit ${BigInt(limit + 1)}
+        )
+        select t.trace_id, t.run_id, t.tenant_id, t.agent_id, t.status, t.capture,
+               ${sql.literal(timeText("t.started_at"))} as started_at,
+               ${sql.literal(timeText("t.completed_at"))} as completed_at,
+               (select count(*) from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id) as step_count,
+               t.root_hash, t.is_synthetic, t.reason, t.metadata, t.place as matched,
+               l.step_index, l.skill_name, l.status as step_status, l.outcome_code,
+               ${sql.literal(millisecondsSince("t.started_at"))} as age_ms,
+               ${sql.literal(millisecondsSince(lastActivity("t")))} as quiet_ms,
+               -${sql.literal(millisecondsSince("e.expires_at"))} as lease_left_ms
+        from page t
+        left join lateral (
+          select s.step_index, s.skill_name, s.status, s.outcome_code
+          from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id order by s.step_index desc limit 1
+        ) l on true
+        left join aos_trace_leases e on e.trace_id = t.trace_id
+        order by t.started_at desc, t.trace_id desc`.pipe(
         Effect.mapError((error) =>
           // The cursor's time is the only one that was not made here.
           DATETIME_STATES.includes(sqlState(error) ?? "")
@@ -193,15 +236,13 @@ export const searchTraces =
             : databaseError("searchTraces", description)(error),
         ),
       );
-      const traces = rows
-        .slice(0, limit)
-        .map((row) => ({ ...row, step_count: Number(row.step_count) }));
+      const traces = rows.slice(0, limit).map(summaryOf);
       const last = traces.at(-1);
       return {
         traces,
         next_cursor:
           rows.length > limit && last !== undefined
-            ? encodeCursor([last.started_at, last.trace_id])
+            ? encodeCursor([last.started_at, last.trace_id, null])
             : null,
       };
     });

@@ -16,6 +16,7 @@ import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
 import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
+import { type StepFilter, type StepPage, searchSteps } from "@runproof/drivers/logs/searchSteps";
 import {
   searchTraces,
   type TraceFilter,
@@ -41,6 +42,8 @@ export type {
   OpenTrace,
   StartError,
   SealedTrace,
+  StepFilter,
+  StepPage,
   StoredRun,
   TraceFilter,
   TraceHead,
@@ -98,6 +101,9 @@ export class LogsBridge extends Context.Service<
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    readonly searchSteps: (
+      filter: StepFilter,
+    ) => Effect.Effect<StepPage, DatabaseError | InvalidInput>;
     /** Who did what to a tenant's evidence, and what people said of its runs. */
     readonly ledger: {
       readonly read: ReturnType<typeof readLedger>;
@@ -139,6 +145,7 @@ export class LogsBridge extends Context.Service<
         sweep: abortExpired(database),
         read: readRun(database),
         search: searchTraces(database),
+        searchSteps: searchSteps(database),
         ledger: { read: readLedger(database), recordSignal: recordSignal(database) },
         probe: probeTrace(database),
       });

@@ -1,5 +1,6 @@
 /** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
 import type { RunName, StoredRun } from "@runproof/drivers/logs/readRun";
+import type { StepFilter, StepPage } from "@runproof/drivers/logs/searchSteps";
 import type { TraceFilter, TracePage } from "@runproof/drivers/logs/searchTraces";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
@@ -58,6 +59,10 @@ export class TraceCoordinator extends Context.Service<
   TraceCoordinator,
   {
     readonly list: (filter: TraceFilter) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
+    /** Calls across a tenant's runs, newest first. */
+    readonly listSteps: (
+      filter: StepFilter,
+    ) => Effect.Effect<StepPage, DatabaseError | InvalidInput>;
     /** One run, in memory. */
     readonly show: (
       run: RunName,
@@ -74,6 +79,7 @@ export class TraceCoordinator extends Context.Service<
     Effect.map(LogsBridge, (logs) =>
       TraceCoordinator.of({
         list: logs.search,
+        listSteps: logs.searchSteps,
         show: Effect.fnUntraced(function* (name) {
           const steps: Array<ShownStep> = [];
           const trace = yield* look(logs)(name, (some) => Effect.sync(() => steps.push(...some)));

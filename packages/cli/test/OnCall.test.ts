@@ -1,0 +1,209 @@
+/**
+ * Goal: what people ask who are on call is answered by one command each: which run did it and was it changed, what failed, what
+ * is stuck, and why.
+ * Method: the command on a real server with imported runs and an open one; a row is changed past the triggers.
+ */
+import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { type Environment, folder, json, planOf, runproof, site, start } from "./runproof.ts";
+
+const here = folder();
+let database: TestDatabase;
+let env: Environment;
+let web: Awaited<ReturnType<typeof site>>;
+
+const minutesAgo = (minutes: number): string =>
+  new Date(Date.now() - minutes * 60_000).toISOString().replace("Z", "000Z");
+
+/** One run with its steps, as `import --format ndjson` takes it. */
+const run = (
+  run_id: string,
+  minutes: number,
+  steps: ReadonlyArray<object>,
+  end: object = { status: "completed" },
+): ReadonlyArray<object> => [
+  {
+    type: "run",
+    run_id,
+    agent_id: "support",
+    started_at: minutesAgo(minutes),
+    goal: `work of ${run_id}`,
+  },
+  ...steps.map((step) => ({ type: "step", started_at: minutesAgo(minutes), ...step })),
+  { type: "end", ...end },
+];
+
+const refund = (order_id: string) => ({
+  skill_id: "refund",
+  params: { order_id },
+  status: "success",
+  outcome_data: { refunded: order_id },
+});
+
+const get = (status: string) => ({
+  skill_id: "http_call",
+  params: { method: "GET", url: "https://shop.example.com/orders/7" },
+  status,
+  outcome_code: "HTTP_503",
+  outcome_data: { body: `answered ${status}` },
+});
+
+beforeAll(async () => {
+  web = await site();
+  database = await createDatabase(inject("postgresUrl"), inject("migratedDatabase"));
+  env = { DATABASE_URL: database.url, RUNPROOF_TENANT_ID: "shop" };
+  const lines = [
+    ...run("r-1842", 1500, [refund("1842")]),
+    ...run("r-1843", 1500, [refund("1843")]),
+    ...run("r-503", 20, [get("retry"), get("failure"), refund("7")], {
+      status: "failed",
+      reason: "the shop was down",
+    }),
+    ...run("r-old", 120, [get("failure")], { status: "failed", reason: "down" }),
+  ];
+  const file = here.write("runs.ndjson", lines.map((line) => JSON.stringify(line)).join("\n"));
+  expect(await runproof(["import", file, "--format", "ndjson"], env)).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("4 runs"),
+  });
+});
+afterAll(async () => {
+  here.remove();
+  await web.close();
+  await database.drop();
+});
+
+const lines = ({ stdout }: { readonly stdout: string }) => stdout.trimEnd().split("\n").slice(1);
+
+describe("the tenant", () => {
+  it("is the one of RUNPROOF_TENANT_ID, over which the flag wins, and is refused as the flag is", async () => {
+    const own = await runproof(["traces", "list", "--json"], env);
+    expect(json(own)["traces"]).toHaveLength(4);
+    const other = await runproof(["traces", "list", "--json", "--tenant-id", "other"], env);
+    expect(json(other)["traces"]).toEqual([]);
+    const { DATABASE_URL = "" } = env;
+    const none = await runproof(["traces", "list"], { DATABASE_URL });
+    expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining("--tenant-id") });
+    const empty = await runproof(["traces", "list"], { DATABASE_URL, RUNPROOF_TENANT_ID: "" });
+    expect(empty).toMatchObject({ code: 2, stdout: "" });
+  });
+});
+
+describe("which run refunded an order, and was it changed since", () => {
+  const asked = (order: string, ...more: ReadonlyArray<string>) =>
+    runproof(
+      ["steps", "list", "--skill", "refund", "--text", order, "--since", "2d", "--prove", ...more],
+      env,
+    );
+
+  it("names the run, where the order stands, and the verdict, and ends with 6 once it was changed", async () => {
+    const before = await asked("1842");
+    expect(before).toMatchObject({ code: 0, stderr: "" });
+    expect(lines(before)).toEqual([
+      expect.stringMatching(/ r-1842 .*refund\(order_id="1842"\) +success +VERIFIED +params /u),
+    ]);
+    await queryDatabase(
+      database.url,
+      `do $$ begin
+         set local session_replication_role = replica;
+         alter table aos_trace_steps disable trigger all;
+         update aos_trace_steps set params = '{"order_id":"1843"}' where run_id = 'r-1842';
+       end $$`,
+    );
+    const after = await asked("1843");
+    expect(after.code).toBe(6);
+    expect(lines(after)).toHaveLength(2);
+    expect(after.stdout).toMatch(/ r-1842 .* FAILED +params/u);
+    expect(after.stdout).toMatch(/ r-1843 .* VERIFIED +params/u);
+    const document = await asked("1843", "--json");
+    expect(document.code).toBe(6);
+    expect(json(document)["proofs"]).toEqual({ "r-1842": "FAILED", "r-1843": "VERIFIED" });
+    const runs = await runproof(["traces", "list", "--text", "1843", "--prove"], env);
+    expect(runs).toMatchObject({ code: 6, stdout: expect.stringMatching(/r-1842.*FAILED/u) });
+  });
+
+  it("says of nothing found that what was erased is not searched", async () => {
+    const nothing = await asked("no such order");
+    expect(nothing).toMatchObject({ code: 0, stdout: "" });
+    expect(nothing.stderr).toContain("erased");
+  });
+});
+
+describe("what failed", () => {
+  it("is every failed call of an agent since a time", async () => {
+    const failed = await runproof(
+      ["steps", "list", "--agent-id", "support", "--failed", "--since", "1h"],
+      env,
+    );
+    expect(lines(failed)).toEqual([
+      expect.stringMatching(/ r-503 +1 +GET \/orders\/7 +failure HTTP_503/u),
+      expect.stringMatching(/ r-503 +0 +GET \/orders\/7 +retry HTTP_503/u),
+    ]);
+    const refused = await runproof(["steps", "list", "--since", "soon"], env);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("yesterday") });
+  });
+
+  it("is listed with its age, its last step and the reason", async () => {
+    const failed = await runproof(["traces", "list", "--status", "failed"], env);
+    expect(failed.stdout).toMatch(
+      /^r-503 +failed +(20|21) m \d\d s +#2 refund success +the shop was down +support$/mu,
+    );
+  });
+});
+
+describe("what is stuck", () => {
+  it("is an open run whose lease is over, with how long and where it stopped", async () => {
+    const stuck = () => runproof(["traces", "list", "--stuck"], env);
+    const plan = here.write("plan.json", planOf(`${web.url}/ok`, `${web.url}/hangs`));
+    const begun = start(["run", "--plan", plan, "--run-id", "r-dead"], env, here.path);
+    await begun.says("step 0");
+    expect(await stuck()).toMatchObject({ code: 0, stdout: "", stderr: "no runs match\n" });
+    begun.signal("SIGKILL");
+    await begun.ended;
+    await queryDatabase(
+      database.url,
+      "update aos_trace_leases set expires_at = clock_timestamp() - interval '2 minutes'",
+    );
+    expect(lines(await stuck())).toEqual([
+      expect.stringMatching(
+        /^r-dead +running .* #0 http_call success HTTP_200 +quiet for .*, lease over for 2 m 0\d s/u,
+      ),
+    ]);
+  });
+});
+
+describe("traces show", () => {
+  const show = (...more: ReadonlyArray<string>) =>
+    runproof(["traces", "show", "r-503", ...more], env);
+
+  it("shows the goal, and with --failed what failed alone", async () => {
+    const { stdout } = await show("--failed");
+    expect(stdout).toMatch(/^goal +work of r-503$/mu);
+    expect(stdout).toMatch(/^shown +2 of 3$/mu);
+    expect(stdout).not.toContain("refund(");
+    const document = json(await show("--failed", "--json"));
+    expect(document["steps"]).toHaveLength(2);
+  });
+
+  it("shows what each step was given and answered with --payload", async () => {
+    const { stdout } = await show("--payload");
+    expect(stdout).toContain('"url": "https://shop.example.com/orders/7"');
+    expect(stdout).toContain('"body": "answered failure"');
+    expect(stdout).toContain('"refunded": "7"');
+    expect((await show()).stdout).not.toContain("answered");
+  });
+
+  it("shows one step whole, and refuses one that is not there", async () => {
+    const { stdout } = await show("--step", "1");
+    expect(stdout).toContain("answered failure");
+    expect(stdout).not.toContain("answered retry");
+    expect(stdout).toMatch(/^outcome_code +HTTP_503$/mu);
+    const document = json(await show("--step", "1", "--json"));
+    expect(document["steps"]).toMatchObject([{ record: { step_index: 1 } }]);
+    expect(await show("--step", "9")).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: expect.stringContaining("no step 9"),
+    });
+  });
+});
