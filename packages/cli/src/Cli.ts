@@ -36,6 +36,7 @@ import * as Tenants from "./commands/Tenants.ts";
 import * as Traces from "./commands/Traces.ts";
 import * as Validate from "./commands/Validate.ts";
 import * as Verify from "./commands/Verify.ts";
+import * as Stats from "./commands/Stats.ts";
 import * as Steps from "./commands/Steps.ts";
 import { tieValues } from "./Arguments.ts";
 import * as ExitCode from "./ExitCode.ts";
@@ -59,7 +60,14 @@ export const command = root.pipe(
     { group: "Record", commands: [Run.command, Import.command] },
     {
       group: "Look",
-      commands: [Traces.command, Steps.command, Diff.command, Evidence.command, Signals.command],
+      commands: [
+        Traces.command,
+        Steps.command,
+        Stats.command,
+        Diff.command,
+        Evidence.command,
+        Signals.command,
+      ],
     },
     { group: "Prove", commands: [Proof.command, Verify.command, Validate.command] },
     { group: "Sign", commands: [Checkpoint.command, Log.command, Keys.command] },

@@ -75,6 +75,13 @@ export const render = (
   );
 };
 
+/** Says something on stderr while a progress line may be drawn: the line gives way, and comes again under it. */
+export const note = Effect.fnUntraced(function* (text: string) {
+  const output = yield* Output;
+  if (output.stderr.live) yield* output.redraw(HIDE);
+  yield* output.note(text);
+});
+
 /** Runs `work` with a progress line under it. The line is gone before this returns, whether `work` succeeds or not. */
 export const during = Effect.fnUntraced(function* <A, E, R>(
   label: string,

@@ -4,6 +4,9 @@
  * Method: the command on a real server with imported runs and an open one; a row is changed past the triggers.
  */
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
+import { execFileSync } from "node:child_process";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type Environment, folder, json, planOf, runproof, site, start } from "./runproof.ts";
 
@@ -169,6 +172,63 @@ describe("what is stuck", () => {
         /^r-dead +running .* #0 http_call success HTTP_200 +quiet for .*, lease over for 2 m 0\d s/u,
       ),
     ]);
+  });
+});
+
+describe("stats", () => {
+  it("counts archived runs with the others, and lists their calls as before", async () => {
+    const old = {
+      type: "run",
+      run_id: "r-archived",
+      started_at: "2020-01-31T12:00:00Z",
+      agent_id: "archivist",
+    };
+    const end = { type: "end", status: "completed", completed_at: "2020-01-31T12:00:01Z" };
+    const step = { type: "step", ...refund("9"), cost_cents: 2, duration_ms: 5 };
+    const file = here.write(
+      "old.ndjson",
+      [old, step, end].map((each) => JSON.stringify(each)).join("\n"),
+    );
+    await runproof(["import", file, "--format", "ndjson"], env);
+    const asked = () =>
+      Promise.all([
+        runproof(["stats", "--agent-id", "archivist"], env),
+        runproof(["steps", "list", "--agent-id", "archivist", "--prove"], env),
+      ]);
+    const before = await asked();
+    expect(before[0].stdout).toMatch(/^2020-01-31 +1 +0 +0 +1 +0 +0 +0 +2 c +5 ms +5 ms$/mu);
+    expect(before[1].stdout).toContain("VERIFIED");
+    const archived = await runproof(
+      ["archive", "--older-than", "183d", "--yes", "--reason", "old"],
+      env,
+    );
+    expect(archived.code).toBe(0);
+    const [left] = await queryDatabase(
+      database.url,
+      "select count(*)::int as n from aos_traces where run_id = 'r-archived'",
+    );
+    expect(left).toEqual({ n: 0 });
+    expect(await asked()).toEqual(before);
+  });
+});
+
+describe("an import that is interrupted", () => {
+  it("says that nothing of it is stored", async () => {
+    const pipe = join(here.path, "pipe");
+    execFileSync("mkfifo", [pipe]);
+    const importing = start(["import", pipe, "--format", "ndjson"], env, here.path);
+    // Opens once the command reads.
+    const writer = await open(pipe, "w");
+    await writer.write(`${JSON.stringify({ type: "run", run_id: "r-broken" })}\n`);
+    importing.signal("SIGINT");
+    const { code, stderr } = await importing.ended;
+    await writer.close();
+    expect({ code, stderr }).toEqual({
+      code: 130,
+      stderr: `interrupted: nothing of ${pipe} is stored\n`,
+    });
+    const listed = await runproof(["traces", "list", "--run-id", "r-broken", "--json"], env);
+    expect(json(listed)["traces"]).toEqual([]);
   });
 });
 

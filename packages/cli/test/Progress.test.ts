@@ -83,6 +83,21 @@ describe("Progress", () => {
     }),
   );
 
+  effectIt.effect("gives way to a note, so that the line is not left before it", () =>
+    Effect.gen(function* () {
+      for (const [live, wiped] of [
+        [true, ["\r\u001b[K"]],
+        [false, []],
+      ] as const) {
+        const { redrawn, service } = output(live);
+        const said: Array<string> = [];
+        const note = (text: string) => Effect.sync(() => void said.push(text));
+        yield* Effect.provideService(Progress.note("step 0"), Output, { ...service, note });
+        expect({ redrawn, said }).toEqual({ redrawn: wiped, said: ["step 0"] });
+      }
+    }),
+  );
+
   effectIt.effect("draws nothing off a terminal", () =>
     Effect.gen(function* () {
       const { redrawn, service } = output(false);

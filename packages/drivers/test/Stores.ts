@@ -17,6 +17,7 @@ import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomical
 import { probeTrace } from "@runproof/drivers/logs/probeTrace";
 import { readHead } from "@runproof/drivers/logs/readHead";
 import { readRun, type RunName } from "@runproof/drivers/logs/readRun";
+import { readStats } from "@runproof/drivers/logs/readStats";
 import { renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { sealTrace } from "@runproof/drivers/logs/sealTrace";
 import { searchSteps } from "@runproof/drivers/logs/searchSteps";
@@ -70,5 +71,6 @@ export const traces = Effect.map(Database, (database) => ({
   atomically: atomically(database),
   search: searchTraces(database),
   searchSteps: searchSteps(database),
+  stats: readStats(database),
   probe: probeTrace(database),
 }));

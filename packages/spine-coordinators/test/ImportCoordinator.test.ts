@@ -343,6 +343,26 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("is told stored once all of it is, and never where nothing is", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          let stored = 0;
+          const onStored = Effect.sync(() => {
+            stored += 1;
+          });
+          const settings = {
+            tenant_id,
+            onStored,
+            onProgress: () => Effect.sync(() => assert.strictEqual(stored, 0)),
+          };
+          const late = ndjson(RUN, STEP, END, { ...RUN, run_id: "r2", started_at: "soon" });
+          yield* Effect.flip(importText("ndjson", late, settings));
+          assert.deepStrictEqual([stored, yield* countTraces(tenant_id)], [0, 0]);
+          yield* importText("ndjson", ndjson(RUN, STEP, END), settings);
+          assert.deepStrictEqual([stored, yield* countTraces(tenant_id)], [1, 1]);
+        }),
+      );
+
       it.effect("of a file says where it is, and names the file's line in errors", () =>
         Effect.gen(function* () {
           const folder = yield* Effect.acquireRelease(

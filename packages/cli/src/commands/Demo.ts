@@ -18,7 +18,7 @@ import * as Progress from "../Progress.ts";
 import { load } from "../Runproof.ts";
 import { tone, wrap } from "../Screen.ts";
 import * as Verdict from "../Verdict.ts";
-import { renderOutcome, stepLines } from "./Run.ts";
+import { callsOf, renderOutcome, stepLines } from "./Run.ts";
 import { drawnStep } from "../Acts.ts";
 import { renderRun } from "./Traces.ts";
 
@@ -81,7 +81,7 @@ const tell = Effect.fnUntraced(function* (demo: Demonstration["Service"]) {
 
   yield* chapter("An agent refunds an order. Each step is on disk before the next begins.");
   const plan = DemoShop.plan(shop);
-  const line = stepLines(narrow, plan);
+  const line = stepLines(narrow, callsOf(narrow, plan));
   const run = yield* runs.execute({
     plan,
     tenant_id: TENANT,

@@ -57,6 +57,7 @@ export const command = Command.make(
     const { ImportCoordinator } = yield* load(
       () => import("@runproof/spine-coordinators/import/ImportCoordinator"),
     );
+    let isStored = false;
     const { runs } = yield* withRunproof(
       { databaseUrl, home },
       Effect.gen(function* () {
@@ -64,6 +65,9 @@ export const command = Command.make(
         return yield* Progress.during("importing", null, (report) =>
           coordinator.importFile({
             ...input,
+            onStored: Effect.sync(() => {
+              isStored = true;
+            }),
             onProgress: (progress) =>
               report({
                 done: progress.runs_total === null ? progress.bytes_done : progress.runs_done,
@@ -73,6 +77,12 @@ export const command = Command.make(
           }),
         );
       }),
+    ).pipe(
+      Effect.onInterrupt(() =>
+        output.note(
+          `interrupted: ${isStored ? "all" : "nothing"} of ${printable(input.path)} is stored`,
+        ),
+      ),
     );
     if (json) return yield* printJson({ runs });
     yield* output.data(renderRuns(output.stdout, runs));

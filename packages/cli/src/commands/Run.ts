@@ -10,19 +10,21 @@ import * as ExitCode from "../ExitCode.ts";
 import * as Json from "../Json.ts";
 import * as Options from "../Options.ts";
 import { Output, printJson } from "../Output.ts";
+import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
 import { clip, pad, printable, type Screen, tone, width } from "../Screen.ts";
 
 const tones = { success: "good", failure: "bad", retry: "caution" } as const;
 
+type Started = Extract<StepEvent, { readonly event: "started" }>;
 type Recorded = Extract<StepEvent, { readonly event: "recorded" }>;
 
 /** Longer calls are cut in the notes; the record keeps them whole. */
 const CALL_CELLS_MAX = 40;
 
 /** What each step of a plan calls, set to one width. A plan that is none calls nothing: executing it says why. */
-const callsOf = (screen: Screen, plan: unknown): ReadonlyArray<string> => {
+export const callsOf = (screen: Screen, plan: unknown): ReadonlyArray<string> => {
   const { steps } = (plan ?? {}) as { readonly steps?: unknown };
   const calls = (Array.isArray(steps) ? steps : []).map((step: unknown) => {
     const { skill, params } = (step ?? {}) as {
@@ -37,8 +39,10 @@ const callsOf = (screen: Screen, plan: unknown): ReadonlyArray<string> => {
 };
 
 /** Draws each attempt of a plan once it is durable, as a line. */
-export const stepLines = (screen: Screen, plan: unknown): ((event: Recorded) => string) => {
-  const calls = callsOf(screen, plan);
+export const stepLines = (
+  screen: Screen,
+  calls: ReadonlyArray<string>,
+): ((event: Recorded) => string) => {
   return (event) => {
     const code = event.outcome_code === null ? "" : ` ${printable(event.outcome_code)}`;
     const state = tone(screen, tones[event.status], pad(`${event.status}${code}`, 18));
@@ -77,18 +81,27 @@ export const execute = Effect.fnUntraced(function* (input: {
     () => import("@runproof/spine-coordinators/runs/RunCoordinator"),
   );
   const coordinator = yield* RunCoordinator;
-  const line = stepLines(output.stderr, input.plan);
+  const calls = callsOf(output.stderr, input.plan);
+  const line = stepLines(output.stderr, calls);
+  const underWay = ({ plan_step, attempt, skill_id }: Started) => {
+    const call = (calls[plan_step] ?? printable(skill_id)).trimEnd();
+    return `step ${plan_step + 1} of ${calls.length}: ${call}${attempt === 0 ? "" : `, retry ${attempt}`}`;
+  };
   let sealed: string | null = null;
-  return yield* coordinator
-    .execute({
+  const provided = Effect.provideService(Output, output);
+  return yield* Progress.during("running", null, (report) =>
+    coordinator.execute({
       ...input,
       onSealed: ({ run_id, status }) =>
         Effect.sync(() => {
           sealed = `interrupted: the run ${printable(run_id)} is sealed as ${status}`;
         }),
-      onStep: (event) => (event.event === "recorded" ? output.note(line(event)) : Effect.void),
-    })
-    .pipe(Effect.onInterrupt(() => (sealed === null ? Effect.void : output.note(sealed))));
+      onStep: (event) =>
+        event.event === "started"
+          ? report({ detail: underWay(event) })
+          : provided(Progress.note(line(event))),
+    }),
+  ).pipe(Effect.onInterrupt(() => (sealed === null ? Effect.void : output.note(sealed))));
 });
 
 export const command = Command.make(

@@ -82,6 +82,7 @@ const importSource = Effect.fnUntraced(function* <E>(
   const { bytes, fingerprint } = fingerprinted(source.bytes);
   const runs = yield* transactions.atomically(
     Effect.gen(function* () {
+      yield* transactions.afterCommit(settings.onStored ?? Effect.void);
       const writer = yield* makeImportWriter(settings, basename(name), surveyed);
       yield* forEachPart({ name, format, bytes }, ({ where, events, bytes_done, runs_total }) =>
         Effect.gen(function* () {

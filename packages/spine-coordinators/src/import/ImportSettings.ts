@@ -18,6 +18,8 @@ export interface ImportSettings {
   readonly run_ids?: "content" | "random" | undefined;
   /** Told after each run. */
   readonly onProgress?: ((progress: ImportProgress) => Effect.Effect<void>) | undefined;
+  /** Run once all of the source is stored, though the import be interrupted then. Until it is, nothing is. */
+  readonly onStored?: Effect.Effect<void> | undefined;
 }
 
 /** How far an import is. `runs_total` is null where the source is streamed and its length not known. */

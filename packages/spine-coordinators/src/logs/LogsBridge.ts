@@ -13,6 +13,13 @@ import { type OpenTrace, readOpenTrace } from "@runproof/drivers/logs/readOpenTr
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
 import { readLedger } from "@runproof/drivers/logs/readLedger";
 import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
+import {
+  type Figures,
+  readStats,
+  type Stats,
+  type StatsFilter,
+  type StatsKey,
+} from "@runproof/drivers/logs/readStats";
 import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
@@ -44,6 +51,10 @@ export type {
   SealedTrace,
   StepFilter,
   StepPage,
+  Figures,
+  Stats,
+  StatsFilter,
+  StatsKey,
   StoredRun,
   TraceFilter,
   TraceHead,
@@ -75,6 +86,8 @@ export interface Transactions {
   readonly atomically: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
   ) => Effect.Effect<A, E | DatabaseError, R>;
+  /** Runs `effect` once the transaction that is open is kept, whoever interrupts; at once where none is open. */
+  readonly afterCommit: (effect: Effect.Effect<void>) => Effect.Effect<void>;
   /** Fails inside a transaction of the database's: what acts there would act before its record is durable. */
   readonly ensureNone: Effect.Effect<void, InvalidInput>;
 }
@@ -104,6 +117,7 @@ export class LogsBridge extends Context.Service<
     readonly searchSteps: (
       filter: StepFilter,
     ) => Effect.Effect<StepPage, DatabaseError | InvalidInput>;
+    readonly stats: (filter: StatsFilter) => Effect.Effect<Stats, DatabaseError | InvalidInput>;
     /** Who did what to a tenant's evidence, and what people said of its runs. */
     readonly ledger: {
       readonly read: ReturnType<typeof readLedger>;
@@ -135,6 +149,7 @@ export class LogsBridge extends Context.Service<
         },
         transactions: {
           atomically: atomically(database),
+          afterCommit: database.write.afterCommit,
           ensureNone: outsideTransactions(database),
         },
         resuming: {
@@ -146,6 +161,7 @@ export class LogsBridge extends Context.Service<
         read: readRun(database),
         search: searchTraces(database),
         searchSteps: searchSteps(database),
+        stats: readStats(database),
         ledger: { read: readLedger(database), recordSignal: recordSignal(database) },
         probe: probeTrace(database),
       });

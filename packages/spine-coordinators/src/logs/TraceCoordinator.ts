@@ -1,5 +1,6 @@
 /** Lists and shows traces as they are stored. What it shows is not a verdict; a proof is. */
 import type { RunName, StoredRun } from "@runproof/drivers/logs/readRun";
+import type { Stats, StatsFilter } from "@runproof/drivers/logs/readStats";
 import type { StepFilter, StepPage } from "@runproof/drivers/logs/searchSteps";
 import type { TraceFilter, TracePage } from "@runproof/drivers/logs/searchTraces";
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
@@ -63,6 +64,8 @@ export class TraceCoordinator extends Context.Service<
     readonly listSteps: (
       filter: StepFilter,
     ) => Effect.Effect<StepPage, DatabaseError | InvalidInput>;
+    /** Figures of runs and calls, of one tenant or of all. */
+    readonly stats: (filter: StatsFilter) => Effect.Effect<Stats, DatabaseError | InvalidInput>;
     /** One run, in memory. */
     readonly show: (
       run: RunName,
@@ -80,6 +83,7 @@ export class TraceCoordinator extends Context.Service<
       TraceCoordinator.of({
         list: logs.search,
         listSteps: logs.searchSteps,
+        stats: logs.stats,
         show: Effect.fnUntraced(function* (name) {
           const steps: Array<ShownStep> = [];
           const trace = yield* look(logs)(name, (some) => Effect.sync(() => steps.push(...some)));
