@@ -90,8 +90,8 @@ describe("run", () => {
     expect(ran.stderr).toMatch(/^step 0 {2}GET \/ok +success HTTP_200 /mu);
     expect(ran.stderr).toMatch(/^step 1 {2}GET \/ok\?again=… +failure HTTP_404 /mu);
     const shown = await runproof(["traces", "show", "r-failed", "--tenant-id", "t"], env);
-    expect(shown.stdout).toMatch(/^ ?0 {2}http_call .*✓ success HTTP_200/mu);
-    expect(shown.stdout).toMatch(/^ ?1 {2}http_call .*✗ failure HTTP_404/mu);
+    expect(shown.stdout).toMatch(/^ ?0 {2}GET \/ok .*✓ success HTTP_200/mu);
+    expect(shown.stdout).toMatch(/^ ?1 {2}GET \/ok\?again=… .*✗ failure HTTP_404/mu);
   });
 
   it("refuses a plan that can't run, and a run id that is taken, before anything runs", async () => {
