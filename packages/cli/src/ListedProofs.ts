@@ -6,7 +6,7 @@ import * as Options from "./Options.ts";
 import * as Progress from "./Progress.ts";
 import { load } from "./Runproof.ts";
 import { type Screen, tone } from "./Screen.ts";
-import * as Table from "./Table.ts";
+import type * as Table from "./Table.ts";
 import * as Verdict from "./Verdict.ts";
 
 /** The verdicts by run; null where none were asked for. */
