@@ -343,6 +343,41 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("of a file that grows takes what is new, and each run once it has its end", () =>
+        Effect.gen(function* () {
+          const tenant_id = tenantId();
+          const grown = (...lines: ReadonlyArray<unknown>) =>
+            importText("ndjson", ndjson(...lines), { tenant_id, existing: "skip" });
+          const second = { ...RUN, run_id: "r2" };
+          const first = [RUN, STEP, END];
+          const begun = yield* grown(...first, second, STEP);
+          assert.deepStrictEqual(
+            [begun.runs.map(({ run_id }) => run_id), begun.skipped, begun.unfinished],
+            [["r1"], [], "r2"],
+          );
+          const ended = yield* grown(...first, second, STEP, STEP, END);
+          assert.deepStrictEqual(
+            [ended.runs.map(({ run_id }) => run_id), ended.skipped, ended.unfinished],
+            [["r2"], ["r1"], null],
+          );
+          const again = yield* grown(...first, second, STEP, STEP, END);
+          assert.deepStrictEqual([again.runs, again.skipped], [[], ["r1", "r2"]]);
+          // What is stored otherwise is not the same run, and nothing beside it is taken.
+          for (const other of [
+            [RUN, STEP, STEP, END],
+            [RUN, STEP, { ...END, status: "failed", reason: "x" }],
+          ]) {
+            const refused = yield* Effect.flip(
+              grown({ ...RUN, run_id: "r3" }, STEP, END, ...other),
+            );
+            assert.strictEqual(refused._tag, "InvalidInput");
+            assert.include(refused.message, "r1");
+          }
+          assert.strictEqual(yield* countTraces(tenant_id), 2);
+          assert.strictEqual(yield* statusOf(tenant_id, "r2"), "VERIFIED");
+        }),
+      );
+
       it.effect("is told stored once all of it is, and never where nothing is", () =>
         Effect.gen(function* () {
           const tenant_id = tenantId();

@@ -49,6 +49,10 @@ export const command = Command.make(
       ),
       Flag.withDefault("content" as const),
     ),
+    existing: Options.toggle(
+      "skip-existing",
+      "Pass over runs that are stored already, and a last one without an end: for a file that grows",
+    ).pipe(Flag.map((skip) => (skip ? ("skip" as const) : ("refuse" as const)))),
     ...Options.database,
   },
   Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
@@ -58,7 +62,7 @@ export const command = Command.make(
       () => import("@runproof/spine-coordinators/import/ImportCoordinator"),
     );
     let isStored = false;
-    const { runs } = yield* withRunproof(
+    const { runs, skipped, unfinished } = yield* withRunproof(
       { databaseUrl, home },
       Effect.gen(function* () {
         const coordinator = yield* ImportCoordinator;
@@ -84,12 +88,16 @@ export const command = Command.make(
         ),
       ),
     );
-    if (json) return yield* printJson({ runs });
-    yield* output.data(renderRuns(output.stdout, runs));
+    if (json) return yield* printJson({ runs, skipped, unfinished });
+    if (runs.length > 0) yield* output.data(renderRuns(output.stdout, runs));
     const steps = runs.reduce((sum, run) => sum + run.step_count, 0);
     yield* output.note(
       `${counted(runs.length, "run")} with ${counted(steps, "step")} imported into tenant ${input.tenant_id}`,
     );
+    if (skipped.length > 0)
+      yield* output.note(`${counted(skipped.length, "run")} skipped: stored already`);
+    if (unfinished !== null)
+      yield* output.note(`${printable(unfinished)} has no end yet: it is left for the next import`);
   }),
 ).pipe(
   Command.withDescription("Bring in recorded runs, all of a file or none"),

@@ -8,17 +8,20 @@ import * as Layer from "effect/Layer";
 import * as Stream from "effect/Stream";
 import { LogsBridge } from "../logs/LogsBridge.ts";
 import type { ImportFormat, ImportProgress, ImportSettings } from "./ImportSettings.ts";
-import { type ImportedRun, type ImportError, makeImportWriter } from "./internal/ImportWriter.ts";
+import {
+  type ImportedRun,
+  type ImportError,
+  makeImportWriter,
+  type WrittenRuns,
+} from "./internal/ImportWriter.ts";
 import { forEachPart } from "./internal/JsonSource.ts";
 import { openSource } from "./internal/SourceFile.ts";
 import { fingerprinted, type Source, survey } from "./internal/Survey.ts";
 
 export type { ImportedRun, ImportError, ImportFormat, ImportProgress, ImportSettings };
 
-/** What an import wrote. */
-export interface ImportResult {
-  readonly runs: ReadonlyArray<ImportedRun>;
-}
+/** What an import wrote, and what it passed over. */
+export type ImportResult = WrittenRuns;
 
 /** Imports files and texts, each in one transaction: all of its runs or none. */
 export class ImportCoordinator extends Context.Service<
@@ -80,7 +83,7 @@ const importSource = Effect.fnUntraced(function* <E>(
   const { transactions } = yield* LogsBridge;
   const surveyed = yield* survey(source, format);
   const { bytes, fingerprint } = fingerprinted(source.bytes);
-  const runs = yield* transactions.atomically(
+  const written = yield* transactions.atomically(
     Effect.gen(function* () {
       yield* transactions.afterCommit(settings.onStored ?? Effect.void);
       const writer = yield* makeImportWriter(settings, basename(name), surveyed);
@@ -104,12 +107,13 @@ const importSource = Effect.fnUntraced(function* <E>(
       return written;
     }),
   );
-  if (runs.length === 0) {
+  const { runs, skipped, unfinished } = written;
+  if (runs.length + skipped.length === 0 && unfinished === null) {
     return yield* new InvalidInput({
       what: "no run in it",
       where: name,
       remedy: "Check the file and its --format.",
     });
   }
-  return { runs };
+  return written;
 });

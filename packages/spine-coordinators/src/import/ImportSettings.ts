@@ -16,6 +16,11 @@ export interface ImportSettings {
    * same run is refused a second time; `random` makes one.
    */
   readonly run_ids?: "content" | "random" | undefined;
+  /**
+   * What a run is whose id is taken: refused with all of the source (the default), or skipped where it is stored with the same
+   * number of steps and the same end. Then a last run without an end is left out as well: a growing file may yet say it.
+   */
+  readonly existing?: "refuse" | "skip" | undefined;
   /** Told after each run. */
   readonly onProgress?: ((progress: ImportProgress) => Effect.Effect<void>) | undefined;
   /** Run once all of the source is stored, though the import be interrupted then. Until it is, nothing is. */

@@ -20,6 +20,7 @@ import {
   type StatsFilter,
   type StatsKey,
 } from "@runproof/drivers/logs/readStats";
+import { readRunState, type RunState } from "@runproof/drivers/logs/readRunState";
 import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
@@ -44,6 +45,7 @@ import { type HolderOf, Holders, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
 export type {
+  RunState,
   AbortedTrace,
   IdempotencyClaim,
   OpenTrace,
@@ -111,6 +113,8 @@ export class LogsBridge extends Context.Service<
     };
     /** Gives `use` one stored run; the tenant is required and another tenant's run is `RunNotFound`. */
     readonly read: ReturnType<typeof readRun>;
+    /** Whether a run's id is taken, and how that run stands. */
+    readonly runState: ReturnType<typeof readRunState>;
     readonly search: (
       filter: TraceFilter,
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
@@ -159,6 +163,7 @@ export class LogsBridge extends Context.Service<
         },
         sweep: abortExpired(database),
         read: readRun(database),
+        runState: readRunState(database),
         search: searchTraces(database),
         searchSteps: searchSteps(database),
         stats: readStats(database),

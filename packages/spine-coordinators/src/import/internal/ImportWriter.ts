@@ -9,7 +9,7 @@ import { type ChainMismatch, InvalidInput } from "@runproof/schemas/RunProofErro
 import * as Effect from "effect/Effect";
 import { now } from "../../internal/now.ts";
 import { isRefusal, refusable } from "../../internal/refused.ts";
-import { LEASE_MS_MAX, LogsBridge, type StartError } from "../../logs/LogsBridge.ts";
+import { LEASE_MS_MAX, LogsBridge, type RunState, type StartError } from "../../logs/LogsBridge.ts";
 import type { StepDraft } from "../../logs/StepDraft.ts";
 import { TraceWriter } from "../../logs/TraceWriter.ts";
 import { DEFAULT_REDACTOR } from "../../logs/WriteRules.ts";
@@ -42,18 +42,38 @@ export const IMPORTER = "runproof/import@v1";
 /** What a text says is committed to as it is. */
 const TELLING = { values: "exactly", limits: PARSED_LIMITS, redactor: DEFAULT_REDACTOR } as const;
 
+/** What became of a source's runs. */
+export interface WrittenRuns {
+  readonly runs: ReadonlyArray<ImportedRun>;
+  /** Runs that were stored already. */
+  readonly skipped: ReadonlyArray<string>;
+  /** The last run, where it has no end yet and is left for another import. */
+  readonly unfinished: string | null;
+}
+
 /** A run whose `end` the source has not said yet. */
 interface OpenRun {
   readonly input: TraceInput;
   readonly writer: TraceWriter;
 }
 
+/** A run of the source that is not written: it is stored already, or has no end yet. */
+interface PassedRun {
+  readonly run_id: string;
+  /** How it is stored; null where it is left for another import. */
+  readonly stored: RunState | null;
+  steps: number;
+}
+
+/** What the statuses of a row of `runs` are as ends of a source's. */
+const ENDS: Readonly<Record<string, string>> = { succeeded: "completed" };
+
 /** How a source's runs are written, one after another. */
 export interface ImportWriter {
   /** Takes the next event; `where` names its line or place in errors. */
   readonly write: (event: SourceEvent, where: string) => Effect.Effect<void, ImportError>;
   /** Ends what the source left open, and answers the runs that were written. */
-  readonly finish: () => Effect.Effect<ReadonlyArray<ImportedRun>, ImportError>;
+  readonly finish: () => Effect.Effect<WrittenRuns, ImportError>;
   readonly progress: () => { readonly runs_done: number; readonly steps_done: number };
 }
 
@@ -63,10 +83,14 @@ export const makeImportWriter = (
   source: string,
   surveyed: Survey,
 ): Effect.Effect<ImportWriter, never, LogsBridge> =>
-  Effect.map(LogsBridge, ({ sink }) => {
+  Effect.map(LogsBridge, ({ sink, runState }) => {
     const runs: Array<ImportedRun> = [];
     const runIds = new RunIds(settings, surveyed);
     let open: OpenRun | null = null;
+    let passed: PassedRun | null = null;
+    const skipped: Array<string> = [];
+    let unfinished: string | null = null;
+    let begun = 0;
     let steps_done = 0;
     const { sha256, bytes } = surveyed;
     const notes = { source: { sha256, bytes, format: settings.format, importer: IMPORTER } };
@@ -74,6 +98,16 @@ export const makeImportWriter = (
     const begin = Effect.fnUntraced(function* (event: SourceRun, where: string) {
       const created_at = yield* now;
       const run_id = yield* placed(where, () => runIds.next(event, where));
+      begun += 1;
+      if (settings.existing === "skip") {
+        const isLeft = begun === surveyed.run_digests.length && !surveyed.is_last_ended;
+        const stored = isLeft ? null : yield* runState({ tenant_id: settings.tenant_id, run_id });
+        if (isLeft) unfinished = run_id;
+        if (isLeft || stored !== null) {
+          passed = { run_id, stored, steps: 0 };
+          return;
+        }
+      }
       const input = yield* placed(where, () =>
         traceInput(settings, event, { run_id, created_at, source, index: runs.length }),
       );
@@ -118,8 +152,36 @@ export const makeImportWriter = (
       open = null;
     });
 
+    /** Passes over what a run says that is not written; one that is stored otherwise is refused. */
+    const pass = (run: PassedRun, event: SourceStep | SourceEnd, where: string) => {
+      if (event.event === "step") {
+        run.steps += 1;
+        return Effect.void;
+      }
+      passed = null;
+      skipped.push(run.run_id);
+      const { stored, steps } = run;
+      const isSame =
+        stored === null ||
+        stored.is_deleted ||
+        (stored.step_count === steps && (ENDS[stored.status] ?? stored.status) === event.status);
+      return isSame
+        ? Effect.void
+        : Effect.fail(
+            new InvalidInput({
+              what: `the run ${JSON.stringify(run.run_id)} is stored as ${stored.status} with ${stored.step_count ?? "open"} steps, and ends here as ${JSON.stringify(event.status)} with ${steps}`,
+              where,
+              remedy: "Give this one another run_id: what is stored can't be added to.",
+            }),
+          );
+    };
+
     return {
       write: Effect.fnUntraced(function* (event, where) {
+        if (passed !== null) {
+          if (event.event !== "run") return yield* pass(passed, event, where);
+          yield* pass(passed, BROKEN_OFF, where);
+        }
         if (event.event === "run") {
           if (open !== null) yield* end(open, BROKEN_OFF, where);
           return yield* begin(event, where);
@@ -135,9 +197,9 @@ export const makeImportWriter = (
       }),
       finish: Effect.fnUntraced(function* () {
         if (open !== null) yield* end(open, BROKEN_OFF, source);
-        return runs;
+        return { runs, skipped, unfinished };
       }),
-      progress: () => ({ runs_done: runs.length, steps_done }),
+      progress: () => ({ runs_done: runs.length + skipped.length, steps_done }),
     };
   });
 

@@ -22,6 +22,8 @@ export interface Survey {
   readonly bytes: number;
   /** Of each run, over its lines from the first to the last. Transcripts are whole values, and need none. */
   readonly run_digests: ReadonlyArray<string>;
+  /** Whether the last of its runs has its end in it. */
+  readonly is_last_ended: boolean;
 }
 
 const CONTENT_LIMITS: CanonicalLimits = { ...PARSED_LIMITS, bytes_max: LINE_BYTES_MAX * 2 };
@@ -49,8 +51,8 @@ export const fingerprinted = <E>(
   };
 };
 
-const isRun = (line: JsonValue): boolean =>
-  typeof line === "object" && line !== null && (line as { readonly type?: unknown }).type === "run";
+const isOf = (line: JsonValue, type: "run" | "end"): boolean =>
+  typeof line === "object" && line !== null && (line as { readonly type?: unknown }).type === type;
 
 /** Reads a source to its end. What is no JSON is refused here, with its place. */
 export const survey = <E>(
@@ -60,9 +62,12 @@ export const survey = <E>(
   Effect.suspend(() => {
     const { bytes, fingerprint } = fingerprinted(source.bytes);
     const digests: Array<Hash> = [];
+    let is_last_ended = true;
     const take = (value: JsonValue) =>
       Effect.sync(() => {
-        if (isRun(value)) digests.push(createHash("sha256"));
+        if (isOf(value, "run")) is_last_ended = false;
+        if (isOf(value, "end")) is_last_ended = true;
+        if (isOf(value, "run")) digests.push(createHash("sha256"));
         digests.at(-1)?.update(`${canonicalize(value, CONTENT_LIMITS)}\n`);
       });
     const read: Effect.Effect<void, E | InvalidInput> =
@@ -71,6 +76,7 @@ export const survey = <E>(
         : Stream.runDrain(bytes);
     return Effect.map(read, () => ({
       ...fingerprint(),
+      is_last_ended,
       run_digests: digests.map((digest) => digest.digest("hex").slice(0, 32)),
     }));
   });
