@@ -9,12 +9,13 @@ const NODE_PREFIX = 0x01;
 /** The root of the tree with no leaf: the hash of nothing. */
 export const EMPTY_ROOT: string = sha256("");
 
+/** What is hashed for an inner node. One for all: each use fills it whole. */
+const joined = Buffer.alloc(65, NODE_PREFIX);
+
 const joinBytes = (left: Uint8Array, right: Uint8Array): Buffer => {
-  const bytes = Buffer.allocUnsafe(65);
-  bytes[0] = NODE_PREFIX;
-  bytes.set(left, 1);
-  bytes.set(right, 33);
-  return sha256Bytes(bytes);
+  joined.set(left, 1);
+  joined.set(right, 33);
+  return sha256Bytes(joined);
 };
 
 /** The hash of an inner node: H( 0x01 || left || right ). */

@@ -104,10 +104,19 @@ export class TracedRun extends Context.Service<
 >()("@runproof/spine-coordinators/runs/TracedRun") {}
 
 /** The step that an effect runs in: what a step inside it names as its parent, by its intent or by its span. */
-interface Span {
-  readonly span_id: string;
+class Span {
   readonly intent_index: number | null;
-  hasChildren: boolean;
+  hasChildren = false;
+  #span_id: string | undefined;
+
+  constructor(intent_index: number | null) {
+    this.intent_index = intent_index;
+  }
+
+  /** Drawn once it is asked for: most steps have none inside them, and stand in none. */
+  get span_id(): string {
+    return (this.#span_id ??= randomBytes(8).toString("hex"));
+  }
 }
 
 const CurrentSpan = Context.Reference<Span | null>(
@@ -270,7 +279,7 @@ const recordedStep = Effect.fnUntraced(function* <A, E, R>(
   const intent_index = isGated
     ? yield* record({ ...fields, ...INTENDED, params, attributes })
     : null;
-  const span: Span = { span_id: isGated ? "" : spanId(), intent_index, hasChildren: false };
+  const span = new Span(intent_index);
   if (parent !== null) parent.hasChildren = true;
   const started_nanos = yield* Clock.monotonicTimeNanos;
   const exit = yield* act(span);
@@ -288,8 +297,6 @@ const recordedStep = Effect.fnUntraced(function* <A, E, R>(
   if (Exit.isFailure(exit)) noteFailure(failed_steps, exit.cause, span, step_index);
   return yield* exit;
 });
-
-const spanId = (): string => randomBytes(8).toString("hex");
 
 /** Remembers which step an error comes from: of steps inside each other the innermost, and the last that was tried. */
 const noteFailure = (

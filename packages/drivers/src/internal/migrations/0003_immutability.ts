@@ -32,6 +32,30 @@ begin
   return peaks[1:count] || node;
 end
 $$`,
+    // The same for many leaves at once: pairs merge level by level, and what finds no sibling is that level's new peak.
+    `create function runproof_push_leaves(peaks bytea[], size bigint, leaves bytea[]) returns bytea[]
+language plpgsql immutable parallel safe as $$
+declare
+  nodes bytea[] := leaves;
+  count int := cardinality(peaks);
+  fresh bytea[] := '{}';
+begin
+  while cardinality(nodes) > 0 loop
+    if size & 1 = 1 then
+      nodes := peaks[count] || nodes;
+      count := count - 1;
+    end if;
+    if cardinality(nodes) & 1 = 1 then
+      fresh := nodes[cardinality(nodes)] || fresh;
+    end if;
+    nodes := array(
+      select sha256('\\x01'::bytea || nodes[2 * pair - 1] || nodes[2 * pair])
+      from generate_series(1, cardinality(nodes) / 2) as pair order by pair);
+    size := size >> 1;
+  end loop;
+  return peaks[1:count] || fresh;
+end
+$$`,
     `create function runproof_peaks_root(peaks bytea[]) returns text
 language plpgsql immutable parallel safe as $$
 declare
@@ -100,7 +124,7 @@ $$`,
 language sql stable parallel safe
 as $$
   select case when commitment is null then salt is null and payload is null
-              else salt ~ '^[A-Za-z0-9_-]{21}[AQgw]$'
+              else length(salt) = 22 and salt ~ '^[-0-9A-Z_a-z]*[AQgw]$'
                    and commitment = 'sha256:' || encode(sha256(convert_to('["' || salt || '","' || name || '",' || payload || ']', 'UTF8')), 'hex') end
 $$`,
     // Why a trace that holds no lease takes no write: it is sealed, or was never started.
@@ -330,16 +354,14 @@ begin
     limit 1
   ) p on true
   left join lateral (
-    select skill_id, skill_name from aos_trace_steps
-    where trace_id = s.trace_id and step_index = s.intent_index and status = 'intended' and s.intent_index is not null
+    select true as is_there from aos_trace_steps
+    where trace_id = s.trace_id and step_index = l.next_index - 1 and s.step_index < l.next_index - 1
     limit 1
-  ) i on true
+  ) h on true
   where (
     s.run_id = l.run_id and s.tenant_id = l.tenant_id
     and s.leaf_hash = runproof_hash('\\x00', s.record) and s.link = runproof_link(p.link, s.leaf_hash)
-    and (s.step_index = l.next_index - 1 and s.link = l.link
-         or s.step_index < l.next_index - 1
-            and exists (select from aos_trace_steps n where n.trace_id = s.trace_id and n.step_index = l.next_index - 1))
+    and (s.step_index = l.next_index - 1 and s.link = l.link or h.is_there)
     and s.record = runproof_step_record(s)
     and s.level = case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end
     and s.source in ('engine', 'external', 'replay') and s.replay_behavior in ('execute', 'skip', 'check')
@@ -354,7 +376,8 @@ begin
         and num_nonnulls(s.intent_index, s.outcome_code, s.outcome_data_commitment, s.cost_cents, s.duration_ms) = 0
       when s.intent_index is null then l.capture <> 'gated' or s.status = 'skipped'
       else l.capture = 'gated' and s.status <> 'skipped' and s.intent_index < s.step_index and s.params_commitment is null
-        and i.skill_id = s.skill_id and i.skill_name = s.skill_name end
+        and (select i.skill_id = s.skill_id and i.skill_name = s.skill_name from aos_trace_steps i
+             where i.trace_id = s.trace_id and i.step_index = s.intent_index and i.status = 'intended') end
   ) is not true
   limit 1;
   if found then
