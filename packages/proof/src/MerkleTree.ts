@@ -36,6 +36,14 @@ export class CompactRange {
     return range;
   }
 
+  /** Another range that goes on from here by itself. */
+  copy(): CompactRange {
+    const range = new CompactRange();
+    range.#size = this.#size;
+    range.#peaks = [...this.#peaks];
+    return range;
+  }
+
   /** Number of leaves so far. */
   get size(): number {
     return this.#size;

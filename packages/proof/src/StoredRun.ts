@@ -24,6 +24,7 @@ import {
 } from "@runproof/schemas/SealRecord";
 import {
   intentFault,
+  STEP_RECORD_KEYS,
   STEP_RECORD_TYPE,
   STEP_PAYLOAD_NAMES,
   type StepPayloadName,
@@ -46,6 +47,7 @@ import {
   checkErasedAt,
   checkPayloads,
   fieldOf,
+  isObject,
   type PayloadRow,
   type RowName,
 } from "./internal/checkRow.ts";
@@ -59,6 +61,7 @@ import {
   readStepRecord,
   readTraceRecord,
 } from "./internal/RecordReader.ts";
+import { recordInColumns } from "./internal/quickStepRecord.ts";
 import { type Place, StepOrder } from "./internal/StepOrder.ts";
 import { CompactRange } from "./MerkleTree.ts";
 
@@ -177,6 +180,8 @@ const STRUCTURE_CODES: ReadonlyArray<FindingCode> = [
 
 /** The seal's columns that bind it to the steps. */
 const SEAL_FACTS: ReadonlyArray<string> = ["step_count", "chain_head", "merkle_root"];
+/** A step's columns: the keys of its record but `type`, with `run_id` and `tenant_id`. */
+const STEP_COLUMNS = STEP_RECORD_KEYS.length + 1;
 const TRACE_STATUSES: ReadonlyArray<string> = TraceStatus.literals;
 
 const columnsOf = (record: object, without: ReadonlyArray<string>): Map<string, unknown> =>
@@ -267,8 +272,8 @@ export class StoredRunVerifier {
   readonly #traceId: unknown;
   readonly #traceAbsences: Absences | null;
   readonly #digest: RecordDigest;
-  /** The tree over the leaves as they are stored. */
-  readonly #storedLeaves = new CompactRange();
+  /** The tree over the leaves as they are stored, from the first on that is not its record's. */
+  #storedLeaves: CompactRange | null = null;
   readonly #links: LinkFollower;
   readonly #order = new StepOrder();
   readonly #intents = new IntentBook();
@@ -284,7 +289,7 @@ export class StoredRunVerifier {
     const reading = readTraceRecord(text);
     this.#digest = new RecordDigest(text, reading.record?.run_id ?? null);
     const storedLink = fieldOf(trace, "link");
-    const leaves = this.#takeLeaves(text, fieldOf(trace, "leaf_hash"));
+    const leaves = this.#takeLeaves(leafHash(text ?? ""), fieldOf(trace, "leaf_hash"), null);
     const links = leaves.map(firstLink);
     this.#links = new LinkFollower(storedLink, links);
 
@@ -315,11 +320,20 @@ export class StoredRunVerifier {
     list.add(code, row.step_index, `${row.name}: ${what}`);
   }
 
-  /** Takes a row's leaf into the tree of stored ones; gives what it may be: the record's, and the stored where it differs. */
-  #takeLeaves(text: string | null, storedLeaf: unknown): Leaves {
-    const leaf = leafHash(text ?? "");
-    this.#storedLeaves.append(isHashHex(storedLeaf) ? storedLeaf : leaf);
-    return isHashHex(storedLeaf) && storedLeaf !== leaf ? [leaf, storedLeaf] : [leaf];
+  /**
+   * Takes a row's leaf into the tree of stored ones, which forks from that of the leaves `before` where it is another;
+   * gives what the leaf may be: the record's, and the stored where it differs.
+   */
+  #takeLeaves(leaf: string, storedLeaf: unknown, before: CompactRange | null): Leaves {
+    const isOther = isHashHex(storedLeaf) && storedLeaf !== leaf;
+    if (isOther) this.#storedLeaves ??= before?.copy() ?? new CompactRange();
+    this.#storedLeaves?.append(isOther ? storedLeaf : leaf);
+    return isOther ? [leaf, storedLeaf] : [leaf];
+  }
+
+  /** The root over the leaves as they are stored. */
+  get #storedRoot(): string {
+    return (this.#storedLeaves ?? this.#digest.leaves).root();
   }
 
   #judgeTrace(reading: Reading<TraceRecord>, leaves: Leaves, isLinked: boolean): ContentVerdict {
@@ -375,11 +389,17 @@ export class StoredRunVerifier {
   /** Adds the next step row, in the order of the `step_index` column. */
   addStep(step: StoredStep): void {
     const text = textOrNull(fieldOf(step, "record"));
-    const reading = readStepRecord(text);
-    const column = fieldOf(fieldOf(step, "columns"), "step_index");
-    this.#digest.addStep(text, reading.record);
-    const leaves = this.#takeLeaves(text, fieldOf(step, "leaf_hash"));
-    const link = this.#links.follow(fieldOf(step, "link"), leaves);
+    const columns = fieldOf(step, "columns");
+    const said = text !== null && isObject(columns) ? recordInColumns(text, columns) : undefined;
+    const reading: Reading<StepRecord> =
+      said === undefined
+        ? readStepRecord(text)
+        : { record: said, object: said as unknown as JsonObject, fault: null, what: "" };
+    const column = fieldOf(columns, "step_index");
+    const leaf = leafHash(text ?? "");
+    const leaves = this.#takeLeaves(leaf, fieldOf(step, "leaf_hash"), this.#digest.leaves);
+    const chained = this.#digest.addStep(text, reading.record, leaf);
+    const link = this.#links.follow(fieldOf(step, "link"), leaves, chained);
     const content = this.#judgeStep(
       reading,
       leaves,
@@ -395,7 +415,8 @@ export class StoredRunVerifier {
     const isAtHome =
       !place.isDuplicate && !isLinkReported && (!place.isMisplaced || link.fit !== "none");
     if (content.isAuthentic) this.#checkIntent(row, reading.record!);
-    if (content.isAuthentic && isAtHome) this.#checkStepRow(row, reading.record!, step);
+    if (content.isAuthentic && isAtHome)
+      this.#checkStepRow(row, reading.record!, step, said !== undefined);
   }
 
   /** Finds an intent or outcome that section 1.1 of the format refuses. */
@@ -467,20 +488,26 @@ export class StoredRunVerifier {
     );
   }
 
-  #checkStepRow(row: RowName, record: StepRecord, step: StoredStep): void {
+  /** Checks what stands beside a record; `isSaid`: the columns that are the record's own say it, every one. */
+  #checkStepRow(row: RowName, record: StepRecord, step: StoredStep, isSaid: boolean): void {
     const columns = fieldOf(step, "columns");
-    const expected = columnsOf(record, ["type"]);
-    for (const key of ["run_id", "tenant_id"] as const) {
-      // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
-      expected.set(
-        key,
-        this.#traceRecord === null ? fieldOf(columns, key) : this.#traceRecord[key],
-      );
+    // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
+    const owner = this.#traceRecord;
+    const run_id = owner === null ? fieldOf(columns, "run_id") : owner.run_id;
+    const tenant_id = owner === null ? fieldOf(columns, "tenant_id") : owner.tenant_id;
+    const isWhole =
+      isSaid &&
+      fieldOf(columns, "run_id") === run_id &&
+      fieldOf(columns, "tenant_id") === tenant_id &&
+      Object.keys(columns as object).length === STEP_COLUMNS;
+    if (!isWhole) {
+      const expected = columnsOf(record, ["type"]);
+      expected.set("run_id", run_id).set("tenant_id", tenant_id);
+      // What stands in the wrong place is told apart from what was renumbered once all rows are known.
+      const column = fieldOf(columns, "step_index");
+      if (isIndex(column)) expected.set("step_index", column);
+      checkColumns(this.#stepFindings, row, columns, expected);
     }
-    // What stands in the wrong place is told apart from what was renumbered once all rows are known.
-    const column = fieldOf(columns, "step_index");
-    if (isIndex(column)) expected.set("step_index", column);
-    checkColumns(this.#stepFindings, row, columns, expected);
     const payloads = this.#payloadsOf(step, row.step_index);
     const names = STEP_PAYLOAD_NAMES;
     const absences = checkPayloads(this.#stepFindings, row, record, names, payloads);
@@ -633,10 +660,7 @@ export class StoredRunVerifier {
 
   /** Whether the seal is bound to just the rows that are here, by the head or by the tree. */
   #isBoundTo(seal: SealRecord): boolean {
-    return (
-      this.#links.fitOf(seal.chain_head) !== "none" ||
-      this.#storedLeaves.root() === seal.merkle_root
-    );
+    return this.#links.fitOf(seal.chain_head) !== "none" || this.#storedRoot === seal.merkle_root;
   }
 
   /** Finds a head or a tree root of the seal that the rows contradict, where the rows themselves are in order. */
@@ -648,7 +672,7 @@ export class StoredRunVerifier {
     if (fit === "none" && !this.#previous.isLinkBad) {
       this.#report(SEAL_ROW, "SEAL_MISMATCH", "its chain_head is not the last link");
     }
-    if (![this.#storedLeaves.root(), this.#digest.merkleRoot].includes(seal.merkle_root)) {
+    if (![this.#storedRoot, this.#digest.merkleRoot].includes(seal.merkle_root)) {
       this.#report(SEAL_ROW, "SEAL_MISMATCH", "its merkle_root is not that of the leaves");
     }
   }
