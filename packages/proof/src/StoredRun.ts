@@ -394,7 +394,7 @@ export class StoredRunVerifier {
     const reading: Reading<StepRecord> =
       said === undefined
         ? readStepRecord(text)
-        : { record: said, object: said as unknown as JsonObject, fault: null, what: "" };
+        : { record: said, object: said, fault: null, what: "" };
     const column = fieldOf(columns, "step_index");
     const leaf = leafHash(text ?? "");
     const leaves = this.#takeLeaves(leaf, fieldOf(step, "leaf_hash"), this.#digest.leaves);
