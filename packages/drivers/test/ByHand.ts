@@ -66,7 +66,7 @@ export const insertStep = ({ record, previous, columns = {} }: StepByHand): stri
 export const moveHead = ({ record, previous }: StepByHand, trace_id: string): string => {
   const leaf = leafHash(record);
   return `update aos_trace_leases set next_index = next_index + 1, link = ${literal(nextLink(previous, leaf))},
-      peaks = runproof_push_leaf(peaks, next_index + 1, decode(${literal(leaf)}, 'hex'))
+      (peaks, subtrees) = (select p.peaks, p.subtrees from runproof_push_leaf(aos_trace_leases.peaks, next_index + 1, decode(${literal(leaf)}, 'hex')) p)
     where trace_id = ${literal(trace_id)}`;
 };
 

@@ -17,8 +17,9 @@ as $$ select encode(sha256(prefix || convert_to(body, 'UTF8')), 'hex') $$`,
     `create function runproof_link(previous text, leaf text) returns text
 language sql immutable parallel safe
 as $$ select encode(sha256('\\x02'::bytea || decode(previous, 'hex') || decode(leaf, 'hex')), 'hex') $$`,
-    // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size.
-    `create function runproof_push_leaf(peaks bytea[], size bigint, leaf bytea) returns bytea[]
+    // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size;
+    // what they merge to are the subtrees that end with it, from that of two leaves up.
+    `create function runproof_push_leaf(inout peaks bytea[], size bigint, leaf bytea, out subtrees bytea)
 language plpgsql immutable parallel safe as $$
 declare
   node bytea := leaf;
@@ -26,22 +27,27 @@ declare
 begin
   while size & 1 = 1 loop
     node := sha256('\\x01'::bytea || peaks[count] || node);
+    subtrees := coalesce(subtrees, '') || node;
     count := count - 1;
     size := size >> 1;
   end loop;
-  return peaks[1:count] || node;
+  peaks := peaks[1:count] || node;
 end
 $$`,
     // The same for many leaves at once: pairs merge level by level, and what finds no sibling is that level's new peak.
-    `create function runproof_push_leaves(peaks bytea[], size bigint, leaves bytea[]) returns bytea[]
+    `create function runproof_push_leaves(inout peaks bytea[], size bigint, leaves bytea[], out subtrees bytea[])
 language plpgsql immutable parallel safe as $$
 declare
   nodes bytea[] := leaves;
+  first bigint := size;
+  length bigint := 1;
   count int := cardinality(peaks);
   fresh bytea[] := '{}';
+  place bigint;
 begin
+  subtrees := array_fill(null::bytea, array[cardinality(leaves)]);
   while cardinality(nodes) > 0 loop
-    if size & 1 = 1 then
+    if first & 1 = 1 then
       nodes := peaks[count] || nodes;
       count := count - 1;
     end if;
@@ -51,9 +57,14 @@ begin
     nodes := array(
       select sha256('\\x01'::bytea || nodes[2 * pair - 1] || nodes[2 * pair])
       from generate_series(1, cardinality(nodes) / 2) as pair order by pair);
-    size := size >> 1;
+    first := first >> 1;
+    length := length * 2;
+    for at in 1 .. cardinality(nodes) loop
+      place := (first + at) * length - size;
+      subtrees[place] := coalesce(subtrees[place], '') || nodes[at];
+    end loop;
   end loop;
-  return peaks[1:count] || fresh;
+  peaks := peaks[1:count] || fresh;
 end
 $$`,
     `create function runproof_peaks_root(peaks bytea[]) returns text

@@ -101,7 +101,7 @@ begin
     update aos_trace_leases l set
       next_index = l.next_index + 1,
       link = runproof_link(l.link, i.leaf),
-      peaks = runproof_push_leaf(l.peaks, l.next_index + 1, decode(i.leaf, 'hex')),
+      (peaks, subtrees) = (select p.peaks, p.subtrees from runproof_push_leaf(l.peaks, l.next_index + 1, decode(i.leaf, 'hex')) p),
       open_intents = case when i.status = 'intended' then l.open_intents || i.step_index
                           when i.intent_index is null then l.open_intents
                           else array_remove(l.open_intents, i.intent_index) end,
@@ -112,16 +112,16 @@ begin
     from item i
     where l.trace_id = i.of_trace and l.holder = runproof_holder(i.holder) and l.next_index = i.at_index
       and l.expires_at > clock_timestamp() and (i.intent_index is null or i.intent_index = any(l.open_intents))
-    returning i.*, l.tenant_id, l.run_id, l.link, l.head_index = l.next_index as is_head
+    returning i.*, l.tenant_id, l.run_id, l.link, l.subtrees, l.head_index = l.next_index as is_head
   ), stored as (
     insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
       outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
       started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
-      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, subtrees)
     select trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
       outcome_category, outcome_code, params, outcome_data, attributes, cost_cents, duration_ms,
       started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf, m.link,
-      params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt
+      params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, m.subtrees
     from moved m
     returning aos_trace_steps.trace_id
   ), headed as (
@@ -164,6 +164,7 @@ declare
   lease aos_trace_leases;
   leaves bytea[];
   links bytea[];
+  subtrees bytea[];
   link_so_far bytea;
   stored bigint;
   is_head boolean;
@@ -186,7 +187,8 @@ begin
     links[at] := link_so_far;
   end loop;
   lease.link := encode(link_so_far, 'hex');
-  lease.peaks := runproof_push_leaves(lease.peaks, lease.next_index + 1, leaves);
+  select p.peaks, p.subtrees into lease.peaks, subtrees
+    from runproof_push_leaves(lease.peaks, lease.next_index + 1, leaves) p;
   lease.next_index := lease.next_index + coalesce(cardinality(leaves), 0);
   is_head := lease.next_index - lease.head_index >= least(p_head_steps, 1000)
              or clock_timestamp() - lease.head_logged_at >= least(p_head_ms, 60000) * interval '1 millisecond';
@@ -197,13 +199,13 @@ begin
   insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
       outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
       started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
-      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, subtrees)
   select r.trace_id, r.step_index, lease.run_id, lease.tenant_id, r.parent_step_index, r.intent_index, r.skill_id, r.skill_name, r.source, r.status, r.level,
       r.outcome_category, r.outcome_code, r.params, r.outcome_data, r.attributes, r.cost_cents, r.duration_ms,
       r.started_at, r.retry_count, r.replay_behavior, r.idempotency_key, r."timestamp", r.is_synthetic, r.synthetic_scenario_id, i.record, encode(i.leaf, 'hex'), encode(i.link, 'hex'),
-      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt
-  from unnest(p_record, leaves, links, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
-    with ordinality as i(record, leaf, link, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
+      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt, i.subtrees
+  from unnest(p_record, leaves, links, subtrees, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
+    with ordinality as i(record, leaf, link, subtrees, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
   lateral json_to_record(i.record::json) as r(
     attributes text, cost_cents double precision, duration_ms double precision, idempotency_key text, intent_index bigint,
     is_synthetic boolean, level text, outcome_category text, outcome_code text, outcome_data text, params text,
