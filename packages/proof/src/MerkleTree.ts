@@ -49,13 +49,17 @@ export class CompactRange {
     return this.#size;
   }
 
-  /** Adds the hash of the next leaf. */
-  append(leaf: string): void {
+  /** Adds the hash of the next leaf; gives those of the complete subtrees that end with it, from that of two leaves up. */
+  append(leaf: string): ReadonlyArray<Buffer> {
     let node = hashBytes(leaf);
-    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2)
+    const completed: Array<Buffer> = [];
+    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) {
       node = joinBytes(this.#peaks.pop()!, node);
+      completed.push(node);
+    }
     this.#peaks.push(node);
     this.#size += 1;
+    return completed;
   }
 
   /** The root of the tree over the leaves so far. */

@@ -98,6 +98,11 @@ export interface StoredStep {
   readonly payloads: Readonly<Record<StepPayloadName, StoredPayload>>;
   /** Set once a payload of the step was erased. */
   readonly erased_at: string | null;
+  /**
+   * The hashes of the complete subtrees that end with the step's leaf, from that of two leaves up, in hex without a space;
+   * null where there is none. Left out where a source keeps none: a help for paths, which no verdict needs.
+   */
+  readonly subtrees?: string | null;
 }
 
 /** The seal of a trace. Its columns are the record's keys without `type` and `trace_id`. */
@@ -279,6 +284,8 @@ export class StoredRunVerifier {
   readonly #intents = new IntentBook();
   /** What is wrong among intents and outcomes: said only where no step is missing, forged or out of place. */
   readonly #intentFaults = new FindingList();
+  /** Rows whose subtrees are not what the leaves make: said only where it does not follow from what else is wrong. */
+  readonly #subtreeFaults = new FindingList();
   /** The row before, as the links see it. */
   #previous: { readonly row: RowName; readonly isLinkBad: boolean; readonly isReported: boolean };
 
@@ -414,9 +421,20 @@ export class StoredRunVerifier {
     // What stands beside a record says something of it only where the record is the one that belongs there.
     const isAtHome =
       !place.isDuplicate && !isLinkReported && (!place.isMisplaced || link.fit !== "none");
+    this.#checkSubtrees(row, step, chained.subtrees);
     if (content.isAuthentic) this.#checkIntent(row, reading.record!);
     if (content.isAuthentic && isAtHome)
       this.#checkStepRow(row, reading.record!, step, said !== undefined);
+  }
+
+  #checkSubtrees(row: RowName, step: StoredStep, made: ReadonlyArray<Buffer>): void {
+    const stored = fieldOf(step, "subtrees");
+    if (stored === undefined) return;
+    const hex = made.length === 0 ? null : made.map((hash) => hash.toString("hex")).join("");
+    if (stored !== hex) {
+      const message = `${row.name}: the column subtrees is not what the leaves up to it make`;
+      this.#subtreeFaults.add("COLUMN_MISMATCH", row.step_index, message);
+    }
   }
 
   /** Finds an intent or outcome that section 1.1 of the format refuses. */
@@ -429,11 +447,12 @@ export class StoredRunVerifier {
       this.#intentFaults.add("INTENT_MISMATCH", row.step_index, `${row.name}: ${what}`);
   }
 
-  /** Says what was found of intents; of a sealed run also which acts have no outcome. */
+  /** Says what was found of intents and subtrees; of a sealed run also which acts have no outcome. */
   #checkIntents(seal: StoredSeal | null): void {
     if (this.#stepFindings.has(STRUCTURE_CODES) || this.#traceFindings.has(STRUCTURE_CODES)) return;
-    for (const { code, step_index, message } of this.#intentFaults.kept)
-      this.#stepFindings.add(code, step_index, message);
+    for (const faults of [this.#intentFaults, this.#subtreeFaults])
+      for (const { code, step_index, message } of faults.kept)
+        this.#stepFindings.add(code, step_index, message);
     if (seal === null) return;
     for (const { step_index, skill_id } of this.#intents.open) {
       const what = `no outcome of it is recorded: ${skill_id} may or may not have been done`;

@@ -9,6 +9,11 @@ export interface ChainedLeaf {
   readonly link: string;
 }
 
+/** What a step record adds: its leaf and link, and the complete subtrees that end with it. */
+export interface AddedStep extends ChainedLeaf {
+  readonly subtrees: ReadonlyArray<Buffer>;
+}
+
 /** Everything that follows from the texts of the records alone, in O(log n) memory. */
 export class RecordDigest {
   readonly #leaves = new CompactRange();
@@ -33,15 +38,15 @@ export class RecordDigest {
     text: string | null,
     step: LegacyStep | null,
     leaf: string = leafHash(text ?? ""),
-  ): ChainedLeaf {
+  ): AddedStep {
     const previous = this.#link;
-    this.#leaves.append(leaf);
+    const subtrees = this.#leaves.append(leaf);
     this.#link = nextLink(previous, leaf);
     this.#hasAllTexts &&= text !== null;
     this.#stepCount += 1;
     if (step === null) this.#legacy = null;
     else this.#legacy?.append(step);
-    return { leaf, previous, link: this.#link };
+    return { leaf, previous, link: this.#link, subtrees };
   }
 
   get stepCount(): number {

@@ -129,7 +129,8 @@ const CurrentSpan = Context.Reference<Span | null>(
 /**
  * Records `effect` as a run: `completed` when it succeeds, `failed` when it fails, `aborted` when it dies or is
  * interrupted. Its result and its error pass through. A step that can't be recorded stops it: the effect is interrupted,
- * the trace is sealed `aborted`, and the error is why the step could not be recorded.
+ * the trace is sealed `aborted`, and the error is why the step could not be recorded. So it is where the trace can't be
+ * sealed as the effect ended.
  */
 export const run = <A, E, R>(
   input: RunInput,
@@ -165,7 +166,7 @@ export const run = <A, E, R>(
         : { idempotency_key: input.idempotency_key, asked: askedOf(input) },
     );
     const failed_steps = new Map<object, number>();
-    const { exit } = yield* recordRun(
+    const { exit, seal_error } = yield* recordRun(
       prepared,
       (trace) =>
         effect.pipe(
@@ -175,7 +176,10 @@ export const run = <A, E, R>(
       endingOf(failed_steps),
       input.onSealed,
     );
-    return yield* exit;
+    const result = yield* exit;
+    // What it did stays done; that the record is complete must not be believed.
+    if (seal_error !== null) return yield* Effect.fail(seal_error);
+    return result;
   });
 
 /** What the caller asked for: not when, nor under which ids of one attempt. */

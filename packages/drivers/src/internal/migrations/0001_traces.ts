@@ -131,7 +131,7 @@ $$`,
   attributes_salt         text,
   erased_at               timestamptz,
   -- Hashes of the complete subtrees that end with this step's leaf, from that of two leaves up: what a path from any leaf
-  -- to the sealed root is made of. A help, and no evidence: a path that they make is checked against that root.
+  -- to the sealed root is made of. No verdict rests on them: such a path is checked against that root.
   subtrees                bytea,
   primary key (trace_id, step_index)
 ) with (toast_tuple_target = 8160)`,
