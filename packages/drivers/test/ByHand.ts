@@ -44,6 +44,7 @@ export const insertStep = ({ record, previous, columns = {} }: StepByHand): stri
     record: literal(record),
     leaf_hash: literal(leaf_hash),
     link: literal(nextLink(previous, leaf_hash)),
+    subtrees: "(select l.subtrees from aos_trace_leases l where l.trace_id = t.trace_id)",
     ...Object.fromEntries(
       ["params", "outcome_data", "attributes"].map((name) => [`${name}_commitment`, `r.${name}`]),
     ),

@@ -447,12 +447,11 @@ export class StoredRunVerifier {
       this.#intentFaults.add("INTENT_MISMATCH", row.step_index, `${row.name}: ${what}`);
   }
 
-  /** Says what was found of intents and subtrees; of a sealed run also which acts have no outcome. */
+  /** Says what was found of intents; of a sealed run also which acts have no outcome. */
   #checkIntents(seal: StoredSeal | null): void {
     if (this.#stepFindings.has(STRUCTURE_CODES) || this.#traceFindings.has(STRUCTURE_CODES)) return;
-    for (const faults of [this.#intentFaults, this.#subtreeFaults])
-      for (const { code, step_index, message } of faults.kept)
-        this.#stepFindings.add(code, step_index, message);
+    for (const { code, step_index, message } of this.#intentFaults.kept)
+      this.#stepFindings.add(code, step_index, message);
     if (seal === null) return;
     for (const { step_index, skill_id } of this.#intents.open) {
       const what = `no outcome of it is recorded: ${skill_id} may or may not have been done`;
@@ -542,6 +541,12 @@ export class StoredRunVerifier {
     const root_hash = seal === null ? null : this.#digest.rootUnder(sealText);
     if (record !== null) this.#checkBinding(record);
     this.#checkIntents(seal);
+    // Where records are gone or in another order, other subtrees are what follows from that.
+    const isWhole = record === null ? seal === null && !this.#isFaulty() : this.#agreesWith(record);
+    if (isWhole) {
+      for (const { code, step_index, message } of this.#subtreeFaults.kept)
+        this.#stepFindings.add(code, step_index, message);
+    }
     const lifecycle = seal === null ? "OPEN" : record === null ? null : lifecycleOf(record.status);
     const isEqual =
       record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
@@ -557,6 +562,10 @@ export class StoredRunVerifier {
 
   get #lists(): ReadonlyArray<FindingList> {
     return [this.#traceFindings, this.#stepFindings, this.#sealFindings];
+  }
+
+  #isFaulty(): boolean {
+    return this.#lists.some((list) => list.kept.length > 0);
   }
 
   #isHarmful(lifecycle: Lifecycle | null): boolean {

@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
+import * as References from "effect/References";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
@@ -144,7 +145,12 @@ it(
       const url = new URL(database.url);
       url.port = String(port);
       const config = { kind: "server", url: Redacted.make(url.href) } as const;
-      return RunproofLayer.layer().pipe(Layer.provideMerge(Database.layer(config)));
+      // That it can't be reached is known.
+      const quiet = Layer.succeed(References.MinimumLogLevel, "None");
+      return RunproofLayer.layer().pipe(
+        Layer.provideMerge(Database.layer(config)),
+        Layer.provideMerge(quiet),
+      );
     };
     const straight = layerOn(server.port);
     const config = { kind: "server", url: Redacted.make(database.url) } as const;

@@ -334,7 +334,7 @@ begin
   end if;
   if previous is null or s.step_index >= l.next_index or s.leaf_hash is distinct from runproof_hash('\\x00', s.record)
      or s.link is distinct from runproof_link(previous, s.leaf_hash)
-     or s.step_index = l.next_index - 1 and s.link is distinct from l.link
+     or s.step_index = l.next_index - 1 and (s.link is distinct from l.link or s.subtrees is distinct from l.subtrees)
      or not exists (select from aos_trace_steps where trace_id = s.trace_id and step_index = l.next_index - 1) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not the next, or does not extend its previous link', s.step_index, s.trace_id
       using errcode = 'S6003';
@@ -356,7 +356,7 @@ begin
   select s.* into refused
   from added s
   left join lateral (
-    select run_id, tenant_id, capture, next_index, link from aos_trace_leases where trace_id = s.trace_id limit 1
+    select run_id, tenant_id, capture, next_index, link, subtrees from aos_trace_leases where trace_id = s.trace_id limit 1
   ) l on true
   left join lateral (
     select link from aos_trace_steps where trace_id = s.trace_id and step_index = s.step_index - 1 and s.step_index > 0
@@ -372,7 +372,7 @@ begin
   where (
     s.run_id = l.run_id and s.tenant_id = l.tenant_id
     and s.leaf_hash = runproof_hash('\\x00', s.record) and s.link = runproof_link(p.link, s.leaf_hash)
-    and (s.step_index = l.next_index - 1 and s.link = l.link or h.is_there)
+    and (s.step_index = l.next_index - 1 and s.link = l.link and s.subtrees is not distinct from l.subtrees or h.is_there)
     and s.record = runproof_step_record(s)
     and s.level = case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end
     and s.source in ('engine', 'external', 'replay') and s.replay_behavior in ('execute', 'skip', 'check')

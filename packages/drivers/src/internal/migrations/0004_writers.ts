@@ -189,10 +189,11 @@ begin
   lease.link := encode(link_so_far, 'hex');
   select p.peaks, p.subtrees into lease.peaks, subtrees
     from runproof_push_leaves(lease.peaks, lease.next_index + 1, leaves) p;
+  lease.subtrees := subtrees[cardinality(leaves)];
   lease.next_index := lease.next_index + coalesce(cardinality(leaves), 0);
   is_head := lease.next_index - lease.head_index >= least(p_head_steps, 1000)
              or clock_timestamp() - lease.head_logged_at >= least(p_head_ms, 60000) * interval '1 millisecond';
-  update aos_trace_leases l set next_index = lease.next_index, link = lease.link, peaks = lease.peaks, open_intents = lease.open_intents,
+  update aos_trace_leases l set next_index = lease.next_index, link = lease.link, peaks = lease.peaks, subtrees = lease.subtrees, open_intents = lease.open_intents,
       head_index = case when is_head then lease.next_index else l.head_index end,
       head_logged_at = case when is_head then clock_timestamp() else l.head_logged_at end
     where l.trace_id = p_trace_id;
