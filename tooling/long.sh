@@ -15,12 +15,14 @@ attack() { ./bin/runproof attack-test --instances 30; }
 log() { long_tests packages/spine-coordinators/test/LogUnderCrashes.test.ts; }
 # Writers and servers that are killed at every stage.
 crashes() { long_tests packages/drivers/test/Crash.test.ts; }
+# A hundred thousand faults of network, sessions and server, and every run compared with what its program was told.
+faults() { long_tests packages/spine-coordinators/test/WritingUnderFaults.test.ts; }
 # Sixteen processes at once, and sixteen writers on one trace.
 concurrency() { long_tests packages/drivers/test/Concurrency.test.ts; }
 # What is stored is what was hashed, whatever it holds.
 bytes() { long_tests packages/drivers/test/StoredBytes.test.ts; }
 
-all="attack log crashes concurrency bytes"
+all="attack log crashes faults concurrency bytes"
 failed=0
 for name in ${*:-$all}; do
   case " $all " in

@@ -14,8 +14,8 @@ import type { Bench } from "./Suite.ts";
 const ROUNDS = 11;
 const BUNDLE_STEPS = 100;
 
-/** The command as it is packed: `dist`, which `turbo run build` makes. */
-export const main = fileURLToPath(new URL("../../packages/cli/dist/main.js", import.meta.url));
+/** The command as it is packed, which `turbo run build` makes. */
+export const main = fileURLToPath(new URL("../../packages/cli/bundle/main.js", import.meta.url));
 
 /** Printed by the command's own process as it ends. The kernel's figure for a process counts what its parent had, this one not. */
 const SAY_PEAK = `data:text/javascript,${encodeURIComponent(`

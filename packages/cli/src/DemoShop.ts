@@ -1,7 +1,8 @@
 /** A shop on loopback for the demonstration: an order, a payment provider that is busy at first, a mailer. */
 import * as Effect from "effect/Effect";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { load } from "./Runproof.ts";
 
 /** How long each answer takes, so that the timeline has something to show. */
 const LATENCY_MS = { order: 60, refund: 140, busy: 40, mail: 90 };
@@ -62,14 +63,19 @@ const respond = (response: ServerResponse, answer: Answer): void => {
   }, answer.latency_ms);
 };
 
-const listen = Effect.callback<Server>((resume) => {
-  const answer = routes();
-  const server = createServer((request, response) => {
-    // The answer waits for the whole request, as a shop's would.
-    request.resume().on("end", () => respond(response, answer(request)));
-  });
-  server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)));
-});
+// It takes a third of the time that a short command has to start: for this demonstration alone.
+const http = load(() => import("node:http"));
+
+const listen = Effect.flatMap(http, ({ createServer }) =>
+  Effect.callback<Server>((resume) => {
+    const answer = routes();
+    const server = createServer((request, response) => {
+      // The answer waits for the whole request, as a shop's would.
+      request.resume().on("end", () => respond(response, answer(request)));
+    });
+    server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)));
+  }),
+);
 
 const close = (server: Server) =>
   Effect.callback<void>((resume) => {

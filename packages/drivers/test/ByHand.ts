@@ -44,6 +44,7 @@ export const insertStep = ({ record, previous, columns = {} }: StepByHand): stri
     record: literal(record),
     leaf_hash: literal(leaf_hash),
     link: literal(nextLink(previous, leaf_hash)),
+    subtrees: "(select l.subtrees from aos_trace_leases l where l.trace_id = t.trace_id)",
     ...Object.fromEntries(
       ["params", "outcome_data", "attributes"].map((name) => [`${name}_commitment`, `r.${name}`]),
     ),
@@ -66,7 +67,7 @@ export const insertStep = ({ record, previous, columns = {} }: StepByHand): stri
 export const moveHead = ({ record, previous }: StepByHand, trace_id: string): string => {
   const leaf = leafHash(record);
   return `update aos_trace_leases set next_index = next_index + 1, link = ${literal(nextLink(previous, leaf))},
-      peaks = runproof_push_leaf(peaks, next_index + 1, decode(${literal(leaf)}, 'hex'))
+      (peaks, subtrees) = (select p.peaks, p.subtrees from runproof_push_leaf(aos_trace_leases.peaks, next_index + 1, decode(${literal(leaf)}, 'hex')) p)
     where trace_id = ${literal(trace_id)}`;
 };
 

@@ -89,6 +89,8 @@ const editsOf = (column: string, type: string): ReadonlyArray<readonly [Edit, st
   switch (type) {
     case "text":
       return [["changed", `coalesce(${column}, '') || 'x'`]];
+    case "bytea":
+      return [["changed", "sha256('other')"]];
     case "boolean":
       return [["changed", `not ${column}`]];
     case "timestamp with time zone":
@@ -133,6 +135,8 @@ const NOT_OF_A_RUN: Readonly<Record<string, string>> = {
 const HARMLESS: Readonly<Record<string, string>> = {
   "aos_trace_steps.intent_index null": "it is null already",
   "aos_trace_steps.erased_at null": "it is null already",
+  "aos_trace_steps.subtrees null":
+    "it is null already: no subtree ends with the second step's leaf",
   "aos_traces.erased_at null": "it is null already",
   "aos_traces.archived_at null": "it is null already",
 };

@@ -4,11 +4,14 @@ import { STEPS_AT_ONCE_MAX } from "@runproof/drivers/EvidenceLimits";
 import { LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
 import { TEXT_BYTES_MAX } from "@runproof/proof/CanonicalJson";
 import { rootHash } from "@runproof/proof/Chain";
+import { inclusionPath } from "@runproof/proof/MerkleTree";
+import { planInclusion } from "@runproof/proof/ProofPlan";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { prepareStep } from "@runproof/proof/StepRecord";
 import { prepareTrace } from "@runproof/proof/TraceRecord";
 import * as Effect from "effect/Effect";
 import * as References from "effect/References";
+import { readSubtrees } from "../src/logs/readSubtrees.ts";
 import { sqlState } from "../src/internal/postgres/sqlReason.ts";
 import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
 import {
@@ -80,6 +83,26 @@ onEachDatabase("the trace store", (it) => {
         Array.from({ length: 41 }, (_, index) => `step number ${index}`),
       );
       expect(verdictOf(stored).verification_status).toBe("VERIFIED");
+    }),
+  );
+
+  it.effect("stores what every step's path is made of, however many steps came in one call", () =>
+    Effect.gen(function* () {
+      const { trace_id, ...identity } = yield* openRun(1);
+      for (const length of [1, 2, 5, 1, 16, 33, 1, 1, 8]) {
+        yield* record(trace_id, ...Array.from({ length }, (_, index) => numberedStep(index)));
+      }
+      yield* seal(trace_id);
+      const { trace, steps } = yield* read({ trace_id, ...identity });
+      const leaves = [trace, ...steps].map(({ leaf_hash }) => leaf_hash);
+      const { sql } = yield* Database;
+      for (let leaf = 0; leaf < leaves.length; leaf += 1) {
+        const { nodes, build } = planInclusion(leaf, leaves.length);
+        const hashes = yield* readSubtrees(sql, { trace_id, nodes });
+        expect(build(hashes.map(String)), `leaf ${leaf}`).toEqual(inclusionPath(leaves, leaf));
+      }
+      const beyond = { level: 0, index: leaves.length };
+      expect(yield* readSubtrees(sql, { trace_id, nodes: [beyond] })).toEqual([null]);
     }),
   );
 

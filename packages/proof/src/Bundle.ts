@@ -18,7 +18,8 @@ import {
   readTraceRecord,
 } from "./internal/RecordReader.ts";
 import { parseCanonical, TEXT_UNITS_MAX } from "./JsonText.ts";
-import { inclusionPath } from "./MerkleTree.ts";
+import { leafHash } from "./Chain.ts";
+import { inclusionPath, verifyInclusion } from "./MerkleTree.ts";
 import { isSalt } from "./Payload.ts";
 import { Refusal } from "./Refusal.ts";
 import type { StoredPayload, StoredSeal, StoredStep, StoredTrace } from "./StoredRun.ts";
@@ -45,9 +46,20 @@ export interface StepBundleSource {
   readonly trace: BundleSource["trace"];
   readonly step: BundleSource["steps"][number];
   readonly seal: BundleSource["seal"];
-  /** E_0 … E_n: the hashes of all records but the seal. */
-  readonly leaf_hashes: ReadonlyArray<string>;
+  readonly paths: StepPaths;
 }
+
+/** The inclusion paths that show a step in its run: the trace record's, leaf 0, and its own. */
+export interface StepPaths {
+  readonly trace: ReadonlyArray<string>;
+  readonly step: ReadonlyArray<string>;
+}
+
+/** The paths of a step over the hashes of all records but the seal, E_0 … E_n. Throws `RangeError` where it is not among them. */
+export const stepPaths = (leaf_hashes: ReadonlyArray<string>, step_index: number): StepPaths => ({
+  trace: inclusionPath(leaf_hashes, 0),
+  step: inclusionPath(leaf_hashes, step_index + 1),
+});
 
 export interface BundleOptions {
   /** The proofs of the run's two log entries; none where it is left out. */
@@ -137,19 +149,19 @@ export const makeStepBundle = (run: StepBundleSource, options: BundleOptions = {
   const storedSeal = sealOf(run.seal);
   const step = recordOf("step", readStepRecord(run.step.record));
   const seal = recordOf("seal", readSealRecord(storedSeal.record));
-  const size = run.leaf_hashes.length;
-  if (size !== seal.step_count + 1) {
-    const what = `${size} leaf hashes for ${seal.step_count} steps and the trace`;
-    throw new BundleUnmakeable(
-      "leaf_hashes",
-      what,
-      "Pass the hashes of the trace record and every step.",
-    );
-  }
+  const size = seal.step_count + 1;
   const leaf = step.step_index + 1;
   if (leaf >= size) {
     throw new BundleUnmakeable("step", `the run has no step ${step.step_index}`, VERIFY_REMEDY);
   }
+  const demandPath = (name: "trace" | "step", record: string, index: number) => {
+    const path = run.paths[name];
+    const proof = { leaf_hash: leafHash(record), index, size, path, root: seal.merkle_root };
+    if (!verifyInclusion(proof)) {
+      throw new BundleUnmakeable(name, "its path does not lead to the sealed root", VERIFY_REMEDY);
+    }
+    return { leaf: index, size, path };
+  };
   return {
     format: STEP_BUNDLE_FORMAT,
     trace: recordOf("trace", readTraceRecord(run.trace.record)),
@@ -161,8 +173,8 @@ export const makeStepBundle = (run: StepBundleSource, options: BundleOptions = {
       seal: disclosuresOf("seal", SEAL_PAYLOAD_NAMES, storedSeal.payloads, options),
     },
     inclusion: {
-      trace: { leaf: 0, size, path: inclusionPath(run.leaf_hashes, 0) },
-      step: { leaf, size, path: inclusionPath(run.leaf_hashes, leaf) },
+      trace: demandPath("trace", run.trace.record, 0),
+      step: demandPath("step", run.step.record, leaf),
     },
     log: options.log ?? null,
   };

@@ -1,5 +1,5 @@
 /** The hash chain over a run's records. All hashes are hex. */
-import { hashBytes, sha256, sha256Bytes } from "./Hash.ts";
+import { demandHashHex, sha256 } from "./Hash.ts";
 
 const LINK_PREFIX = 0x02;
 const ZERO_HASH = "0".repeat(64);
@@ -8,12 +8,15 @@ const ZERO_HASH = "0".repeat(64);
 // U+0000 is the byte 0x00 in UTF-8.
 export const leafHash = (text: string): string => sha256(`\u0000${text}`);
 
+/** What is hashed for a link. One for all: each use fills it whole. */
+const linked = Buffer.alloc(65, LINK_PREFIX);
+
 const linkOf = (previous: string, leaf: string): string => {
-  const bytes = Buffer.allocUnsafe(65);
-  bytes[0] = LINK_PREFIX;
-  hashBytes(previous).copy(bytes, 1);
-  hashBytes(leaf).copy(bytes, 33);
-  return sha256Bytes(bytes).toString("hex");
+  demandHashHex(previous);
+  demandHashHex(leaf);
+  linked.write(previous, 1, 32, "hex");
+  linked.write(leaf, 33, 32, "hex");
+  return sha256(linked);
 };
 
 /** C_0, from the trace record's leaf: H( 0x02 || 32 zero bytes || E_0 ). */

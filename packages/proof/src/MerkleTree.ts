@@ -9,12 +9,13 @@ const NODE_PREFIX = 0x01;
 /** The root of the tree with no leaf: the hash of nothing. */
 export const EMPTY_ROOT: string = sha256("");
 
+/** What is hashed for an inner node. One for all: each use fills it whole. */
+const joined = Buffer.alloc(65, NODE_PREFIX);
+
 const joinBytes = (left: Uint8Array, right: Uint8Array): Buffer => {
-  const bytes = Buffer.allocUnsafe(65);
-  bytes[0] = NODE_PREFIX;
-  bytes.set(left, 1);
-  bytes.set(right, 33);
-  return sha256Bytes(bytes);
+  joined.set(left, 1);
+  joined.set(right, 33);
+  return sha256Bytes(joined);
 };
 
 /** The hash of an inner node: H( 0x01 || left || right ). */
@@ -35,18 +36,30 @@ export class CompactRange {
     return range;
   }
 
+  /** Another range that goes on from here by itself. */
+  copy(): CompactRange {
+    const range = new CompactRange();
+    range.#size = this.#size;
+    range.#peaks = [...this.#peaks];
+    return range;
+  }
+
   /** Number of leaves so far. */
   get size(): number {
     return this.#size;
   }
 
-  /** Adds the hash of the next leaf. */
-  append(leaf: string): void {
+  /** Adds the hash of the next leaf; gives those of the complete subtrees that end with it, from that of two leaves up. */
+  append(leaf: string): ReadonlyArray<Buffer> {
     let node = hashBytes(leaf);
-    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2)
+    const completed: Array<Buffer> = [];
+    for (let size = this.#size; size % 2 === 1; size = (size - 1) / 2) {
       node = joinBytes(this.#peaks.pop()!, node);
+      completed.push(node);
+    }
     this.#peaks.push(node);
     this.#size += 1;
+    return completed;
   }
 
   /** The root of the tree over the leaves so far. */

@@ -2,20 +2,16 @@
 import {
   intentFault,
   levelOf,
-  ReplayBehavior,
   type StepPayloadName,
   StepRecord,
   STEP_RECORD_TYPE,
-  StepSource,
-  StepStatus,
 } from "@runproof/schemas/StepRecord";
-import { isRecordText } from "@runproof/schemas/Text";
-import { isTimestamp } from "@runproof/schemas/Timestamp";
 import type { Capture } from "@runproof/schemas/TraceRecord";
 import { canonicalize, TEXT_BYTES_MAX } from "./CanonicalJson.ts";
 import { leafHash } from "./Chain.ts";
 import { commitPayloads, type Telling } from "./internal/commitPayloads.ts";
 import { plainText } from "./internal/plainText.ts";
+import { isQuicklyValid } from "./internal/quickStepRecord.ts";
 import type { Payload } from "./Payload.ts";
 import { RecordInvalid, validator } from "./RecordInvalid.ts";
 
@@ -43,46 +39,6 @@ export interface PreparedStep {
 
 const REMEDY = "Give every field of a step record, each as section 1 of the format says.";
 const validate = validator(StepRecord, REMEDY);
-
-const isText = (value: unknown): boolean => typeof value === "string" && isRecordText(value);
-const isTextOrNull = (value: unknown): boolean => value === null || isText(value);
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-const isCountOrNull = (value: unknown): boolean => value === null || isCount(value);
-const isAmountOrNull = (value: unknown): boolean =>
-  value === null || (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER);
-const isTime = (value: unknown): boolean => typeof value === "string" && isTimestamp(value);
-
-const STATUSES: ReadonlyArray<string> = StepStatus.literals;
-const SOURCES: ReadonlyArray<string> = StepSource.literals;
-const BEHAVIORS: ReadonlyArray<string> = ReplayBehavior.literals;
-
-/**
- * Whether the schema takes a record made here, told quickly: the schema itself takes a hundred times as long, and is
- * asked for its reasons where this says no.
- */
-const isQuicklyValid = (record: StepRecord): boolean =>
-  isText(record.trace_id) &&
-  record.trace_id.length > 0 &&
-  record.trace_id.length <= 255 &&
-  isCount(record.step_index) &&
-  isCountOrNull(record.parent_step_index) &&
-  (record.parent_step_index === null || record.parent_step_index < record.step_index) &&
-  isCountOrNull(record.intent_index) &&
-  isText(record.skill_id) &&
-  isText(record.skill_name) &&
-  SOURCES.includes(record.source) &&
-  STATUSES.includes(record.status) &&
-  isText(record.outcome_category) &&
-  isTextOrNull(record.outcome_code) &&
-  isAmountOrNull(record.cost_cents) &&
-  isAmountOrNull(record.duration_ms) &&
-  (record.started_at === null || isTime(record.started_at)) &&
-  isCount(record.retry_count) &&
-  BEHAVIORS.includes(record.replay_behavior) &&
-  isTextOrNull(record.idempotency_key) &&
-  isTime(record.timestamp) &&
-  typeof record.is_synthetic === "boolean" &&
-  isTextOrNull(record.synthetic_scenario_id);
 
 /** Bytes that one UTF-16 unit takes at most in canonical text. */
 const ESCAPED_BYTES_MAX = 6;

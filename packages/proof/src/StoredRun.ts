@@ -24,6 +24,7 @@ import {
 } from "@runproof/schemas/SealRecord";
 import {
   intentFault,
+  STEP_RECORD_KEYS,
   STEP_RECORD_TYPE,
   STEP_PAYLOAD_NAMES,
   type StepPayloadName,
@@ -46,6 +47,7 @@ import {
   checkErasedAt,
   checkPayloads,
   fieldOf,
+  isObject,
   type PayloadRow,
   type RowName,
 } from "./internal/checkRow.ts";
@@ -59,6 +61,7 @@ import {
   readStepRecord,
   readTraceRecord,
 } from "./internal/RecordReader.ts";
+import { recordInColumns } from "./internal/quickStepRecord.ts";
 import { type Place, StepOrder } from "./internal/StepOrder.ts";
 import { CompactRange } from "./MerkleTree.ts";
 
@@ -95,6 +98,11 @@ export interface StoredStep {
   readonly payloads: Readonly<Record<StepPayloadName, StoredPayload>>;
   /** Set once a payload of the step was erased. */
   readonly erased_at: string | null;
+  /**
+   * The hashes of the complete subtrees that end with the step's leaf, from that of two leaves up, in hex without a space;
+   * null where there is none. Left out where a source keeps none: a help for paths, which no verdict needs.
+   */
+  readonly subtrees?: string | null;
 }
 
 /** The seal of a trace. Its columns are the record's keys without `type` and `trace_id`. */
@@ -177,6 +185,8 @@ const STRUCTURE_CODES: ReadonlyArray<FindingCode> = [
 
 /** The seal's columns that bind it to the steps. */
 const SEAL_FACTS: ReadonlyArray<string> = ["step_count", "chain_head", "merkle_root"];
+/** A step's columns: the keys of its record but `type`, with `run_id` and `tenant_id`. */
+const STEP_COLUMNS = STEP_RECORD_KEYS.length + 1;
 const TRACE_STATUSES: ReadonlyArray<string> = TraceStatus.literals;
 
 const columnsOf = (record: object, without: ReadonlyArray<string>): Map<string, unknown> =>
@@ -267,13 +277,15 @@ export class StoredRunVerifier {
   readonly #traceId: unknown;
   readonly #traceAbsences: Absences | null;
   readonly #digest: RecordDigest;
-  /** The tree over the leaves as they are stored. */
-  readonly #storedLeaves = new CompactRange();
+  /** The tree over the leaves as they are stored, from the first on that is not its record's. */
+  #storedLeaves: CompactRange | null = null;
   readonly #links: LinkFollower;
   readonly #order = new StepOrder();
   readonly #intents = new IntentBook();
   /** What is wrong among intents and outcomes: said only where no step is missing, forged or out of place. */
   readonly #intentFaults = new FindingList();
+  /** Rows whose subtrees are not what the leaves make: said only where it does not follow from what else is wrong. */
+  readonly #subtreeFaults = new FindingList();
   /** The row before, as the links see it. */
   #previous: { readonly row: RowName; readonly isLinkBad: boolean; readonly isReported: boolean };
 
@@ -284,7 +296,7 @@ export class StoredRunVerifier {
     const reading = readTraceRecord(text);
     this.#digest = new RecordDigest(text, reading.record?.run_id ?? null);
     const storedLink = fieldOf(trace, "link");
-    const leaves = this.#takeLeaves(text, fieldOf(trace, "leaf_hash"));
+    const leaves = this.#takeLeaves(leafHash(text ?? ""), fieldOf(trace, "leaf_hash"), null);
     const links = leaves.map(firstLink);
     this.#links = new LinkFollower(storedLink, links);
 
@@ -315,11 +327,20 @@ export class StoredRunVerifier {
     list.add(code, row.step_index, `${row.name}: ${what}`);
   }
 
-  /** Takes a row's leaf into the tree of stored ones; gives what it may be: the record's, and the stored where it differs. */
-  #takeLeaves(text: string | null, storedLeaf: unknown): Leaves {
-    const leaf = leafHash(text ?? "");
-    this.#storedLeaves.append(isHashHex(storedLeaf) ? storedLeaf : leaf);
-    return isHashHex(storedLeaf) && storedLeaf !== leaf ? [leaf, storedLeaf] : [leaf];
+  /**
+   * Takes a row's leaf into the tree of stored ones, which forks from that of the leaves `before` where it is another;
+   * gives what the leaf may be: the record's, and the stored where it differs.
+   */
+  #takeLeaves(leaf: string, storedLeaf: unknown, before: CompactRange | null): Leaves {
+    const isOther = isHashHex(storedLeaf) && storedLeaf !== leaf;
+    if (isOther) this.#storedLeaves ??= before?.copy() ?? new CompactRange();
+    this.#storedLeaves?.append(isOther ? storedLeaf : leaf);
+    return isOther ? [leaf, storedLeaf] : [leaf];
+  }
+
+  /** The root over the leaves as they are stored. */
+  get #storedRoot(): string {
+    return (this.#storedLeaves ?? this.#digest.leaves).root();
   }
 
   #judgeTrace(reading: Reading<TraceRecord>, leaves: Leaves, isLinked: boolean): ContentVerdict {
@@ -375,11 +396,17 @@ export class StoredRunVerifier {
   /** Adds the next step row, in the order of the `step_index` column. */
   addStep(step: StoredStep): void {
     const text = textOrNull(fieldOf(step, "record"));
-    const reading = readStepRecord(text);
-    const column = fieldOf(fieldOf(step, "columns"), "step_index");
-    this.#digest.addStep(text, reading.record);
-    const leaves = this.#takeLeaves(text, fieldOf(step, "leaf_hash"));
-    const link = this.#links.follow(fieldOf(step, "link"), leaves);
+    const columns = fieldOf(step, "columns");
+    const said = text !== null && isObject(columns) ? recordInColumns(text, columns) : undefined;
+    const reading: Reading<StepRecord> =
+      said === undefined
+        ? readStepRecord(text)
+        : { record: said, object: said, fault: null, what: "" };
+    const column = fieldOf(columns, "step_index");
+    const leaf = leafHash(text ?? "");
+    const leaves = this.#takeLeaves(leaf, fieldOf(step, "leaf_hash"), this.#digest.leaves);
+    const chained = this.#digest.addStep(text, reading.record, leaf);
+    const link = this.#links.follow(fieldOf(step, "link"), leaves, chained);
     const content = this.#judgeStep(
       reading,
       leaves,
@@ -394,8 +421,20 @@ export class StoredRunVerifier {
     // What stands beside a record says something of it only where the record is the one that belongs there.
     const isAtHome =
       !place.isDuplicate && !isLinkReported && (!place.isMisplaced || link.fit !== "none");
+    this.#checkSubtrees(row, step, chained.subtrees);
     if (content.isAuthentic) this.#checkIntent(row, reading.record!);
-    if (content.isAuthentic && isAtHome) this.#checkStepRow(row, reading.record!, step);
+    if (content.isAuthentic && isAtHome)
+      this.#checkStepRow(row, reading.record!, step, said !== undefined);
+  }
+
+  #checkSubtrees(row: RowName, step: StoredStep, made: ReadonlyArray<Buffer>): void {
+    const stored = fieldOf(step, "subtrees");
+    if (stored === undefined) return;
+    const hex = made.length === 0 ? null : made.map((hash) => hash.toString("hex")).join("");
+    if (stored !== hex) {
+      const message = `${row.name}: the column subtrees is not what the leaves up to it make`;
+      this.#subtreeFaults.add("COLUMN_MISMATCH", row.step_index, message);
+    }
   }
 
   /** Finds an intent or outcome that section 1.1 of the format refuses. */
@@ -467,20 +506,26 @@ export class StoredRunVerifier {
     );
   }
 
-  #checkStepRow(row: RowName, record: StepRecord, step: StoredStep): void {
+  /** Checks what stands beside a record; `isSaid`: the columns that are the record's own say it, every one. */
+  #checkStepRow(row: RowName, record: StepRecord, step: StoredStep, isSaid: boolean): void {
     const columns = fieldOf(step, "columns");
-    const expected = columnsOf(record, ["type"]);
-    for (const key of ["run_id", "tenant_id"] as const) {
-      // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
-      expected.set(
-        key,
-        this.#traceRecord === null ? fieldOf(columns, key) : this.#traceRecord[key],
-      );
+    // Where the trace record can't be believed there is nothing to compare with; that is FAILED already.
+    const owner = this.#traceRecord;
+    const run_id = owner === null ? fieldOf(columns, "run_id") : owner.run_id;
+    const tenant_id = owner === null ? fieldOf(columns, "tenant_id") : owner.tenant_id;
+    const isWhole =
+      isSaid &&
+      fieldOf(columns, "run_id") === run_id &&
+      fieldOf(columns, "tenant_id") === tenant_id &&
+      Object.keys(columns as object).length === STEP_COLUMNS;
+    if (!isWhole) {
+      const expected = columnsOf(record, ["type"]);
+      expected.set("run_id", run_id).set("tenant_id", tenant_id);
+      // What stands in the wrong place is told apart from what was renumbered once all rows are known.
+      const column = fieldOf(columns, "step_index");
+      if (isIndex(column)) expected.set("step_index", column);
+      checkColumns(this.#stepFindings, row, columns, expected);
     }
-    // What stands in the wrong place is told apart from what was renumbered once all rows are known.
-    const column = fieldOf(columns, "step_index");
-    if (isIndex(column)) expected.set("step_index", column);
-    checkColumns(this.#stepFindings, row, columns, expected);
     const payloads = this.#payloadsOf(step, row.step_index);
     const names = STEP_PAYLOAD_NAMES;
     const absences = checkPayloads(this.#stepFindings, row, record, names, payloads);
@@ -496,6 +541,12 @@ export class StoredRunVerifier {
     const root_hash = seal === null ? null : this.#digest.rootUnder(sealText);
     if (record !== null) this.#checkBinding(record);
     this.#checkIntents(seal);
+    // Where records are gone or in another order, other subtrees are what follows from that.
+    const isWhole = record === null ? seal === null && !this.#isFaulty() : this.#agreesWith(record);
+    if (isWhole) {
+      for (const { code, step_index, message } of this.#subtreeFaults.kept)
+        this.#stepFindings.add(code, step_index, message);
+    }
     const lifecycle = seal === null ? "OPEN" : record === null ? null : lifecycleOf(record.status);
     const isEqual =
       record !== null && this.#agreesWith(record) && root_hash === fieldOf(seal, "root_hash");
@@ -511,6 +562,10 @@ export class StoredRunVerifier {
 
   get #lists(): ReadonlyArray<FindingList> {
     return [this.#traceFindings, this.#stepFindings, this.#sealFindings];
+  }
+
+  #isFaulty(): boolean {
+    return this.#lists.some((list) => list.kept.length > 0);
   }
 
   #isHarmful(lifecycle: Lifecycle | null): boolean {
@@ -633,10 +688,7 @@ export class StoredRunVerifier {
 
   /** Whether the seal is bound to just the rows that are here, by the head or by the tree. */
   #isBoundTo(seal: SealRecord): boolean {
-    return (
-      this.#links.fitOf(seal.chain_head) !== "none" ||
-      this.#storedLeaves.root() === seal.merkle_root
-    );
+    return this.#links.fitOf(seal.chain_head) !== "none" || this.#storedRoot === seal.merkle_root;
   }
 
   /** Finds a head or a tree root of the seal that the rows contradict, where the rows themselves are in order. */
@@ -648,7 +700,7 @@ export class StoredRunVerifier {
     if (fit === "none" && !this.#previous.isLinkBad) {
       this.#report(SEAL_ROW, "SEAL_MISMATCH", "its chain_head is not the last link");
     }
-    if (![this.#storedLeaves.root(), this.#digest.merkleRoot].includes(seal.merkle_root)) {
+    if (![this.#storedRoot, this.#digest.merkleRoot].includes(seal.merkle_root)) {
       this.#report(SEAL_ROW, "SEAL_MISMATCH", "its merkle_root is not that of the leaves");
     }
   }

@@ -3,7 +3,7 @@
  * the run among others, then every proof, key, place and character that may be wrong.
  */
 import { beforeAll, describe, expect, it } from "vitest";
-import { bundleText, makeBundle, makeStepBundle } from "../src/Bundle.ts";
+import { bundleText, makeBundle, makeStepBundle, stepPaths } from "../src/Bundle.ts";
 import { generateSignerKey, KeyInvalid } from "../src/NoteKey.ts";
 import { signCheckpoint } from "../src/Checkpoint.ts";
 import { formatTlogProof, parseTlogProof, verifyTlogProof } from "../src/TlogProof.ts";
@@ -37,7 +37,10 @@ const stepTextWith = (changed: Partial<typeof proofs> = {}) =>
       {
         ...run,
         step: run.steps[1]!,
-        leaf_hashes: [run.trace, ...run.steps].map((row) => row.leaf_hash),
+        paths: stepPaths(
+          [run.trace, ...run.steps].map((row) => row.leaf_hash),
+          1,
+        ),
       },
       { log: { ...proofs, ...changed } },
     ),

@@ -13,6 +13,7 @@ import {
   BundleWriter,
   makeBundle,
   makeStepBundle,
+  stepPaths,
 } from "../src/Bundle.ts";
 import { BundleUnreadable, verifyBundle, type VerifyOptions } from "../src/Verifier.ts";
 import { storedRun, type StoredRun } from "./RunFixture.ts";
@@ -22,7 +23,7 @@ const leavesOf = ({ trace, steps }: StoredRun) => [trace, ...steps].map((row) =>
 const stepSource = (of: StoredRun, index: number) => ({
   ...of,
   step: of.steps[index]!,
-  leaf_hashes: leavesOf(of),
+  paths: stepPaths(leavesOf(of), index),
 });
 const runText = bundleText(makeBundle(run));
 const stepText = bundleText(makeStepBundle(stepSource(run, 2)));
@@ -481,8 +482,8 @@ describe("bundles can't be made", () => {
     unreadable.steps[1]!.payloads.params.text = "{";
     expect(() => makeBundle(unreadable)).toThrow(/step 1: params/u);
     expect(() =>
-      makeStepBundle({ ...stepSource(run, 2), leaf_hashes: leavesOf(run).slice(1) }),
-    ).toThrow(BundleUnmakeable);
+      makeStepBundle({ ...stepSource(run, 2), paths: stepPaths(leavesOf(run).slice(1), 1) }),
+    ).toThrow(/does not lead to the sealed root/u);
     const beyond = { ...stepSource(storedRun(2), 1), step: run.steps[4]! };
     expect(() => makeStepBundle(beyond)).toThrow(/no step 4/u);
   });

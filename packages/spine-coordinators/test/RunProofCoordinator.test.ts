@@ -177,6 +177,47 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect(
+        "a step's bundle: made by its own path, and refused by name where that is broken",
+        () =>
+          Effect.gen(function* () {
+            const { run_id } = yield* record("a", "b", "c", "d", "e");
+            const bundleOf = (step_index: number) =>
+              RunProofCoordinator.use((proofs) =>
+                proofs.getStepBundle({ tenant_id, run_id, step_index }),
+              );
+            const honest = yield* bundleOf(1);
+            const beyond = yield* Effect.flip(bundleOf(5));
+            assert.include(beyond.message, "there is no step 5: the run has 5");
+            // Nothing of the others is read: that one of them was changed is for the run's proof to say.
+            yield* tamper(
+              "aos_trace_steps",
+              `update aos_trace_steps set outcome_data = '"found nothing"' where run_id = '${run_id}' and step_index = 3`,
+            );
+            assert.strictEqual((yield* bundleOf(1)).text, honest.text);
+            const changed = yield* Effect.flip(bundleOf(3));
+            assert.include(changed.message, "would not verify");
+            yield* tamper(
+              "aos_trace_steps",
+              `update aos_trace_steps set outcome_data = '"found d"' where run_id = '${run_id}' and step_index = 3`,
+            );
+            // With no path to go by the whole run is read, which says why.
+            yield* tamper(
+              "aos_trace_steps",
+              `update aos_trace_steps set subtrees = sha256('other') where run_id = '${run_id}' and step_index = 2`,
+            );
+            const refusal = yield* Effect.flip(bundleOf(1));
+            assert.strictEqual(refusal._tag, "StoredDataUnreadable");
+            assert.include(refusal.message, "step 2: the column subtrees");
+            const { integrity, findings } = yield* verdict(run_id);
+            assert.strictEqual(integrity.verification_status, "FAILED");
+            assert.deepStrictEqual(
+              findings.map(({ code, step_index }) => [code, step_index]),
+              [["COLUMN_MISMATCH", 2]],
+            );
+          }),
+      );
+
       it.effect("a trace row that is gone while its steps are there: FAILED, not missing", () =>
         Effect.gen(function* () {
           const { run_id } = yield* record("a");

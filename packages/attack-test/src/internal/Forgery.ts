@@ -2,7 +2,7 @@
 import { parseJson } from "@runproof/proof/JsonText";
 import { canonicalize, type JsonObject, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
 import { firstLink, leafHash, nextLink, rootHash } from "@runproof/proof/Chain";
-import { merkleRoot } from "@runproof/proof/MerkleTree";
+import { CompactRange, merkleRoot } from "@runproof/proof/MerkleTree";
 import type { Change, EvidenceRows } from "../AttackLab.ts";
 
 /** The rows of one run. */
@@ -33,16 +33,21 @@ export const runsOf = (rows: EvidenceRows): ReadonlyMap<string, RunRows> => {
 export const editRecord = (record: string, changes: JsonObject): string =>
   canonicalize({ ...(parseJson(record) as JsonObject), ...changes }, PARSED_LIMITS);
 
-/** The rows with leaves and links that follow from their records. */
+/** The rows with leaves, links and subtrees that follow from their records. */
 export const relink = ({ trace, steps }: RunRows): RunRows => {
   const leaf_hash = leafHash(text(trace, "record"));
   let link = firstLink(leaf_hash);
+  const tree = new CompactRange();
+  tree.append(leaf_hash);
   return {
     trace: { ...trace, leaf_hash, link },
     steps: steps.map((step) => {
       const leaf = leafHash(text(step, "record"));
       link = nextLink(link, leaf);
-      return { ...step, leaf_hash: leaf, link };
+      const completed = tree.append(leaf);
+      const subtrees =
+        completed.length === 0 ? null : `\\x${Buffer.concat(completed).toString("hex")}`;
+      return { ...step, leaf_hash: leaf, link, subtrees };
     }),
   };
 };

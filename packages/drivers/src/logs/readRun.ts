@@ -1,4 +1,5 @@
 import { parseJson } from "@runproof/proof/JsonText";
+import type { TreeNode } from "@runproof/proof/ProofPlan";
 import { Refusal } from "@runproof/proof/Refusal";
 import type { StoredSeal, StoredStep, StoredTrace } from "@runproof/proof/StoredRun";
 import {
@@ -18,7 +19,9 @@ import { inSnapshot } from "../internal/postgres/snapshot.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { isStorable } from "../internal/postgres/storableText.ts";
 import type { TraceAndSeal } from "../internal/postgres/TraceRow.ts";
+import { readStep } from "./readStep.ts";
 import { readSteps } from "./readSteps.ts";
+import { readSubtrees } from "./readSubtrees.ts";
 
 /** A stored run as one consistent snapshot: the trace, its seal, and its steps, of which there may be more than memory holds. */
 export interface StoredRun {
@@ -28,6 +31,12 @@ export interface StoredRun {
   readonly forEachStepPage: <E, R>(
     use: UsePage<StoredStep, E, R>,
   ) => Effect.Effect<void, E | DatabaseError, R>;
+  /** One step; null where there is none, or more than one. */
+  readonly readStep: (step_index: number) => Effect.Effect<StoredStep | null, DatabaseError>;
+  /** Hashes of complete subtrees of its tree as they are stored: no evidence until a sealed root follows from them. */
+  readonly readSubtrees: (
+    nodes: ReadonlyArray<TreeNode>,
+  ) => Effect.Effect<ReadonlyArray<string | null>, DatabaseError>;
   /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
   readonly erasures_recorded: ReadonlySet<string>;
   /** Whether the log records that the trace was archived. */
@@ -113,6 +122,8 @@ export const readRun = (database: Database["Service"]) => {
       ...found,
       forEachStepPage: (use) =>
         mapped(readSteps(sql, { first: trace_id, last: trace_id, ahead: true }, use)),
+      readStep: (step_index) => mapped(readStep(sql, { trace_id, step_index })),
+      readSubtrees: (nodes) => mapped(readSubtrees(sql, { trace_id, nodes })),
       ...(yield* readEvents(sql, trace_id)),
     } satisfies StoredRun;
   });

@@ -1,5 +1,6 @@
 import { nextLink } from "../Chain.ts";
 import { isHashHex } from "../Hash.ts";
+import type { ChainedLeaf } from "./RecordDigest.ts";
 
 /** Most links that the one before the next row may be. */
 const CANDIDATES_MAX = 4;
@@ -28,16 +29,18 @@ export class LinkFollower {
 
   /**
    * Goes on to the next row. `leaves` are what its leaf may be: of the record, and as stored where that differs.
-   * `matchedLeaf` is the one that the link was made from.
+   * `matchedLeaf` is the one that the link was made from. `chained` is a link that is made already.
    */
   follow(
     storedLink: unknown,
     leaves: ReadonlyArray<string>,
+    chained?: ChainedLeaf,
   ): { readonly fit: LinkFit; readonly matchedLeaf: string | null } {
     const computed: Array<string> = [];
     for (const previous of this.#candidates) {
       for (const leaf of leaves) {
-        const link = nextLink(previous, leaf);
+        const isMade = chained?.previous === previous && chained.leaf === leaf;
+        const link = isMade ? chained.link : nextLink(previous, leaf);
         if (link === storedLink) {
           const fit = previous === this.#stored ? "stored" : "computed";
           this.#stored = link;

@@ -2,6 +2,18 @@ import { firstLink, leafHash, nextLink, rootHash } from "../Chain.ts";
 import { LegacyRootHasher, type LegacyStep } from "../LegacyRoot.ts";
 import { CompactRange } from "../MerkleTree.ts";
 
+/** A leaf with its link, and the one before. */
+export interface ChainedLeaf {
+  readonly leaf: string;
+  readonly previous: string;
+  readonly link: string;
+}
+
+/** What a step record adds: its leaf and link, and the complete subtrees that end with it. */
+export interface AddedStep extends ChainedLeaf {
+  readonly subtrees: ReadonlyArray<Buffer>;
+}
+
 /** Everything that follows from the texts of the records alone, in O(log n) memory. */
 export class RecordDigest {
   readonly #leaves = new CompactRange();
@@ -21,19 +33,20 @@ export class RecordDigest {
     this.#legacy = runId === null ? null : new LegacyRootHasher(runId);
   }
 
-  /** Adds a step record, and gives its leaf and its link. */
+  /** Adds a step record, whose leaf may be known, and gives how its link was made. */
   addStep(
     text: string | null,
     step: LegacyStep | null,
-  ): { readonly leaf: string; readonly link: string } {
-    const leaf = leafHash(text ?? "");
-    this.#leaves.append(leaf);
-    this.#link = nextLink(this.#link, leaf);
+    leaf: string = leafHash(text ?? ""),
+  ): AddedStep {
+    const previous = this.#link;
+    const subtrees = this.#leaves.append(leaf);
+    this.#link = nextLink(previous, leaf);
     this.#hasAllTexts &&= text !== null;
     this.#stepCount += 1;
     if (step === null) this.#legacy = null;
     else this.#legacy?.append(step);
-    return { leaf, link: this.#link };
+    return { leaf, previous, link: this.#link, subtrees };
   }
 
   get stepCount(): number {
@@ -50,6 +63,7 @@ export class RecordDigest {
     return this.#link;
   }
 
+  /** The tree over the leaves so far. */
   get leaves(): CompactRange {
     return this.#leaves;
   }

@@ -8,7 +8,8 @@ export interface RowName {
   readonly step_index: number | null;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+/** Whether something may have properties. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null;
 
 /** A property of what may be anything. */

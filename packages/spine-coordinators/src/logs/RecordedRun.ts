@@ -24,6 +24,7 @@ import * as Effect from "effect/Effect";
 import * as Exit from "effect/Exit";
 import * as Fiber from "effect/Fiber";
 import * as Latch from "effect/Latch";
+import * as Schedule from "effect/Schedule";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { RunOutcome } from "../runs/RunOutcome.ts";
@@ -51,6 +52,13 @@ const RENEWALS_PER_LEASE = 3;
 
 /** How long sealing may take when the work is over, so that a process told to end does end. The lease does it then. */
 const SEAL_TIMEOUT_MS = 10_000;
+
+/**
+ * A seal whose answer was lost is sent again so often, with a pause between: a server that starts anew is back by then, and
+ * what takes longer is the lease's.
+ */
+const SEAL_RETRIES_MAX = 30;
+const SEAL_PAUSE_MS = 100;
 
 /** Characters of an error's text that a record keeps. */
 const TEXT_CHARACTERS_MAX = 1_000;
@@ -187,6 +195,8 @@ const undecided = () =>
 export interface Recorded<A, E> {
   readonly exit: Exit.Exit<A, E | StopReason>;
   readonly outcome: RunOutcome;
+  /** Why the trace could not be sealed as the work ended, and is `aborted`; null where it is sealed so. */
+  readonly seal_error: StopReason | null;
 }
 
 /**
@@ -230,11 +240,11 @@ export const recordRun = <A, E, R>(
         status === "aborted" || writer.steps_in_flight === 0
           ? worked
           : yield* Effect.exit(restore(Effect.andThen(orStopped(writer.idle.await), worked)));
-      const outcome = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
+      const sealed = yield* sealTrace(writer, endingFor(writer, exit, endingOf)).pipe(
         Effect.onExit(() => Fiber.interruptAll([keeper, hurry])),
       );
-      yield* onSealed(outcome);
-      return { exit, outcome };
+      yield* onSealed(sealed.outcome);
+      return { exit, ...sealed };
     }),
   );
 
@@ -499,17 +509,23 @@ export const recordText = (text: string): string => {
 };
 
 /** Seals the trace, when no step is being written; where it can't be sealed as it ended, as `aborted`. */
-const sealTrace = (writer: Writer, ending: Ending): Effect.Effect<RunOutcome, StopReason> =>
-  writeSeal(writer, ending).pipe(
+const sealTrace = (
+  writer: Writer,
+  ending: Ending,
+): Effect.Effect<Pick<Recorded<never, never>, "outcome" | "seal_error">, StopReason> => {
+  const sealed = (as: Ending, seal_error: StopReason | null) =>
+    Effect.map(writeSeal(writer, as), (outcome) => ({ outcome, seal_error }));
+  return sealed(ending, null).pipe(
     Effect.catchIf(
       (error) => ending.status !== "aborted" && error._tag !== "ChainMismatch",
       (error) =>
-        writeSeal(writer, aborted(because("the run could not be sealed", error))).pipe(
+        sealed(aborted(because("the run could not be sealed", error)), error).pipe(
           // The first error is what went wrong; that aborting failed too follows from it.
           Effect.mapError(() => error),
         ),
     ),
   );
+};
 
 const writeSeal = Effect.fnUntraced(function* (
   writer: Writer,
@@ -533,6 +549,12 @@ const writeSeal = Effect.fnUntraced(function* (
     ),
   ).pipe(Effect.mapError((refusal) => invalidInput(refusal, "seal")));
   const answered = yield* writer.writer.seal(seal, status).pipe(
+    // The very same seal: one that was stored already is answered as stored.
+    Effect.retry({
+      while: isUnanswered,
+      schedule: Schedule.spaced(Duration.millis(SEAL_PAUSE_MS)),
+      times: SEAL_RETRIES_MAX,
+    }),
     answerWithin(SEAL_TIMEOUT_MS),
     // That the seal is not over what was sent follows from what stopped the run.
     Effect.mapError((error) =>

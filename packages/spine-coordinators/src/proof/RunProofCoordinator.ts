@@ -1,8 +1,17 @@
 /** Proves one run from what is stored. */
 import type { StoredRun } from "@runproof/drivers/logs/readRun";
-import { BundleTooLarge, bundleText, BundleWriter, makeStepBundle } from "@runproof/proof/Bundle";
+import {
+  BundleTooLarge,
+  bundleText,
+  BundleWriter,
+  makeStepBundle,
+  type StepBundleSource,
+  stepPaths,
+} from "@runproof/proof/Bundle";
 import type { JsonObject } from "@runproof/proof/CanonicalJson";
+import { isHashHex } from "@runproof/proof/Hash";
 import { parseCanonical } from "@runproof/proof/JsonText";
+import { planInclusion } from "@runproof/proof/ProofPlan";
 import type { Refusal } from "@runproof/proof/Refusal";
 import {
   noTraceVerdict,
@@ -447,44 +456,82 @@ const getBundle = (logs: Logs) =>
     return { ...written, text: pieces.join("") } satisfies BundleFile;
   });
 
+/**
+ * The rows of a step's bundle by the few hashes that are stored for its path: null where they do not lead to the sealed
+ * root, or the step is not there. What is wrong then shows in the whole run.
+ */
+const stepByPath = Effect.fnUntraced(function* (
+  run: StoredRun,
+  seal: StoredSeal,
+  step_index: number,
+): Effect.fn.Return<StepBundleSource | null, DatabaseError> {
+  const size = Number(seal.columns["step_count"]) + 1;
+  if (!Number.isSafeInteger(size) || step_index + 1 >= size) return null;
+  const step = yield* run.readStep(step_index);
+  if (step === null) return null;
+  const plans = { trace: planInclusion(0, size), step: planInclusion(step_index + 1, size) };
+  const nodes = [...plans.trace.nodes, ...plans.step.nodes];
+  const hashes = yield* run.readSubtrees(nodes);
+  if (!hashes.every(isHashHex)) return null;
+  const split = plans.trace.nodes.length;
+  const paths = {
+    trace: plans.trace.build(hashes.slice(0, split)),
+    step: plans.step.build(hashes.slice(split)),
+  };
+  const source = { trace: run.trace, step, seal, paths };
+  return yield* refusable(() => makeStepBundle(source)).pipe(
+    Effect.match({ onSuccess: () => source, onFailure: () => null }),
+  );
+});
+
+/** The same from all rows of the run, which must verify. */
+const stepByRun = Effect.fnUntraced(function* (
+  run: StoredRun,
+  seal: StoredSeal,
+  step_index: number,
+  asked: RunReference,
+): Effect.fn.Return<StepBundleSource, DatabaseError | StoredDataUnreadable | InvalidInput> {
+  const leaf_hashes = [run.trace.leaf_hash];
+  let step: StoredStep | undefined;
+  const verdict = yield* verdictOn(run, "HASH_CHAIN", (steps) =>
+    Effect.sync(() => {
+      step ??= steps[step_index - (leaf_hashes.length - 1)];
+      for (const { leaf_hash } of steps) leaf_hashes.push(leaf_hash);
+    }),
+  );
+  yield* refuseFailed(verdict, asked);
+  if (step === undefined) {
+    return yield* new InvalidInput({
+      what: `there is no step ${step_index}: the run has ${leaf_hashes.length - 1}, counted from 0`,
+      where: whereOf(asked),
+      remedy: "Name one of its steps; `runproof traces show` lists them.",
+    });
+  }
+  return { trace: run.trace, step, seal, paths: stepPaths(leaf_hashes, step_index) };
+});
+
 const getStepBundle = (logs: Logs) =>
   Effect.fn("RunProofCoordinator.getStepBundle")(function* ({
     step_index,
     ...asked
   }: RunReference & { readonly step_index: number }) {
-    const where = whereOf(asked);
-    const read = yield* logs.read(asked, (run) =>
+    const { source, logged } = yield* logs.read(asked, (run) =>
       Effect.gen(function* () {
         const seal = yield* sealOf(run, asked);
         yield* refuseOther(run, asked);
-        const leaf_hashes = [run.trace.leaf_hash];
-        let step: StoredStep | undefined;
-        const verdict = yield* verdictOn(run, "HASH_CHAIN", (steps) =>
-          Effect.sync(() => {
-            step ??= steps[step_index - (leaf_hashes.length - 1)];
-            for (const { leaf_hash } of steps) leaf_hashes.push(leaf_hash);
-          }),
-        );
-        yield* refuseFailed(verdict, asked);
-        return { trace: run.trace, step, seal, leaf_hashes, logged: loggedOf(run, seal) };
+        const found = yield* stepByPath(run, seal, step_index);
+        const source = found ?? (yield* stepByRun(run, seal, step_index, asked));
+        return { source, logged: loggedOf(run, seal) };
       }),
     );
-    const { step, logged, ...rows } = read;
-    if (step === undefined) {
-      return yield* new InvalidInput({
-        what: `there is no step ${step_index}: the run has ${rows.leaf_hashes.length - 1}, counted from 0`,
-        where,
-        remedy: "Name one of its steps; `runproof traces show` lists them.",
-      });
-    }
     const { log, note } = yield* bundleProofs(logged);
     const text = yield* refusable(() =>
       bundleText(
-        makeStepBundle(
-          { ...rows, step },
+        makeStepBundle(source, {
           // The plan names every step, and the seal's metadata may too.
-          { ...(log === null ? {} : { log }), discloses: (of) => typeof of === "number" },
-        ),
+          ...(log === null ? {} : { log }),
+          discloses: (of) => typeof of === "number",
+        }),
       ),
     ).pipe(Effect.mapError(unmakeable(asked)));
     const { integrity } = verifyBundle(text);

@@ -104,10 +104,19 @@ export class TracedRun extends Context.Service<
 >()("@runproof/spine-coordinators/runs/TracedRun") {}
 
 /** The step that an effect runs in: what a step inside it names as its parent, by its intent or by its span. */
-interface Span {
-  readonly span_id: string;
+class Span {
   readonly intent_index: number | null;
-  hasChildren: boolean;
+  hasChildren = false;
+  #span_id: string | undefined;
+
+  constructor(intent_index: number | null) {
+    this.intent_index = intent_index;
+  }
+
+  /** Drawn once it is asked for: most steps have none inside them, and stand in none. */
+  get span_id(): string {
+    return (this.#span_id ??= randomBytes(8).toString("hex"));
+  }
 }
 
 const CurrentSpan = Context.Reference<Span | null>(
@@ -120,7 +129,8 @@ const CurrentSpan = Context.Reference<Span | null>(
 /**
  * Records `effect` as a run: `completed` when it succeeds, `failed` when it fails, `aborted` when it dies or is
  * interrupted. Its result and its error pass through. A step that can't be recorded stops it: the effect is interrupted,
- * the trace is sealed `aborted`, and the error is why the step could not be recorded.
+ * the trace is sealed `aborted`, and the error is why the step could not be recorded. So it is where the trace can't be
+ * sealed as the effect ended.
  */
 export const run = <A, E, R>(
   input: RunInput,
@@ -156,7 +166,7 @@ export const run = <A, E, R>(
         : { idempotency_key: input.idempotency_key, asked: askedOf(input) },
     );
     const failed_steps = new Map<object, number>();
-    const { exit } = yield* recordRun(
+    const { exit, seal_error } = yield* recordRun(
       prepared,
       (trace) =>
         effect.pipe(
@@ -166,7 +176,10 @@ export const run = <A, E, R>(
       endingOf(failed_steps),
       input.onSealed,
     );
-    return yield* exit;
+    const result = yield* exit;
+    // What it did stays done; that the record is complete must not be believed.
+    if (seal_error !== null) return yield* Effect.fail(seal_error);
+    return result;
   });
 
 /** What the caller asked for: not when, nor under which ids of one attempt. */
@@ -270,7 +283,7 @@ const recordedStep = Effect.fnUntraced(function* <A, E, R>(
   const intent_index = isGated
     ? yield* record({ ...fields, ...INTENDED, params, attributes })
     : null;
-  const span: Span = { span_id: isGated ? "" : spanId(), intent_index, hasChildren: false };
+  const span = new Span(intent_index);
   if (parent !== null) parent.hasChildren = true;
   const started_nanos = yield* Clock.monotonicTimeNanos;
   const exit = yield* act(span);
@@ -288,8 +301,6 @@ const recordedStep = Effect.fnUntraced(function* <A, E, R>(
   if (Exit.isFailure(exit)) noteFailure(failed_steps, exit.cause, span, step_index);
   return yield* exit;
 });
-
-const spanId = (): string => randomBytes(8).toString("hex");
 
 /** Remembers which step an error comes from: of steps inside each other the innermost, and the last that was tried. */
 const noteFailure = (

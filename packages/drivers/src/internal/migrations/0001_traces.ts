@@ -130,6 +130,9 @@ $$`,
   attributes              text,
   attributes_salt         text,
   erased_at               timestamptz,
+  -- Hashes of the complete subtrees that end with this step's leaf, from that of two leaves up: what a path from any leaf
+  -- to the sealed root is made of. No verdict rests on them: such a path is checked against that root.
+  subtrees                bytea,
   primary key (trace_id, step_index)
 ) with (toast_tuple_target = 8160)`,
     `create index aos_trace_steps_by_run on aos_trace_steps (run_id)`,
@@ -154,6 +157,7 @@ with (toast_tuple_target = 8160)`,
   next_index      bigint      not null default 0,
   link            text        not null,
   peaks           bytea[]     not null,
+  subtrees        bytea,
   open_intents    bigint[]    not null default '{}',
   head_index      bigint      not null default 0,
   head_logged_at  timestamptz not null default clock_timestamp()

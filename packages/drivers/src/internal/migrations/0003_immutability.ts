@@ -17,8 +17,9 @@ as $$ select encode(sha256(prefix || convert_to(body, 'UTF8')), 'hex') $$`,
     `create function runproof_link(previous text, leaf text) returns text
 language sql immutable parallel safe
 as $$ select encode(sha256('\\x02'::bytea || decode(previous, 'hex') || decode(leaf, 'hex')), 'hex') $$`,
-    // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size.
-    `create function runproof_push_leaf(peaks bytea[], size bigint, leaf bytea) returns bytea[]
+    // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size;
+    // what they merge to are the subtrees that end with it, from that of two leaves up.
+    `create function runproof_push_leaf(inout peaks bytea[], size bigint, leaf bytea, out subtrees bytea)
 language plpgsql immutable parallel safe as $$
 declare
   node bytea := leaf;
@@ -26,10 +27,44 @@ declare
 begin
   while size & 1 = 1 loop
     node := sha256('\\x01'::bytea || peaks[count] || node);
+    subtrees := coalesce(subtrees, '') || node;
     count := count - 1;
     size := size >> 1;
   end loop;
-  return peaks[1:count] || node;
+  peaks := peaks[1:count] || node;
+end
+$$`,
+    // The same for many leaves at once: pairs merge level by level, and what finds no sibling is that level's new peak.
+    `create function runproof_push_leaves(inout peaks bytea[], size bigint, leaves bytea[], out subtrees bytea[])
+language plpgsql immutable parallel safe as $$
+declare
+  nodes bytea[] := leaves;
+  first bigint := size;
+  length bigint := 1;
+  count int := cardinality(peaks);
+  fresh bytea[] := '{}';
+  place bigint;
+begin
+  subtrees := array_fill(null::bytea, array[cardinality(leaves)]);
+  while cardinality(nodes) > 0 loop
+    if first & 1 = 1 then
+      nodes := peaks[count] || nodes;
+      count := count - 1;
+    end if;
+    if cardinality(nodes) & 1 = 1 then
+      fresh := nodes[cardinality(nodes)] || fresh;
+    end if;
+    nodes := array(
+      select sha256('\\x01'::bytea || nodes[2 * pair - 1] || nodes[2 * pair])
+      from generate_series(1, cardinality(nodes) / 2) as pair order by pair);
+    first := first >> 1;
+    length := length * 2;
+    for at in 1 .. cardinality(nodes) loop
+      place := (first + at) * length - size;
+      subtrees[place] := coalesce(subtrees[place], '') || nodes[at];
+    end loop;
+  end loop;
+  peaks := peaks[1:count] || fresh;
 end
 $$`,
     `create function runproof_peaks_root(peaks bytea[]) returns text
@@ -100,7 +135,7 @@ $$`,
 language sql stable parallel safe
 as $$
   select case when commitment is null then salt is null and payload is null
-              else salt ~ '^[A-Za-z0-9_-]{21}[AQgw]$'
+              else length(salt) = 22 and salt ~ '^[-0-9A-Z_a-z]*[AQgw]$'
                    and commitment = 'sha256:' || encode(sha256(convert_to('["' || salt || '","' || name || '",' || payload || ']', 'UTF8')), 'hex') end
 $$`,
     // Why a trace that holds no lease takes no write: it is sealed, or was never started.
@@ -299,7 +334,7 @@ begin
   end if;
   if previous is null or s.step_index >= l.next_index or s.leaf_hash is distinct from runproof_hash('\\x00', s.record)
      or s.link is distinct from runproof_link(previous, s.leaf_hash)
-     or s.step_index = l.next_index - 1 and s.link is distinct from l.link
+     or s.step_index = l.next_index - 1 and (s.link is distinct from l.link or s.subtrees is distinct from l.subtrees)
      or not exists (select from aos_trace_steps where trace_id = s.trace_id and step_index = l.next_index - 1) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: step % of trace % is not the next, or does not extend its previous link', s.step_index, s.trace_id
       using errcode = 'S6003';
@@ -321,7 +356,7 @@ begin
   select s.* into refused
   from added s
   left join lateral (
-    select run_id, tenant_id, capture, next_index, link from aos_trace_leases where trace_id = s.trace_id limit 1
+    select run_id, tenant_id, capture, next_index, link, subtrees from aos_trace_leases where trace_id = s.trace_id limit 1
   ) l on true
   left join lateral (
     select link from aos_trace_steps where trace_id = s.trace_id and step_index = s.step_index - 1 and s.step_index > 0
@@ -330,16 +365,14 @@ begin
     limit 1
   ) p on true
   left join lateral (
-    select skill_id, skill_name from aos_trace_steps
-    where trace_id = s.trace_id and step_index = s.intent_index and status = 'intended' and s.intent_index is not null
+    select true as is_there from aos_trace_steps
+    where trace_id = s.trace_id and step_index = l.next_index - 1 and s.step_index < l.next_index - 1
     limit 1
-  ) i on true
+  ) h on true
   where (
     s.run_id = l.run_id and s.tenant_id = l.tenant_id
     and s.leaf_hash = runproof_hash('\\x00', s.record) and s.link = runproof_link(p.link, s.leaf_hash)
-    and (s.step_index = l.next_index - 1 and s.link = l.link
-         or s.step_index < l.next_index - 1
-            and exists (select from aos_trace_steps n where n.trace_id = s.trace_id and n.step_index = l.next_index - 1))
+    and (s.step_index = l.next_index - 1 and s.link = l.link and s.subtrees is not distinct from l.subtrees or h.is_there)
     and s.record = runproof_step_record(s)
     and s.level = case s.status when 'failure' then 'ERROR' when 'retry' then 'WARN' else 'INFO' end
     and s.source in ('engine', 'external', 'replay') and s.replay_behavior in ('execute', 'skip', 'check')
@@ -354,7 +387,8 @@ begin
         and num_nonnulls(s.intent_index, s.outcome_code, s.outcome_data_commitment, s.cost_cents, s.duration_ms) = 0
       when s.intent_index is null then l.capture <> 'gated' or s.status = 'skipped'
       else l.capture = 'gated' and s.status <> 'skipped' and s.intent_index < s.step_index and s.params_commitment is null
-        and i.skill_id = s.skill_id and i.skill_name = s.skill_name end
+        and (select i.skill_id = s.skill_id and i.skill_name = s.skill_name from aos_trace_steps i
+             where i.trace_id = s.trace_id and i.step_index = s.intent_index and i.status = 'intended') end
   ) is not true
   limit 1;
   if found then

@@ -101,7 +101,7 @@ begin
     update aos_trace_leases l set
       next_index = l.next_index + 1,
       link = runproof_link(l.link, i.leaf),
-      peaks = runproof_push_leaf(l.peaks, l.next_index + 1, decode(i.leaf, 'hex')),
+      (peaks, subtrees) = (select p.peaks, p.subtrees from runproof_push_leaf(l.peaks, l.next_index + 1, decode(i.leaf, 'hex')) p),
       open_intents = case when i.status = 'intended' then l.open_intents || i.step_index
                           when i.intent_index is null then l.open_intents
                           else array_remove(l.open_intents, i.intent_index) end,
@@ -112,22 +112,45 @@ begin
     from item i
     where l.trace_id = i.of_trace and l.holder = runproof_holder(i.holder) and l.next_index = i.at_index
       and l.expires_at > clock_timestamp() and (i.intent_index is null or i.intent_index = any(l.open_intents))
-    returning i.place, l.tenant_id, l.run_id, l.link, l.trace_id, l.head_index = l.next_index as is_head
+    returning i.*, l.tenant_id, l.run_id, l.link, l.subtrees, l.head_index = l.next_index as is_head
   ), stored as (
     insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
       outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
       started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
-      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
-    select i.trace_id, i.step_index, m.run_id, m.tenant_id, i.parent_step_index, i.intent_index, i.skill_id, i.skill_name, i.source, i.status, i.level,
-      i.outcome_category, i.outcome_code, i.params, i.outcome_data, i.attributes, i.cost_cents, i.duration_ms,
-      i.started_at, i.retry_count, i.replay_behavior, i.idempotency_key, i."timestamp", i.is_synthetic, i.synthetic_scenario_id, i.record, i.leaf, m.link,
-      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt
-    from moved m join item i on i.place = m.place
-    returning aos_trace_steps.trace_id, aos_trace_steps.step_index
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, subtrees)
+    select trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
+      outcome_category, outcome_code, params, outcome_data, attributes, cost_cents, duration_ms,
+      started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf, m.link,
+      params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, m.subtrees
+    from moved m
+    returning aos_trace_steps.trace_id
   ), headed as (
     insert into aos_log_queue (kind, digest, trace_id) select 3, m.link, m.trace_id from moved m where m.is_head
   )
-  select m.place, m.link from moved m join stored s on s.trace_id = m.trace_id;
+  select m.place, m.link from moved m where m.trace_id in (select stored.trace_id from stored);
+end
+$$`,
+    // The intents that are open after these records: each of them opens one, answers one, or does neither.
+    `create function runproof_open_intents(open_intents bigint[], p_trace_id text, p_first_index bigint, p_record text[]) returns bigint[]
+language plpgsql immutable as $$
+declare
+  step record;
+begin
+  for step in
+    select r.status, r.intent_index, p_first_index + place - 1 as step_index
+    from unnest(p_record) with ordinality as u(record, place), json_to_record(u.record::json) as r(status text, intent_index bigint)
+    order by place
+  loop
+    if step.status = 'intended' then
+      open_intents := open_intents || step.step_index;
+    elsif step.intent_index is not null then
+      if step.intent_index <> all(open_intents) then
+        raise exception 'step % of trace % answers no open intent', step.step_index, p_trace_id using errcode = 'S6006';
+      end if;
+      open_intents := array_remove(open_intents, step.intent_index);
+    end if;
+  end loop;
+  return open_intents;
 end
 $$`,
     // Many steps of one trace, in order, all or none; the link after the last, or no row where the trace does not take them.
@@ -136,12 +159,13 @@ $$`,
   p_params text[], p_params_salt text[], p_outcome_data text[], p_outcome_data_salt text[],
   p_attributes text[], p_attributes_salt text[], p_head_steps bigint, p_head_ms bigint
 ) returns table (link text)
-language plpgsql security definer set search_path from current set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+language plpgsql security definer set search_path from current set work_mem = '64MB' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
   lease aos_trace_leases;
-  step record;
-  leaves text[] := '{}';
-  links text[] := '{}';
+  leaves bytea[];
+  links bytea[];
+  subtrees bytea[];
+  link_so_far bytea;
   stored bigint;
   is_head boolean;
 begin
@@ -152,42 +176,37 @@ begin
   if not found then
     return;
   end if;
-  for step in
-    select runproof_hash('\\x00', record) as leaf,
-           case when lease.capture = 'gated' then record::json ->> 'status' end as status,
-           case when lease.capture = 'gated' then (record::json ->> 'intent_index')::bigint end as intent_index
-    from unnest(p_record) with ordinality as u(record, place) order by place
-  loop
-    if step.status = 'intended' then
-      lease.open_intents := lease.open_intents || lease.next_index;
-    elsif step.intent_index is not null then
-      if step.intent_index <> all(lease.open_intents) then
-        raise exception 'step % of trace % answers no open intent', lease.next_index, p_trace_id using errcode = 'S6006';
-      end if;
-      lease.open_intents := array_remove(lease.open_intents, step.intent_index);
-    end if;
-    lease.link := runproof_link(lease.link, step.leaf);
-    lease.next_index := lease.next_index + 1;
-    lease.peaks := runproof_push_leaf(lease.peaks, lease.next_index, decode(step.leaf, 'hex'));
-    leaves := leaves || step.leaf;
-    links := links || lease.link;
+  if lease.capture = 'gated' then
+    lease.open_intents := runproof_open_intents(lease.open_intents, p_trace_id, p_first_index, p_record);
+  end if;
+  select array_agg(sha256('\\x00'::bytea || convert_to(record, 'UTF8')) order by place) into leaves
+    from unnest(p_record) with ordinality as u(record, place);
+  link_so_far := decode(lease.link, 'hex');
+  for at in 1 .. cardinality(leaves) loop
+    link_so_far := sha256('\\x02'::bytea || link_so_far || leaves[at]);
+    links[at] := link_so_far;
   end loop;
+  lease.link := encode(link_so_far, 'hex');
+  select p.peaks, p.subtrees into lease.peaks, subtrees
+    from runproof_push_leaves(lease.peaks, lease.next_index + 1, leaves) p;
+  lease.subtrees := subtrees[cardinality(leaves)];
+  lease.next_index := lease.next_index + coalesce(cardinality(leaves), 0);
   is_head := lease.next_index - lease.head_index >= least(p_head_steps, 1000)
              or clock_timestamp() - lease.head_logged_at >= least(p_head_ms, 60000) * interval '1 millisecond';
-  update aos_trace_leases l set next_index = lease.next_index, link = lease.link, peaks = lease.peaks, open_intents = lease.open_intents,
+  update aos_trace_leases l set next_index = lease.next_index, link = lease.link, peaks = lease.peaks, subtrees = lease.subtrees, open_intents = lease.open_intents,
       head_index = case when is_head then lease.next_index else l.head_index end,
       head_logged_at = case when is_head then clock_timestamp() else l.head_logged_at end
     where l.trace_id = p_trace_id;
   insert into aos_trace_steps (trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
       outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment, cost_cents, duration_ms,
       started_at, retry_count, replay_behavior, idempotency_key, "timestamp", is_synthetic, synthetic_scenario_id, record, leaf_hash, link,
-      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt)
+      params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt, subtrees)
   select r.trace_id, r.step_index, lease.run_id, lease.tenant_id, r.parent_step_index, r.intent_index, r.skill_id, r.skill_name, r.source, r.status, r.level,
       r.outcome_category, r.outcome_code, r.params, r.outcome_data, r.attributes, r.cost_cents, r.duration_ms,
-      r.started_at, r.retry_count, r.replay_behavior, r.idempotency_key, r."timestamp", r.is_synthetic, r.synthetic_scenario_id, i.record, i.leaf, i.link,
-      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt
-  from unnest(p_record, leaves, links, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
-    with ordinality as i(record, leaf, link, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
+      r.started_at, r.retry_count, r.replay_behavior, r.idempotency_key, r."timestamp", r.is_synthetic, r.synthetic_scenario_id, i.record, encode(i.leaf, 'hex'), encode(i.link, 'hex'),
+      i.params_text, i.params_salt, i.outcome_data_text, i.outcome_data_salt, i.attributes_text, i.attributes_salt, i.subtrees
+  from unnest(p_record, leaves, links, subtrees, p_params, p_params_salt, p_outcome_data, p_outcome_data_salt, p_attributes, p_attributes_salt)
+    with ordinality as i(record, leaf, link, subtrees, params_text, params_salt, outcome_data_text, outcome_data_salt, attributes_text, attributes_salt, place),
   lateral json_to_record(i.record::json) as r(
     attributes text, cost_cents double precision, duration_ms double precision, idempotency_key text, intent_index bigint,
     is_synthetic boolean, level text, outcome_category text, outcome_code text, outcome_data text, params text,

@@ -12,7 +12,8 @@ export const stepColumns = `
            is_synthetic, synthetic_scenario_id,
            record, leaf_hash, link,
            params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt,
-           ${timeText("erased_at")} as erased_at`;
+           ${timeText("erased_at")} as erased_at,
+           encode(subtrees, 'hex') as subtrees`;
 
 /** A row of `aos_trace_steps`, read with `stepColumns`. */
 export interface StepRow {
@@ -51,6 +52,7 @@ export interface StepRow {
   readonly attributes: string | null;
   readonly attributes_salt: string | null;
   readonly erased_at: string | null;
+  readonly subtrees: string | null;
 }
 
 /** A column that was nulled must reach the verifier as what it is, though its definition says that it can't be. */
@@ -94,4 +96,5 @@ export const storedStep = (row: StepRow): StoredStep => ({
     attributes: { salt: row.attributes_salt, text: row.attributes },
   },
   erased_at: row.erased_at,
+  subtrees: row.subtrees,
 });
