@@ -170,6 +170,7 @@ export const RunsGroup = HttpApiGroup.make("runs")
       success: Schema.Struct({
         steps: Schema.Array(Schema.Json),
         next_from: NullOr(Schema.Int),
+        status: Schema.String,
       }),
       error,
     }).annotate(OpenApi.Summary, "A run's steps, a page at a time"),

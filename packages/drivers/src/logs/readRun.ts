@@ -18,7 +18,7 @@ import { inSnapshot } from "../internal/postgres/snapshot.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { isStorable } from "../internal/postgres/storableText.ts";
 import type { TraceAndSeal } from "../internal/postgres/TraceRow.ts";
-import { readSteps } from "./readSteps.ts";
+import { readSteps, readStepsFrom, type StepsFrom } from "./readSteps.ts";
 
 /** A stored run as one consistent snapshot: the trace, its seal, and its steps, of which there may be more than memory holds. */
 export interface StoredRun {
@@ -26,6 +26,11 @@ export interface StoredRun {
   readonly seal: StoredSeal | null;
   /** Gives `use` every step in the order of their index, some at a time. It may be asked again, and gives the same. */
   readonly forEachStepPage: <E, R>(
+    use: UsePage<StoredStep, E, R>,
+  ) => Effect.Effect<void, E | DatabaseError, R>;
+  /** Gives `use` some steps from an index on, without reading those before it. */
+  readonly forEachStepPageFrom: <E, R>(
+    steps: StepsFrom,
     use: UsePage<StoredStep, E, R>,
   ) => Effect.Effect<void, E | DatabaseError, R>;
   /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
@@ -113,6 +118,7 @@ export const readRun = (database: Database["Service"]) => {
       ...found,
       forEachStepPage: (use) =>
         mapped(readSteps(sql, { first: trace_id, last: trace_id, ahead: true }, use)),
+      forEachStepPageFrom: (steps, use) => mapped(readStepsFrom(sql, { trace_id, ...steps }, use)),
       ...(yield* readEvents(sql, trace_id)),
     } satisfies StoredRun;
   });
