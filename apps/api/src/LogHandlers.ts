@@ -3,13 +3,10 @@ import { LogEntryNotFound } from "@runproof/schemas/RunProofError";
 import { LogCoordinator } from "@runproof/spine-coordinators/ledger/LogCoordinator";
 import * as Effect from "effect/Effect";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
-import * as HttpServerResponse from "effect/http/HttpServerResponse";
 import { Api } from "./Api.ts";
+import { freshJson } from "./Answer.ts";
 import { Tenant } from "./Authorization.ts";
 import { answered } from "./Problem.ts";
-
-const fresh = (value: unknown) =>
-  HttpServerResponse.jsonUnsafe(value, { headers: { "cache-control": "no-store" } });
 
 /** The handlers of the log group. */
 export const LogHandlers = HttpApiBuilder.group(Api, "log", (handlers) =>
@@ -25,12 +22,12 @@ export const LogHandlers = HttpApiBuilder.group(Api, "log", (handlers) =>
     inclusion: Effect.fnUntraced(function* ({ query: { run_id, entry = "sealed" } }) {
       const { tenant_id } = yield* Tenant;
       const { proveInclusion } = yield* LogCoordinator;
-      return fresh(yield* proveInclusion({ tenant_id, run_id, entry }));
+      return freshJson(JSON.stringify(yield* proveInclusion({ tenant_id, run_id, entry })));
     }, answered),
     consistency: Effect.fnUntraced(function* ({ query: { from, to } }) {
       const { proveConsistency } = yield* LogCoordinator;
       const trees = { from: { size: from }, ...(to === undefined ? {} : { to: { size: to } }) };
-      return fresh(yield* proveConsistency(trees));
+      return freshJson(JSON.stringify(yield* proveConsistency(trees)));
     }, answered),
   }),
 );

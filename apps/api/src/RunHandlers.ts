@@ -8,10 +8,9 @@ import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordin
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import * as Effect from "effect/Effect";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
-import * as HttpServerRequest from "effect/http/HttpServerRequest";
-import * as HttpServerResponse from "effect/http/HttpServerResponse";
 import type * as Schema from "effect/Schema";
 import { Api } from "./Api.ts";
+import { freshJson, sealedJson } from "./Answer.ts";
 import { Tenant } from "./Authorization.ts";
 import { answered } from "./Problem.ts";
 import type { Intent, Step } from "./Runs.ts";
@@ -56,34 +55,6 @@ const stepDraft = ({
 });
 
 const intentDraft = (said: typeof Intent.Type): StepDraft => ({ ...draftBase(said), ...INTENDED });
-
-/** JSON, to be kept by its reader alone; of a sealed run for ever, under a tag that its root gives. */
-const sealedJson = Effect.fnUntraced(function* (
-  text: string,
-  root_hash: string | null,
-  of: string,
-) {
-  if (root_hash === null) {
-    return HttpServerResponse.text(text, {
-      contentType: "application/json",
-      headers: { "cache-control": "no-store" },
-    });
-  }
-  const etag = `"${root_hash}-${of}"`;
-  const headers = { etag, "cache-control": "private, immutable, max-age=31536000" };
-  const request = yield* HttpServerRequest.HttpServerRequest;
-  const known = (request.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim());
-  return known.includes(etag)
-    ? HttpServerResponse.empty({ status: 304, headers })
-    : HttpServerResponse.text(text, { contentType: "application/json", headers });
-});
-
-/** JSON that is never kept: a verdict is of the moment that it is given. */
-const freshJson = (text: string) =>
-  HttpServerResponse.text(text, {
-    contentType: "application/json",
-    headers: { "cache-control": "no-store" },
-  });
 
 const noStep = (step_index: number) =>
   new InvalidInput({
@@ -163,7 +134,7 @@ export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
       const { tenant_id } = yield* Tenant;
       const traces = yield* TraceCoordinator;
       const page = yield* traces.steps({ tenant_id, run_id }, { from: step_index, limit: 1 });
-      const [step] = page.steps.filter(({ record }) => record["step_index"] === step_index);
+      const step = page.steps.find(({ record }) => record["step_index"] === step_index);
       const payload = step?.payloads[name];
       if (payload === undefined) return yield* noStep(step_index);
       if (payload.state === "present") return freshJson(canonicalize(payload.value));

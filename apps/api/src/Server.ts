@@ -16,10 +16,14 @@ import { createServer } from "node:http";
 import { Api } from "./Api.ts";
 import * as AuthorizationLayer from "./AuthorizationLayer.ts";
 import { OPEN_TENANT } from "./AuthorizationLayer.ts";
+import { ControlsHandlers } from "./ControlsHandlers.ts";
+import { EvidenceHandlers } from "./EvidenceHandlers.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
 import { LogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
 import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
+import { PlanHandlers } from "./PlanHandlers.ts";
+import { ExecutesPlans } from "./Plans.ts";
 import { own } from "./Problem.ts";
 import { RunHandlers } from "./RunHandlers.ts";
 import * as ServiceConfig from "./ServiceConfig.ts";
@@ -41,6 +45,7 @@ export const routes = Layer.mergeAll(
   noSuchRoute,
   StrictBody.layer,
 ).pipe(
+  Layer.provide([ControlsHandlers, EvidenceHandlers, PlanHandlers]),
   Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
@@ -63,8 +68,14 @@ const requireKeys = Effect.fnUntraced(function* (host: string) {
 });
 
 /** The routes served where `config` says, over coordinators that are there. Closing it lets requests under way finish. */
-export const layer = ({ port, host, quiet_ms }: ServiceConfig.ServiceConfig) =>
+export const layer = ({
+  port,
+  host,
+  quiet_ms,
+  executes_plans = false,
+}: ServiceConfig.ServiceConfig) =>
   HttpRouter.serve(routes).pipe(
+    Layer.provide(Layer.succeed(ExecutesPlans, executes_plans)),
     Layer.provideMerge(
       NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout: STOP_WITHIN }),
     ),

@@ -15,6 +15,8 @@ type Kept =
   | "not-found"
   /** A verdict on nothing. */
   | "unsupported"
+  /** `400`, for there is nothing of its own to do that with. */
+  | "nothing"
   /** An answer of its own, from what is its own. */
   | "own"
   /** Anyone's, without a key: it says nothing of any tenant. */
@@ -47,6 +49,34 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /v1/log/checkpoint": { kept: "own", status: 404 },
   "GET /v1/log/inclusion": { kept: "not-found", query: "?run_id=sealed", status: 404 },
   "GET /v1/log/consistency": { kept: "own", query: "?from=1", status: 404 },
+  "GET /v1/runs/{run_id}/evidence": { kept: "not-found" },
+  "GET /v1/runs/{run_id}/signals": { kept: "not-found" },
+  "GET /v1/runs/{run_id}/diff/{other_run_id}": { kept: "not-found" },
+  "GET /v1/policies": { kept: "own" },
+  "GET /v1/limits": { kept: "own" },
+  "GET /v1/holds": { kept: "own" },
+  "POST /v1/runs/{run_id}/signals": {
+    kept: "not-found",
+    body: { signal: "acknowledge", reason: "stolen" },
+    status: 201,
+  },
+  // A run may be held before it begins: the stranger holds one of its own by that name.
+  "POST /v1/holds": {
+    kept: "own",
+    body: { run_id: "sealed", reason: "stolen" },
+    status: 201,
+  },
+  "POST /v1/holds/{hold_id}/lift": { kept: "nothing", body: { reason: "stolen" } },
+  "POST /v1/erasures": { kept: "nothing", body: { run_id: "elder", reason: "stolen" } },
+  "POST /v1/runs/execute": {
+    kept: "own",
+    body: {
+      plan: {
+        steps: [{ skill: "http_call", params: { method: "GET", url: "http://127.0.0.1:1/" } }],
+      },
+    },
+    status: 201,
+  },
   "POST /v1/runs": { kept: "own", body: { agent_id: "another" }, status: 201 },
   "POST /v1/runs/{run_id}/renew": { kept: "not-found", names: OPEN, body: {} },
   "POST /v1/runs/{run_id}/intents": {
@@ -66,6 +96,16 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
     kept: "not-found",
     names: { run_id: "begun" },
     body: { reason: "stolen" },
+  },
+  // Last: from here on the tenant may do less.
+  "POST /v1/limits": {
+    kept: "own",
+    body: { kind: "runs_per_minute", value: 100, reason: "stolen" },
+  },
+  "POST /v1/policies": {
+    kept: "own",
+    body: { policy: { rules: [{ effect: "warn", reason: "stolen" }] }, reason: "stolen" },
+    status: 201,
   },
   "POST /v1/traces": { kept: "own", body: { resourceSpans: [] } },
   "POST /v1/logs": { kept: "own", body: {}, status: 501 },
@@ -92,7 +132,13 @@ let operations: ReadonlyArray<{ readonly name: string; readonly security: unknow
 /** Texts that only answers to the run's own tenant may hold. */
 let secrets: ReadonlyArray<string>;
 
-const NAMES = { run_id: "sealed", step_index: "0", name: "params" };
+const NAMES = {
+  run_id: "sealed",
+  other_run_id: "elder",
+  step_index: "0",
+  name: "params",
+  hold_id: "0",
+};
 
 const send = (name: string, asking?: string): Promise<Answer> => {
   const { names = {}, query = "", body } = FILLINGS[name]!;
@@ -118,17 +164,23 @@ beforeAll(async () => {
   database = await migrated(inject("postgresUrl"));
   key = await keyOf(database.url, "acme", ["write", "read", "admin"]);
   stranger = await keyOf(database.url, "rival", ["write", "read", "admin"]);
-  service = await serve(database.url);
+  service = await serve(database.url, undefined, {}, { executes_plans: true });
   const found: Array<string> = ["hidden", "weather", "clerk-of-acme"];
-  for (const run_id of ["sealed", "open", "begun"]) {
+  for (const run_id of ["elder", "sealed", "open", "begun"]) {
     const capture = run_id === "open" ? "gated" : "inline";
     const run = { run_id, capture, agent_id: "clerk-of-acme" };
     const { body } = await service.call("POST", "/v1/runs", key, run);
     found.push(String(body["trace_id"]));
   }
-  await service.call("POST", "/v1/runs/sealed/steps", key, { steps: [step] });
+  for (const run_id of ["elder", "sealed"])
+    await service.call("POST", `/v1/runs/${run_id}/steps`, key, { steps: [step] });
+  await service.call("POST", "/v1/runs/elder/complete", key, {});
   const { body } = await service.call("POST", "/v1/runs/sealed/complete", key, {});
   secrets = [...found, String(body["root_hash"]), String(body["chain_head"])];
+
+  const held = { run_id: "sealed", reason: "asked for" };
+  const hold = await service.call("POST", "/v1/holds", key, held);
+  NAMES.hold_id = String(hold.body["hold_id"]);
 
   const document = await service.call("GET", "/openapi.json");
   const paths = document.body["paths"] as Record<string, Record<string, { security?: unknown }>>;
@@ -170,6 +222,8 @@ describe("over every route of the document", () => {
           404,
           "urn:runproof:problem:run-not-found",
         ]);
+      } else if (kept === "nothing") {
+        expect([name, answer.status]).toEqual([name, 400]);
       } else if (kept === "unsupported") {
         expect(answer.body).toMatchObject({
           integrity: { verification_status: "UNSUPPORTED" },
@@ -183,10 +237,10 @@ describe("over every route of the document", () => {
     for (const name of Object.keys(FILLINGS)) {
       const { status = 200 } = FILLINGS[name]!;
       const answer = await send(name, key);
-      expect([name, answer.status, answer.body["detail"]]).toEqual([
+      expect([name, answer.status, status < 400 ? answer.text : ""]).toEqual([
         name,
         status,
-        status < 400 ? undefined : answer.body["detail"],
+        expect.not.stringContaining("urn:runproof:problem"),
       ]);
     }
     expect(await stored()).not.toEqual(before);

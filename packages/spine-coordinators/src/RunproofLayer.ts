@@ -21,6 +21,7 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
+import { OperatorBridge } from "./controls/OperatorBridge.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
@@ -62,7 +63,7 @@ export interface RunproofSettings {
   readonly skills?: ReadonlyArray<Skill> | undefined;
 }
 
-/** What the layer provides: the coordinators, and the bridges that `TracedRun` records through. */
+/** What the layer provides: the coordinators, the bridges that `TracedRun` records through, and the door to an operator's role. */
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
@@ -78,6 +79,9 @@ export type Coordinators =
   | IdentityCoordinator
   | RecordingCoordinator
   | IngestCoordinator
+  | RetentionCoordinator
+  | ErasureCoordinator
+  | OperatorBridge
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;
@@ -104,6 +108,7 @@ const readingLayer = (
     LedgerBridge.layer(signer),
     PoliciesBridge.layer,
     IncidentsBridge.layer,
+    OperatorBridge.layer,
   );
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
@@ -116,6 +121,9 @@ const readingLayer = (
     IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
     ParityCoordinator.layer,
+    Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
+      Layer.provide(ControlsBridge.layer),
+    ),
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),
