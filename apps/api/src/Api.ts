@@ -10,6 +10,7 @@ import { HealthGroup } from "./Health.ts";
 import { LogGroup } from "./Log.ts";
 import { OtlpGroup } from "./otlp/Otlp.ts";
 import { PlansGroup } from "./Plans.ts";
+import { PublishedLogGroup } from "./PublishedLog.ts";
 import { RunsGroup } from "./Runs.ts";
 
 /** The version in this package's `package.json`. */
@@ -27,6 +28,7 @@ export const Api = HttpApi.make("runproof")
   .add(EvidenceGroup)
   .add(ControlsGroup)
   .add(LogGroup)
+  .add(PublishedLogGroup)
   .add(OtlpGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Title, "runproof")

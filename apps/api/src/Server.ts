@@ -19,11 +19,12 @@ import { OPEN_TENANT } from "./AuthorizationLayer.ts";
 import { ControlsHandlers } from "./ControlsHandlers.ts";
 import { EvidenceHandlers } from "./EvidenceHandlers.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
-import { LogHandlers } from "./LogHandlers.ts";
+import { LogHandlers, PublishedLogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
 import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
 import { PlanHandlers } from "./PlanHandlers.ts";
 import { ExecutesPlans } from "./Plans.ts";
+import * as PublishedLog from "./PublishedLog.ts";
 import { own } from "./Problem.ts";
 import { RunHandlers } from "./RunHandlers.ts";
 import * as ServiceConfig from "./ServiceConfig.ts";
@@ -42,10 +43,11 @@ const noSuchRoute = HttpRouter.add(
 export const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
+  PublishedLog.tiles,
   noSuchRoute,
   StrictBody.layer,
 ).pipe(
-  Layer.provide([ControlsHandlers, EvidenceHandlers, PlanHandlers]),
+  Layer.provide([ControlsHandlers, EvidenceHandlers, PlanHandlers, PublishedLogHandlers]),
   Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),

@@ -118,7 +118,7 @@ describe("a plan", () => {
     });
     await called.promise;
     going.abort();
-    await expect(asked).rejects.toThrow();
+    await expect(asked).rejects.toThrow(/abort/u);
     const isOpen = async () => {
       const { body } = await service.call("GET", "/v1/runs/left-alone", key);
       return body["status"] === "running";

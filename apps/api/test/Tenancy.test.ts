@@ -45,6 +45,7 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /v1/runs/{run_id}/proof": { kept: "unsupported", query: "?payloads=true" },
   "GET /v1/runs/{run_id}/bundle": { kept: "not-found" },
   "GET /v1/runs/{run_id}/steps/{step_index}/bundle": { kept: "not-found" },
+  "GET /log/checkpoint": { kept: "public", status: 404 },
   // Nobody has signed this log.
   "GET /v1/log/checkpoint": { kept: "own", status: 404 },
   "GET /v1/log/inclusion": { kept: "not-found", query: "?run_id=sealed", status: 404 },
