@@ -7,6 +7,7 @@ import * as OpenApi from "effect/http-api/OpenApi";
 import * as Schema from "effect/Schema";
 import { Authorization } from "./Authorization.ts";
 import { problems } from "./Problem.ts";
+import { runFilter } from "./Runs.ts";
 
 const { optionalKey } = Schema;
 const params = { run_id: Identifier };
@@ -56,6 +57,16 @@ export const EvidenceGroup = HttpApiGroup.make("evidence")
     }).annotate(
       OpenApi.Summary,
       "Whether two runs agree on everything deterministic, and where not",
+    ),
+    HttpApiEndpoint.get("export", "/v1/evidence-export", {
+      query: runFilter,
+      success: Schema.Uint8Array.pipe(
+        HttpApiSchema.asUint8Array({ contentType: "application/zip" }),
+      ),
+      error,
+    }).annotate(
+      OpenApi.Summary,
+      "Evidence for auditors, as ZIP: a CSV of runs with the verdict on each, and a manifest with hashes",
     ),
   )
   .middleware(Authorization);

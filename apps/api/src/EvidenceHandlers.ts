@@ -1,10 +1,17 @@
 /** What the routes of evidence, signals and comparisons answer. */
+import {
+  type EvidenceExport,
+  EvidenceExportCoordinator,
+} from "@runproof/spine-coordinators/evidence/EvidenceExportCoordinator";
 import { RunEvidenceCoordinator } from "@runproof/spine-coordinators/evidence/RunEvidenceCoordinator";
 import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { ParityCoordinator } from "@runproof/spine-coordinators/replay/ParityCoordinator";
 import { SignalFeedbackCoordinator } from "@runproof/spine-coordinators/signals/SignalFeedbackCoordinator";
 import * as Effect from "effect/Effect";
+import * as Zip from "effect/encoding/Zip";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
+import * as HttpServerResponse from "effect/http/HttpServerResponse";
+import * as Stream from "effect/Stream";
 import { freshJson } from "./Answer.ts";
 import { Api } from "./Api.ts";
 import { Tenant } from "./Authorization.ts";
@@ -12,6 +19,21 @@ import type { Signal } from "./Evidence.ts";
 import { answered } from "./Problem.ts";
 
 const fresh = (value: unknown, status?: number) => freshJson(JSON.stringify(value), status);
+
+const zipped = Effect.fnUntraced(function* ({ manifest, files }: EvidenceExport) {
+  const all = { ...files, "manifest.json": `${JSON.stringify(manifest, null, 2)}\n` };
+  const mtime = new Date(manifest.made_at);
+  const pieces = yield* Stream.fromIterable(
+    Object.entries(all).map(([path, text]) => Zip.file(path, text, { mtime })),
+  ).pipe(Stream.pipeThroughChannel(Zip.encode()), Stream.runCollect, Effect.orDie);
+  return HttpServerResponse.uint8Array(Buffer.concat(pieces), {
+    contentType: "application/zip",
+    headers: {
+      "cache-control": "no-store",
+      "content-disposition": 'attachment; filename="runproof-evidence.zip"',
+    },
+  });
+});
 
 type Run = { readonly tenant_id: string; readonly run_id: string };
 
@@ -55,6 +77,11 @@ export const EvidenceHandlers = HttpApiBuilder.group(Api, "evidence", (handlers)
           times: query.times === "true",
         }),
       );
+    }, answered),
+    export: Effect.fnUntraced(function* ({ query }) {
+      const { tenant_id } = yield* Tenant;
+      const { export: exportEvidence } = yield* EvidenceExportCoordinator;
+      return yield* zipped(yield* exportEvidence({ ...query, tenant_id }));
     }, answered),
   }),
 );

@@ -2,7 +2,11 @@
  * Goal: what people said of runs, how two of them differ, and what a plan's execution came to, are answered of what is stored.
  * Method: the whole service over a real server; plans call the service itself.
  */
-import { type TestDatabase } from "@runproof/tooling/PostgresServer";
+import { queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
+import * as Effect from "effect/Effect";
+import * as Zip from "effect/encoding/Zip";
+import * as Stream from "effect/Stream";
+import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -69,6 +73,68 @@ describe("two runs", () => {
     const other = await service.call("GET", "/v1/runs/left/diff/right?outcomes=true", key);
     expect(other.body).toMatchObject({ verdict: "DIVERGED", first_divergence: { row: 1 } });
     expect((await service.call("GET", "/v1/runs/left/diff/none", key)).status).toBe(404);
+  });
+});
+
+describe("an export for auditors", () => {
+  const exported = async (query: string) => {
+    const response = await fetch(`${service.url}/v1/evidence-export${query}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(response.headers.get("content-type")).toBe("application/zip");
+    const files = await Stream.make(new Uint8Array(await response.arrayBuffer())).pipe(
+      Stream.pipeThroughChannel(Zip.decode()),
+      Stream.mapEffect(({ header, body }) =>
+        Effect.map(Stream.mkString(Stream.decodeText(body)), (text) => [header.path, text]),
+      ),
+      Stream.runCollect,
+      Effect.runPromise,
+    );
+    return Object.fromEntries(files) as Record<string, string>;
+  };
+
+  it("has each run with its own verdict, and hashes of what it holds", async () => {
+    const formula = "=HYPERLINK(1)";
+    await recorded(formula, 1);
+    await recorded("whole", 1);
+    await recorded("changed", 1);
+    await service.call("POST", "/v1/runs", key, { run_id: "begun" });
+    for (const statement of [
+      "alter table aos_trace_steps disable trigger all",
+      "update aos_trace_steps set params = '2' where run_id = 'changed'",
+    ])
+      await queryDatabase(database.url, statement);
+    const files = await exported("?started_from=2020-01-01T00:00:00Z");
+    const table = files["runs.csv"]!;
+    const rows = table.trimEnd().split("\r\n");
+    const rowOf = (start: string) => rows.find((row) => row.startsWith(`${start},`)) ?? "";
+    expect(rows[0]).toMatch(/^run_id,trace_id,agent_id,verification_status,failure_reason,/u);
+    expect(rowOf("whole")).toMatch(/,VERIFIED,,SELF,COMPLETE,completed,inline,[0-9a-f]{64},1,/u);
+    expect(rowOf("changed")).toMatch(/,FAILED,/u);
+    expect(rowOf("begun")).toMatch(/,UNSUPPORTED,.*,OPEN,running,inline,/u);
+    expect(rowOf(`'${formula}`)).toMatch(/,VERIFIED,/u);
+    const manifest = JSON.parse(files["manifest.json"]!) as Record<string, unknown>;
+    expect(manifest).toMatchObject({
+      type: "runproof/evidence-export@v1",
+      tenant_id: "acme",
+      filter: { started_from: "2020-01-01T00:00:00Z" },
+      runs: rows.length - 1,
+      verdicts: { FAILED: 1, UNSUPPORTED: 1, VERIFIED: rows.length - 3 },
+      checkpoint: null,
+      files: [
+        {
+          path: "runs.csv",
+          bytes: Buffer.byteLength(table),
+          sha256: createHash("sha256").update(table).digest("hex"),
+        },
+      ],
+    });
+  });
+
+  it("of no run says so", async () => {
+    const files = await exported("?agent_id=nobody");
+    expect(files["runs.csv"]!.trimEnd()).not.toContain("\n");
+    expect(JSON.parse(files["manifest.json"]!)).toMatchObject({ runs: 0 });
   });
 });
 

@@ -53,6 +53,7 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /v1/runs/{run_id}/evidence": { kept: "not-found" },
   "GET /v1/runs/{run_id}/signals": { kept: "not-found" },
   "GET /v1/runs/{run_id}/diff/{other_run_id}": { kept: "not-found" },
+  "GET /v1/evidence-export": { kept: "own" },
   "GET /v1/policies": { kept: "own" },
   "GET /v1/limits": { kept: "own" },
   "GET /v1/holds": { kept: "own" },

@@ -23,6 +23,7 @@ import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { OperatorBridge } from "./controls/OperatorBridge.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { EvidenceExportCoordinator } from "./evidence/EvidenceExportCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
@@ -75,6 +76,7 @@ export type Coordinators =
   | KeyCoordinator
   | SignalFeedbackCoordinator
   | RunEvidenceCoordinator
+  | EvidenceExportCoordinator
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
@@ -113,7 +115,9 @@ const readingLayer = (
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
     PolicyCoordinator.layer,
-    RunEvidenceCoordinator.layer.pipe(Layer.provideMerge(TraceCoordinator.layer)),
+    Layer.mergeAll(RunEvidenceCoordinator.layer, EvidenceExportCoordinator.layer).pipe(
+      Layer.provideMerge(TraceCoordinator.layer),
+    ),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
