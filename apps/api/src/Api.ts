@@ -5,6 +5,7 @@ import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as OpenApi from "effect/http-api/OpenApi";
 import { readFileSync } from "node:fs";
 import { ControlsGroup } from "./Controls.ts";
+import { EventsGroup } from "./Events.ts";
 import { EvidenceGroup } from "./Evidence.ts";
 import { HealthGroup } from "./Health.ts";
 import { LogGroup } from "./Log.ts";
@@ -26,6 +27,7 @@ export const Api = HttpApi.make("runproof")
   .add(RunsGroup)
   .add(PlansGroup)
   .add(EvidenceGroup)
+  .add(EventsGroup)
   .add(ControlsGroup)
   .add(LogGroup)
   .add(PublishedLogGroup)

@@ -176,6 +176,7 @@ export const RunsGroup = HttpApiGroup.make("runs")
         steps: Schema.Array(Schema.Json),
         next_from: NullOr(Schema.Int),
         status: Schema.String,
+        root_hash: NullOr(Schema.String),
       }),
       error,
     }).annotate(OpenApi.Summary, "A run's steps, a page at a time"),

@@ -17,6 +17,7 @@ import { Api } from "./Api.ts";
 import * as AuthorizationLayer from "./AuthorizationLayer.ts";
 import { OPEN_TENANT } from "./AuthorizationLayer.ts";
 import { ControlsHandlers } from "./ControlsHandlers.ts";
+import { EventHandlers } from "./EventHandlers.ts";
 import { EvidenceHandlers } from "./EvidenceHandlers.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
 import { LogHandlers, PublishedLogHandlers } from "./LogHandlers.ts";
@@ -47,7 +48,13 @@ export const routes = Layer.mergeAll(
   noSuchRoute,
   StrictBody.layer,
 ).pipe(
-  Layer.provide([ControlsHandlers, EvidenceHandlers, PlanHandlers, PublishedLogHandlers]),
+  Layer.provide([
+    ControlsHandlers,
+    EventHandlers,
+    EvidenceHandlers,
+    PlanHandlers,
+    PublishedLogHandlers,
+  ]),
   Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),

@@ -30,6 +30,8 @@ interface Filling {
   readonly body?: unknown;
   /** What the run's own tenant gets. */
   readonly status?: number;
+  /** Of an answer that does not end: what comes last in what is there for the stranger, and for the run's own tenant. */
+  readonly until?: readonly [stranger: string, own: string];
 }
 
 const OPEN = { run_id: "open" };
@@ -50,6 +52,12 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /v1/log/checkpoint": { kept: "own", status: 404 },
   "GET /v1/log/inclusion": { kept: "not-found", query: "?run_id=sealed", status: 404 },
   "GET /v1/log/consistency": { kept: "own", query: "?from=1", status: 404 },
+  "GET /v1/runs/{run_id}/events": { kept: "not-found" },
+  "GET /v1/events": {
+    kept: "own",
+    query: "?last_event_id=-1",
+    until: ["of-the-stranger", "begun"],
+  },
   "GET /v1/runs/{run_id}/evidence": { kept: "not-found" },
   "GET /v1/runs/{run_id}/signals": { kept: "not-found" },
   "GET /v1/runs/{run_id}/diff/{other_run_id}": { kept: "not-found" },
@@ -143,11 +151,29 @@ const NAMES = {
 };
 
 const send = (name: string, asking?: string): Promise<Answer> => {
-  const { names = {}, query = "", body } = FILLINGS[name]!;
+  const { names = {}, query = "", body, until } = FILLINGS[name]!;
   const [method, path] = name.split(" ") as [string, string];
   const places: Record<string, string> = { ...NAMES, ...names };
   const filled = path.replaceAll(/\{(\w+)\}/gu, (_, place: string) => places[place]!);
-  return service.call(method, filled + query, asking, body);
+  return until === undefined || asking === undefined
+    ? service.call(method, filled + query, asking, body)
+    : tail(filled + query, asking, until[asking === key ? 1 : 0]);
+};
+
+/** The beginning of an answer that does not end, as far as a text that it comes to. */
+const tail = async (path: string, asking: string, until: string): Promise<Answer> => {
+  const going = new AbortController();
+  const response = await fetch(service.url + path, {
+    headers: { authorization: `Bearer ${asking}` },
+    signal: going.signal,
+  });
+  let text = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (text.includes(until)) break;
+  }
+  going.abort();
+  return { status: response.status, headers: response.headers, text, body: {} };
 };
 
 /** Everything that is the run's own tenant's. */
@@ -180,6 +206,8 @@ beforeAll(async () => {
   const { body } = await service.call("POST", "/v1/runs/sealed/complete", key, {});
   secrets = [...found, String(body["root_hash"]), String(body["chain_head"])];
 
+  // The last in the log: before it would stand what is not the stranger's.
+  await service.call("POST", "/v1/runs", stranger, { run_id: "of-the-stranger" });
   const held = { run_id: "sealed", reason: "asked for" };
   const hold = await service.call("POST", "/v1/holds", key, held);
   NAMES.hold_id = String(hold.body["hold_id"]);

@@ -23,6 +23,7 @@ import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
 import { OperatorBridge } from "./controls/OperatorBridge.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { EventCoordinator } from "./events/EventCoordinator.ts";
 import { EvidenceExportCoordinator } from "./evidence/EvidenceExportCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
@@ -77,6 +78,7 @@ export type Coordinators =
   | SignalFeedbackCoordinator
   | RunEvidenceCoordinator
   | EvidenceExportCoordinator
+  | EventCoordinator
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
@@ -115,9 +117,11 @@ const readingLayer = (
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
     PolicyCoordinator.layer,
-    Layer.mergeAll(RunEvidenceCoordinator.layer, EvidenceExportCoordinator.layer).pipe(
-      Layer.provideMerge(TraceCoordinator.layer),
-    ),
+    Layer.mergeAll(
+      RunEvidenceCoordinator.layer,
+      EvidenceExportCoordinator.layer,
+      EventCoordinator.layer,
+    ).pipe(Layer.provideMerge(TraceCoordinator.layer)),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,

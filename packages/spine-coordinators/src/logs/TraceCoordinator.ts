@@ -74,6 +74,8 @@ export interface StepPage {
   readonly next_from: number | null;
   /** The run's status at the same moment: steps may come to one that is `running`. */
   readonly status: string;
+  /** The root that its seal fixes; null while it is open. */
+  readonly root_hash: string | null;
 }
 
 type ShowError = DatabaseError | RunNotFound | RunDeleted | StoredDataUnreadable;
@@ -194,7 +196,8 @@ const stepPage =
               { discard: true },
             ),
           );
-          return { steps, next_from, status: run.trace.status };
+          const root_hash = run.seal?.root_hash ?? null;
+          return { steps, next_from, status: run.trace.status, root_hash };
         }),
       ),
     );
