@@ -11,6 +11,7 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar";
 import * as HttpRouter from "effect/http/HttpRouter";
+import * as HttpServerRequest from "effect/http/HttpServerRequest";
 import * as Layer from "effect/Layer";
 import { createServer } from "node:http";
 import { Api } from "./Api.ts";
@@ -39,6 +40,21 @@ const noSuchRoute = HttpRouter.add(
   "/*",
   Effect.succeed(own("not-found", "/openapi.json lists what there is.")),
 );
+
+const isDecodable = (path: string): boolean => {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The router answers a path that is no UTF-8 with nothing at all: it is one that there is no route for, and is told so. */
+const toldApart = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.updateService(effect, HttpServerRequest.HttpServerRequest, (request) =>
+    isDecodable(request.url.split("?", 1)[0]!) ? request : request.modify({ url: "/not-utf-8" }),
+  );
 
 /** Every route, with the OpenAPI document at `/openapi.json` and a page of it at `/docs`. */
 export const routes = Layer.mergeAll(
@@ -83,7 +99,7 @@ export const layer = ({
   quiet_ms,
   executes_plans = false,
 }: ServiceConfig.ServiceConfig) =>
-  HttpRouter.serve(routes).pipe(
+  HttpRouter.serve(routes, { middleware: toldApart }).pipe(
     Layer.provide(Layer.succeed(ExecutesPlans, executes_plans)),
     Layer.provideMerge(
       NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout: STOP_WITHIN }),
