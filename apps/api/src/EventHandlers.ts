@@ -50,12 +50,12 @@ export const EventHandlers = HttpApiBuilder.group(Api, "events", (handlers) =>
         from,
         Effect.fnUntraced(function* (at) {
           const { steps, sealed } = yield* ofRun({ tenant_id, run_id, from: at });
-          const told = steps.map((record) => ({
-            id: String(record["step_index"]),
+          const told = steps.map(({ step_index, record }) => ({
+            id: String(step_index),
             event: "step",
             data: record,
           }));
-          const index = Number(steps.at(-1)?.["step_index"] ?? at - 1);
+          const index = steps.at(-1)?.step_index ?? at - 1;
           return sealed === null
             ? { events: told, next: index + 1 }
             : { events: [...told, { id: SEALED, event: "sealed", data: sealed }], next: null };

@@ -134,7 +134,7 @@ export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
       const { tenant_id } = yield* Tenant;
       const traces = yield* TraceCoordinator;
       const page = yield* traces.steps({ tenant_id, run_id }, { from: step_index, limit: 1 });
-      const step = page.steps.find(({ record }) => record["step_index"] === step_index);
+      const step = page.steps.find((each) => each.step_index === step_index);
       const payload = step?.payloads[name];
       if (payload === undefined) return yield* noStep(step_index);
       if (payload.state === "present") return freshJson(canonicalize(payload.value));

@@ -3,7 +3,7 @@
  * processes of the service record too. Method: two services over one real server; a reader who goes away after some events, by
  * a seed, and comes back to either with the last id that it got.
  */
-import type { TestDatabase } from "@runproof/tooling/PostgresServer";
+import { queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { keyOf, migrated, serve, type Service } from "./Service.ts";
 
@@ -154,6 +154,21 @@ describe("a run's events", () => {
     expect([told.length, told.at(-1)?.data["status"], is_over]).toEqual([251, "aborted", true]);
   });
 
+  it("end where records were edited too, each under the index that it is stored at", async () => {
+    await services[0].call("POST", "/v1/runs", key, { run_id: "edited" });
+    const steps = Array.from({ length: 3 }, () => ({ skill_id: "s", status: "success" }));
+    await services[0].call("POST", "/v1/runs/edited/steps", key, { steps });
+    await services[0].call("POST", "/v1/runs/edited/complete", key, {});
+    const says = `replace(record, '"step_index":2', '"step_index":0')`;
+    for (const statement of [
+      "alter table aos_trace_steps disable trigger all",
+      `update aos_trace_steps set record = ${says} where run_id = 'edited'`,
+    ])
+      await queryDatabase(database.url, statement);
+    const { told, is_over } = await visit(services[0], "/v1/runs/edited/events", 1000);
+    expect([told.map(({ id }) => id), is_over]).toEqual([["0", "1", "2", "sealed"], true]);
+  });
+
   it("of a run that is not there, or after what is no event, are a problem and no empty stream", async () => {
     const [service] = services;
     for (const last of [undefined, "3", "sealed"]) {
@@ -195,8 +210,9 @@ describe("a tenant's events", () => {
     expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => a - b));
     const seen = (wanted: string) =>
       all.filter(({ event }) => event === wanted).map(({ data }) => String(data["run_id"]));
-    expect(seen("opened").toSorted()).toEqual(["long", ...names, "last"].toSorted());
-    expect(seen("sealed").toSorted()).toEqual(["r", "long", ...names, "last"].toSorted());
+    const before = ["long", "edited"];
+    expect(seen("opened").toSorted()).toEqual([...before, ...names, "last"].toSorted());
+    expect(seen("sealed").toSorted()).toEqual(["r", ...before, ...names, "last"].toSorted());
   });
 
   it("after a connection that was cut before the first one came miss none", async () => {

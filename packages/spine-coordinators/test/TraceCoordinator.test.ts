@@ -33,7 +33,7 @@ const recordMany = (run_id: string, params: ReadonlyArray<string>) =>
 const page = (run_id: string, asked: Partial<StepPageRequest> = {}) =>
   TraceCoordinator.use((traces) => traces.steps({ tenant_id, run_id }, asked));
 
-const indexesOf = ({ steps }: StepPage) => steps.map(({ record: { step_index } }) => step_index);
+const indexesOf = ({ steps }: StepPage) => steps.map(({ step_index }) => step_index);
 
 for (const [name, config] of databases) {
   layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(

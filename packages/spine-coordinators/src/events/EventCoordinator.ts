@@ -41,7 +41,7 @@ export interface LogEvents {
 /** What happened to one run after some of its steps. */
 export interface RunEvents {
   /** Steps as they are recorded, without their payloads. */
-  readonly steps: ReadonlyArray<JsonObject>;
+  readonly steps: ReadonlyArray<{ readonly step_index: number; readonly record: JsonObject }>;
   /** Its seal, once all steps before it were given; null until then. */
   readonly sealed: { readonly status: string; readonly root_hash: string | null } | null;
 }
@@ -96,7 +96,7 @@ export class EventCoordinator extends Context.Service<
             const { steps, next_from, status, root_hash } = yield* traces.steps(run, { from });
             const isSealed = status !== "running" && next_from === null;
             return {
-              steps: steps.map(({ record }) => record),
+              steps: steps.map(({ step_index, record }) => ({ step_index, record })),
               sealed: isSealed ? { status, root_hash } : null,
             };
           }),

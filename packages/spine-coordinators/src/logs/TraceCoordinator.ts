@@ -67,9 +67,14 @@ export interface StepPageRequest {
   readonly limit: number;
 }
 
+/** A step of a page, with the index that it is stored under: a record that was edited may say another. */
+export interface PagedStep extends ShownStep {
+  readonly step_index: number;
+}
+
 /** Some of a run's steps. */
 export interface StepPage {
-  readonly steps: ReadonlyArray<ShownStep>;
+  readonly steps: ReadonlyArray<PagedStep>;
   /** Where the next page begins; null where this one holds the last step that there is so far. */
   readonly next_from: number | null;
   /** The run's status at the same moment: steps may come to one that is `running`. */
@@ -178,7 +183,7 @@ const stepPage =
       logs.read(
         name,
         Effect.fnUntraced(function* (run) {
-          const steps: Array<ShownStep> = [];
+          const steps: Array<PagedStep> = [];
           let [characters, next_from]: [number, number | null] = [0, null];
           // One more than asked for says whether there are more.
           yield* run.forEachStepPageFrom({ from, limit: limit + 1 }, (some) =>
@@ -191,7 +196,7 @@ const stepPage =
                   return;
                 }
                 characters += charactersOf(step);
-                steps.push(yield* shownStep(run, step, step_index));
+                steps.push({ step_index, ...(yield* shownStep(run, step, step_index)) });
               }),
               { discard: true },
             ),
