@@ -321,6 +321,7 @@ const MAKES: ReadonlyArray<Make> = [
       `{"resourceSpans":${nested(100_000)}}`,
       '{"resourceSpans":{}}',
       '{"resourceSpans":[1]}',
+      '{"resourceSpans":[],"resource\\u0053pans":[]}',
       "[]",
     ]);
     return otlp("JSON that is no spans", "application/json", Buffer.from(body));
