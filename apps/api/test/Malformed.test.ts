@@ -61,7 +61,7 @@ const ROUTES: ReadonlyArray<{
 }> = [
   {
     path: "/v1/runs",
-    body: { run_id: "new", capture: "inline", is_synthetic: false, lease_ms: 1000, seed: 1 },
+    body: { run_id: "new", capture: "inline", is_synthetic: false, lease_ms: 600_000, seed: 1 },
     typed: ["run_id", "capture", "is_synthetic", "lease_ms", "seed"],
   },
   {
@@ -70,7 +70,7 @@ const ROUTES: ReadonlyArray<{
     typed: ["steps", "first_index"],
   },
   { path: "/v1/runs/target/intents", body: { intent: { skill_id: "a" } }, typed: ["intent"] },
-  { path: "/v1/runs/target/renew", body: { lease_ms: 1000 }, typed: ["lease_ms"] },
+  { path: "/v1/runs/target/renew", body: { lease_ms: 600_000 }, typed: ["lease_ms"] },
   {
     path: "/v1/runs/target/complete",
     body: { status: "completed", reason: "done" },
