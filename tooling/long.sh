@@ -21,8 +21,10 @@ faults() { long_tests packages/spine-coordinators/test/WritingUnderFaults.test.t
 concurrency() { long_tests packages/drivers/test/Concurrency.test.ts; }
 # What is stored is what was hashed, whatever it holds.
 bytes() { long_tests packages/drivers/test/StoredBytes.test.ts; }
+# Twelve thousand requests that are malformed.
+malformed() { long_tests apps/api/test/Malformed.test.ts; }
 
-all="attack log crashes faults concurrency bytes"
+all="attack log crashes faults concurrency bytes malformed"
 failed=0
 for name in ${*:-$all}; do
   case " $all " in

@@ -4,9 +4,14 @@ import * as HttpApi from "effect/http-api/HttpApi";
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as OpenApi from "effect/http-api/OpenApi";
 import { readFileSync } from "node:fs";
+import { ControlsGroup } from "./Controls.ts";
+import { EventsGroup } from "./Events.ts";
+import { EvidenceGroup } from "./Evidence.ts";
 import { HealthGroup } from "./Health.ts";
 import { LogGroup } from "./Log.ts";
 import { OtlpGroup } from "./otlp/Otlp.ts";
+import { PlansGroup } from "./Plans.ts";
+import { PublishedLogGroup } from "./PublishedLog.ts";
 import { RunsGroup } from "./Runs.ts";
 
 /** The version in this package's `package.json`. */
@@ -20,7 +25,12 @@ export const version: string = (
 export const Api = HttpApi.make("runproof")
   .add(HealthGroup)
   .add(RunsGroup)
+  .add(PlansGroup)
+  .add(EvidenceGroup)
+  .add(EventsGroup)
+  .add(ControlsGroup)
   .add(LogGroup)
+  .add(PublishedLogGroup)
   .add(OtlpGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Title, "runproof")

@@ -4,24 +4,16 @@ import { parseJson } from "@runproof/proof/JsonText";
 import { InvalidInput } from "@runproof/schemas/RunProofError";
 import { RecordingCoordinator } from "@runproof/spine-coordinators/logs/RecordingCoordinator";
 import { INTENDED, type StepDraft } from "@runproof/spine-coordinators/logs/StepDraft";
-import {
-  type ShownStep,
-  TraceCoordinator,
-} from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import * as Effect from "effect/Effect";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
-import * as HttpServerRequest from "effect/http/HttpServerRequest";
-import * as HttpServerResponse from "effect/http/HttpServerResponse";
 import type * as Schema from "effect/Schema";
 import { Api } from "./Api.ts";
+import { freshJson, sealedJson } from "./Answer.ts";
 import { Tenant } from "./Authorization.ts";
 import { answered } from "./Problem.ts";
 import type { Intent, Step } from "./Runs.ts";
-
-/** Steps of a page where none is asked for, and at most. */
-const PAGE_STEPS = 100;
-const PAGE_STEPS_MAX = 500;
 
 const CATEGORIES = {
   success: "SUCCESS",
@@ -64,61 +56,12 @@ const stepDraft = ({
 
 const intentDraft = (said: typeof Intent.Type): StepDraft => ({ ...draftBase(said), ...INTENDED });
 
-/** JSON, to be kept by its reader alone; of a sealed run for ever, under a tag that its root gives. */
-const sealedJson = Effect.fnUntraced(function* (
-  text: string,
-  root_hash: string | null,
-  of: string,
-) {
-  if (root_hash === null) {
-    return HttpServerResponse.text(text, {
-      contentType: "application/json",
-      headers: { "cache-control": "no-store" },
-    });
-  }
-  const etag = `"${root_hash}-${of}"`;
-  const headers = { etag, "cache-control": "private, immutable, max-age=31536000" };
-  const request = yield* HttpServerRequest.HttpServerRequest;
-  const known = (request.headers["if-none-match"] ?? "").split(",").map((tag) => tag.trim());
-  return known.includes(etag)
-    ? HttpServerResponse.empty({ status: 304, headers })
-    : HttpServerResponse.text(text, { contentType: "application/json", headers });
-});
-
-/** JSON that is never kept: a verdict is of the moment that it is given. */
-const freshJson = (text: string) =>
-  HttpServerResponse.text(text, {
-    contentType: "application/json",
-    headers: { "cache-control": "no-store" },
-  });
-
-const badPage = (where: string, what: string) =>
-  new InvalidInput({ where, what, remedy: "Follow next_from from page to page." });
-
 const noStep = (step_index: number) =>
   new InvalidInput({
     where: "step_index",
     what: `the run has no step ${step_index}`,
     remedy: "List its steps.",
   });
-
-type RunKey = { readonly tenant_id: string; readonly run_id: string };
-
-/** Some steps of a run, from an index on, with whether there are more. */
-const stepsFrom = Effect.fnUntraced(function* (run: RunKey, from: number, limit: number) {
-  const { look } = yield* TraceCoordinator;
-  const steps: Array<ShownStep> = [];
-  let index = 0;
-  yield* look(run, (some) =>
-    Effect.sync(() => {
-      for (const step of some) {
-        if (index >= from && steps.length < limit) steps.push(step);
-        index += 1;
-      }
-    }),
-  );
-  return { steps, count: index };
-});
 
 /** The handlers of the runs group. */
 export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
@@ -152,8 +95,7 @@ export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
     }, answered),
     get: Effect.fnUntraced(function* ({ params: { run_id } }) {
       const { tenant_id } = yield* Tenant;
-      const { look } = yield* TraceCoordinator;
-      const trace = yield* look({ tenant_id, run_id }, () => Effect.void);
+      const trace = yield* (yield* TraceCoordinator).head({ tenant_id, run_id });
       return freshJson(JSON.stringify(trace));
     }, answered),
     intend: Effect.fnUntraced(function* ({ params: { run_id }, payload }) {
@@ -183,22 +125,17 @@ export const RunHandlers = HttpApiBuilder.group(Api, "runs", (handlers) =>
       const { seal } = yield* RecordingCoordinator;
       return yield* seal({ tenant_id, run_id, status: "aborted", ...payload });
     }, answered),
-    steps: Effect.fnUntraced(function* ({
-      params: { run_id },
-      query: { from = 0, limit = PAGE_STEPS },
-    }) {
+    steps: Effect.fnUntraced(function* ({ params: { run_id }, query }) {
       const { tenant_id } = yield* Tenant;
-      if (from < 0) return yield* badPage("from", "must not be below 0");
-      if (limit < 1 || limit > PAGE_STEPS_MAX)
-        return yield* badPage("limit", `must be 1 to ${PAGE_STEPS_MAX}`);
-      const { steps, count } = yield* stepsFrom({ tenant_id, run_id }, from, limit);
-      const next_from = from + steps.length < count ? from + steps.length : null;
-      return freshJson(JSON.stringify({ steps, next_from }));
+      const page = yield* (yield* TraceCoordinator).steps({ tenant_id, run_id }, query);
+      return freshJson(JSON.stringify(page));
     }, answered),
     payload: Effect.fnUntraced(function* ({ params: { run_id, step_index, name } }) {
       const { tenant_id } = yield* Tenant;
-      const { steps } = yield* stepsFrom({ tenant_id, run_id }, step_index, 1);
-      const payload = steps[0]?.payloads[name];
+      const traces = yield* TraceCoordinator;
+      const page = yield* traces.steps({ tenant_id, run_id }, { from: step_index, limit: 1 });
+      const step = page.steps.find((each) => each.step_index === step_index);
+      const payload = step?.payloads[name];
       if (payload === undefined) return yield* noStep(step_index);
       if (payload.state === "present") return freshJson(canonicalize(payload.value));
       return yield* new InvalidInput({

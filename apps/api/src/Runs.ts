@@ -83,6 +83,17 @@ export const Sealed = Schema.Struct({
   root_hash: Schema.String,
 }).annotate({ identifier: "Sealed" });
 
+/** What a listing of runs may be narrowed to. */
+export const runFilter = {
+  run_id: optionalKey(Identifier),
+  status: optionalKey(Schema.Literals(["running", "completed", "failed", "aborted"])),
+  agent_id: optionalKey(Schema.String),
+  started_from: optionalKey(Schema.String),
+  started_before: optionalKey(Schema.String),
+  skill_id: optionalKey(Schema.String),
+  text: optionalKey(Schema.String),
+};
+
 const params = { run_id: Identifier };
 const stepParams = {
   run_id: Identifier,
@@ -106,13 +117,7 @@ export const RunsGroup = HttpApiGroup.make("runs")
     ),
     HttpApiEndpoint.get("list", "/v1/runs", {
       query: {
-        run_id: optionalKey(Identifier),
-        status: optionalKey(Schema.Literals(["running", "completed", "failed", "aborted"])),
-        agent_id: optionalKey(Schema.String),
-        started_from: optionalKey(Schema.String),
-        started_before: optionalKey(Schema.String),
-        skill_id: optionalKey(Schema.String),
-        text: optionalKey(Schema.String),
+        ...runFilter,
         limit: optionalKey(Whole),
         cursor: optionalKey(Schema.String),
       },
@@ -170,6 +175,8 @@ export const RunsGroup = HttpApiGroup.make("runs")
       success: Schema.Struct({
         steps: Schema.Array(Schema.Json),
         next_from: NullOr(Schema.Int),
+        status: Schema.String,
+        root_hash: NullOr(Schema.String),
       }),
       error,
     }).annotate(OpenApi.Summary, "A run's steps, a page at a time"),

@@ -11,15 +11,22 @@ import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware";
 import * as HttpApiScalar from "effect/http-api/HttpApiScalar";
 import * as HttpRouter from "effect/http/HttpRouter";
+import * as HttpServerRequest from "effect/http/HttpServerRequest";
 import * as Layer from "effect/Layer";
 import { createServer } from "node:http";
 import { Api } from "./Api.ts";
 import * as AuthorizationLayer from "./AuthorizationLayer.ts";
 import { OPEN_TENANT } from "./AuthorizationLayer.ts";
+import { ControlsHandlers } from "./ControlsHandlers.ts";
+import { EventHandlers } from "./EventHandlers.ts";
+import { EvidenceHandlers } from "./EvidenceHandlers.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
-import { LogHandlers } from "./LogHandlers.ts";
+import { LogHandlers, PublishedLogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
 import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
+import { PlanHandlers } from "./PlanHandlers.ts";
+import { ExecutesPlans } from "./Plans.ts";
+import * as PublishedLog from "./PublishedLog.ts";
 import { own } from "./Problem.ts";
 import { RunHandlers } from "./RunHandlers.ts";
 import * as ServiceConfig from "./ServiceConfig.ts";
@@ -34,13 +41,36 @@ const noSuchRoute = HttpRouter.add(
   Effect.succeed(own("not-found", "/openapi.json lists what there is.")),
 );
 
+const isDecodable = (path: string): boolean => {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** The router answers a path that is no UTF-8 with nothing at all: it is one that there is no route for, and is told so. */
+const toldApart = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.updateService(effect, HttpServerRequest.HttpServerRequest, (request) =>
+    isDecodable(request.url.split("?", 1)[0]!) ? request : request.modify({ url: "/not-utf-8" }),
+  );
+
 /** Every route, with the OpenAPI document at `/openapi.json` and a page of it at `/docs`. */
 export const routes = Layer.mergeAll(
   HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }),
   HttpApiScalar.layer(Api, { path: "/docs" }),
+  PublishedLog.tiles,
   noSuchRoute,
   StrictBody.layer,
 ).pipe(
+  Layer.provide([
+    ControlsHandlers,
+    EventHandlers,
+    EvidenceHandlers,
+    PlanHandlers,
+    PublishedLogHandlers,
+  ]),
   Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
@@ -63,8 +93,14 @@ const requireKeys = Effect.fnUntraced(function* (host: string) {
 });
 
 /** The routes served where `config` says, over coordinators that are there. Closing it lets requests under way finish. */
-export const layer = ({ port, host, quiet_ms }: ServiceConfig.ServiceConfig) =>
-  HttpRouter.serve(routes).pipe(
+export const layer = ({
+  port,
+  host,
+  quiet_ms,
+  executes_plans = false,
+}: ServiceConfig.ServiceConfig) =>
+  HttpRouter.serve(routes, { middleware: toldApart }).pipe(
+    Layer.provide(Layer.succeed(ExecutesPlans, executes_plans)),
     Layer.provideMerge(
       NodeHttpServer.layer(createServer, { port, host, gracefulShutdownTimeout: STOP_WITHIN }),
     ),

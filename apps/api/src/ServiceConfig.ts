@@ -27,6 +27,8 @@ export interface ServiceConfig {
   readonly holder_secret: string | undefined;
   /** How long a run of spans must be quiet, once its root has ended, before it is sealed; the default where there is none. */
   readonly quiet_ms?: number | undefined;
+  /** Whether plans are executed here, with calls from the service's own network; not, where nothing says so. */
+  readonly executes_plans?: boolean | undefined;
 }
 
 const text = (name: string): Effect.Effect<string | undefined> =>
@@ -57,8 +59,12 @@ export const read = (
     const quiet_ms = asked_quiet === undefined ? undefined : Number(asked_quiet);
     if (quiet_ms !== undefined && !(Number.isInteger(quiet_ms) && quiet_ms > 0))
       problems.push(["RUNPROOF_OTLP_QUIET_MS", "it must be a number of milliseconds"]);
+    const asked_executes = (yield* text("RUNPROOF_API_EXECUTES_PLANS")) ?? "false";
+    const executes_plans = asked_executes === "true";
+    if (!executes_plans && asked_executes !== "false")
+      problems.push(["RUNPROOF_API_EXECUTES_PLANS", "it must be true or false"]);
     const [first, ...others] = problems;
-    if (first === undefined) return { port, host, holder_secret, quiet_ms };
+    if (first === undefined) return { port, host, holder_secret, quiet_ms, executes_plans };
     const [setting, what] = first;
     return yield* new ConfigurationInvalid({
       setting,

@@ -11,6 +11,7 @@ import * as HttpServer from "effect/http/HttpServer";
 import * as Layer from "effect/Layer";
 import * as Scope from "effect/Scope";
 import * as Server from "../src/Server.ts";
+import type { ServiceConfig } from "../src/ServiceConfig.ts";
 
 export const SECRET = "a secret that all processes of the service share";
 
@@ -68,9 +69,10 @@ export const serve = async (
   databaseUrl: string,
   quiet_ms?: number,
   environment: Readonly<Record<string, string>> = {},
+  more: Partial<ServiceConfig> = {},
 ): Promise<Service> => {
   const scope = Effect.runSync(Scope.make());
-  const config = { port: 0, host: "127.0.0.1", holder_secret: SECRET, quiet_ms };
+  const config = { port: 0, host: "127.0.0.1", holder_secret: SECRET, quiet_ms, ...more };
   const layer = Server.layer(config).pipe(
     Layer.provide(RunproofLayer.schemaFromEnvironment({ databaseUrl })),
     Layer.provide(RunproofLayer.fromEnvironment({ databaseUrl, holder_secret: SECRET })),

@@ -3,7 +3,7 @@
  * Method: runs of two tenants with a call of each kind, on a real server and on the embedded database.
  */
 import { expect } from "@effect/vitest";
-import type { StepFilter, StepPage } from "@runproof/drivers/logs/searchSteps";
+import type { StepFilter, FoundSteps } from "@runproof/drivers/logs/searchSteps";
 import * as Effect from "effect/Effect";
 import { asSuperuser, literal, onEachDatabase } from "./Databases.ts";
 import { freshIdentity, record, start } from "./Evidence.ts";
@@ -158,7 +158,7 @@ onEachDatabase("searching calls", (it) => {
           const paged: Array<number> = [];
           let cursor: string | undefined;
           do {
-            const page: StepPage = yield* search({ tenant_id, ...filter, limit, cursor });
+            const page: FoundSteps = yield* search({ tenant_id, ...filter, limit, cursor });
             expect(page.steps.length).toBeLessThanOrEqual(limit);
             paged.push(...page.steps.map((step) => Number(step.at.slice(14, 16))));
             cursor = page.next_cursor ?? undefined;

@@ -24,6 +24,11 @@ export const TEXT_DEPTH_MAX: number = DEPTH_MAX + 8;
 export interface TextLimits {
   readonly depth_max?: number;
   readonly units_max?: number;
+  /**
+   * For text of others, which is told and not committed to as it is: an integer beyond ±(2^53-1) is its digits, as a string; any
+   * other number the double next to it; a lone surrogate stays.
+   */
+  readonly keeps_inexact?: boolean;
 }
 
 /** A text that is not JSON, or says something that would be lost. */
@@ -51,6 +56,7 @@ export class JsonTextError extends Refusal {
 
 const VALID = "Give valid JSON (RFC 8259).";
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
+const INTEGER = /^-?[0-9]+$/u;
 /** More digits than this can't be needed to write a double: 767 significant ones are the most that one has. */
 const NUMBER_UNITS_MAX = 1100;
 /** So many digits of an integer are always exact, and need no second look. */
@@ -104,6 +110,7 @@ const NINE = 0x39;
 class Reader {
   readonly #text: string;
   readonly #depthMax: number;
+  readonly #keepsInexact: boolean;
   /** Where in the value the reader is, for a refusal to say. */
   readonly #path: Array<JsonPathPart> = [];
   #at = 0;
@@ -111,6 +118,7 @@ class Reader {
   constructor(text: string, limits: TextLimits) {
     this.#text = text;
     this.#depthMax = limits.depth_max ?? TEXT_DEPTH_MAX;
+    this.#keepsInexact = limits.keeps_inexact ?? false;
   }
 
   read(): JsonValue {
@@ -165,7 +173,7 @@ class Reader {
     return value;
   }
 
-  #number(): number {
+  #number(): number | string {
     return this.#shortInteger() ?? this.#decimal();
   }
 
@@ -190,11 +198,15 @@ class Reader {
     return undefined;
   }
 
-  #decimal(): number {
+  #decimal(): number | string {
     NUMBER.lastIndex = this.#at;
     const literal = NUMBER.exec(this.#text)?.[0];
     if (literal === undefined) return this.#refuseSyntax("a JSON value");
     const value = Number(literal);
+    if (this.#keepsInexact) {
+      this.#at += literal.length;
+      return INTEGER.test(literal) && !Number.isSafeInteger(value) ? literal : value;
+    }
     if (literal.length > NUMBER_UNITS_MAX || !isExact(literal, value)) {
       const shown = literal.length > 40 ? `${literal.slice(0, 40)}…` : literal;
       this.#refuse(
@@ -233,7 +245,7 @@ class Reader {
   }
 
   #demandWellFormed(value: string): void {
-    if (!value.isWellFormed())
+    if (!this.#keepsInexact && !value.isWellFormed())
       this.#refuse("a string with a lone surrogate is not valid Unicode", "Use U+FFFD.");
   }
 

@@ -32,6 +32,32 @@ export const tilePath = ({ level, index, width }: TilePlace): string =>
 export const entriesPath = ({ index, width }: Omit<TilePlace, "level">): string =>
   `tile/entries/${indexPath(index)}${widthPath(width)}`;
 
+/** What a path of C2SP tlog-tiles names: a tile of hashes or, of level 0, the bundle of its entries; null where it is no such path. */
+export const parseTilePath = (
+  path: string,
+): { readonly place: TilePlace; readonly isEntries: boolean } | null => {
+  const found = /^tile\/(\d+|entries)\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d+))?$/u.exec(path);
+  if (found === null) return null;
+  const [, level, index, width] = found as unknown as [string, string, string, string?];
+  const isEntries = level === "entries";
+  const place = {
+    level: isEntries ? 0 : Number(level),
+    index: Number(index.replaceAll(/[x/]/gu, "")),
+    width: width === undefined ? TILE_WIDTH : Number(width),
+  };
+  // Each tile has one path: no leading zero, no empty tile, no full one that is called partial.
+  const own = isEntries ? entriesPath(place) : tilePath(place);
+  return own === path && place.width >= 1 && place.width <= TILE_WIDTH
+    ? { place, isEntries }
+    : null;
+};
+
+/** Whether a tree of that many leaves has all hashes of a tile. */
+export const holdsTile = (tree_size: number, { level, index, width }: TilePlace): boolean => {
+  const hashes = Math.floor(tree_size / TILE_WIDTH ** level);
+  return index * TILE_WIDTH + width <= hashes;
+};
+
 /** Lists the tiles of a tree of `newSize` leaves that a tree of `oldSize` did not have, level by level. */
 export const newTiles = (oldSize: number, newSize: number): ReadonlyArray<TilePlace> => {
   const tiles: Array<TilePlace> = [];

@@ -225,3 +225,23 @@ describe("laws", () => {
     expect(parseJson(JSON.stringify(text))).toBe(text);
   });
 });
+
+describe("text of others that keeps what is inexact", () => {
+  it.each([
+    ["9007199254740993", "9007199254740993"],
+    ["-1544712660000000000", "-1544712660000000000"],
+    ["9007199254740991", 9_007_199_254_740_991],
+    ["0.10000000000000001", 0.1],
+    ['"\\ud800"', "\ud800"],
+    ['{"a":[1.5,12345678901234567890]}', { a: [1.5, "12345678901234567890"] }],
+  ])("reads %s", (text, value) => {
+    expect(parseJson(text, { keeps_inexact: true })).toEqual(value);
+  });
+
+  it.each(['{"a":1,"a":2}', '{"a":1,"\\u0061":2}', "[1,]", "01", '"a', "[".repeat(999)])(
+    "refuses %j all the same",
+    (text) => {
+      expect(() => parseJson(text, { keeps_inexact: true })).toThrow(JsonTextError);
+    },
+  );
+});

@@ -21,7 +21,10 @@ import * as Layer from "effect/Layer";
 import * as Option from "effect/Option";
 import { ControlsBridge } from "./controls/ControlsBridge.ts";
 import { ErasureCoordinator } from "./controls/ErasureCoordinator.ts";
+import { OperatorBridge } from "./controls/OperatorBridge.ts";
 import { RetentionCoordinator } from "./controls/RetentionCoordinator.ts";
+import { EventCoordinator } from "./events/EventCoordinator.ts";
+import { EvidenceExportCoordinator } from "./evidence/EvidenceExportCoordinator.ts";
 import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
@@ -62,7 +65,7 @@ export interface RunproofSettings {
   readonly skills?: ReadonlyArray<Skill> | undefined;
 }
 
-/** What the layer provides: the coordinators, and the bridges that `TracedRun` records through. */
+/** What the layer provides: the coordinators, the bridges that `TracedRun` records through, and the door to an operator's role. */
 export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
@@ -74,10 +77,15 @@ export type Coordinators =
   | KeyCoordinator
   | SignalFeedbackCoordinator
   | RunEvidenceCoordinator
+  | EvidenceExportCoordinator
+  | EventCoordinator
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
   | IngestCoordinator
+  | RetentionCoordinator
+  | ErasureCoordinator
+  | OperatorBridge
   | LogsBridge
   | PoliciesBridge
   | IncidentsBridge;
@@ -104,11 +112,16 @@ const readingLayer = (
     LedgerBridge.layer(signer),
     PoliciesBridge.layer,
     IncidentsBridge.layer,
+    OperatorBridge.layer,
   );
   const coordinators = Layer.mergeAll(
     RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
     PolicyCoordinator.layer,
-    RunEvidenceCoordinator.layer.pipe(Layer.provideMerge(TraceCoordinator.layer)),
+    Layer.mergeAll(
+      RunEvidenceCoordinator.layer,
+      EvidenceExportCoordinator.layer,
+      EventCoordinator.layer,
+    ).pipe(Layer.provideMerge(TraceCoordinator.layer)),
     ImportCoordinator.layer.pipe(Layer.provide(NodeFileSystem.layer)),
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
@@ -116,6 +129,9 @@ const readingLayer = (
     IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
     ParityCoordinator.layer,
+    Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(
+      Layer.provide(ControlsBridge.layer),
+    ),
   );
   return coordinators.pipe(
     Layer.provideMerge(RunProofCoordinator.layer),

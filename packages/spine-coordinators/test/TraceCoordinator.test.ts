@@ -1,6 +1,10 @@
 /** Goal: a stored run is shown as it is stored, and what is gone is said to be gone. */
 import { assert, layer } from "@effect/vitest";
-import { TraceCoordinator } from "@runproof/spine-coordinators/logs/TraceCoordinator";
+import {
+  type StepPage,
+  type StepPageRequest,
+  TraceCoordinator,
+} from "@runproof/spine-coordinators/logs/TraceCoordinator";
 import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
 import * as Effect from "effect/Effect";
 import { asOwner, rows, runId, show, tamper, tenant_id } from "./StoredRuns.ts";
@@ -17,6 +21,19 @@ const record = (
     { tenant_id, capture: "inline", run_id, ...more },
     TracedRun.step({ skill_id: "look_up", params: { for: "tea" } }, Effect.succeed("found")),
   );
+
+const recordMany = (run_id: string, params: ReadonlyArray<string>) =>
+  TracedRun.run(
+    { tenant_id, capture: "inline", run_id },
+    Effect.forEach(params, (text) =>
+      TracedRun.step({ skill_id: "look_up", params: text }, Effect.succeed("found")),
+    ),
+  );
+
+const page = (run_id: string, asked: Partial<StepPageRequest> = {}) =>
+  TraceCoordinator.use((traces) => traces.steps({ tenant_id, run_id }, asked));
+
+const indexesOf = ({ steps }: StepPage) => steps.map(({ step_index }) => step_index);
 
 for (const [name, config] of databases) {
   layer(runproof(config), { excludeTestServices: true, timeout: 60_000 })(
@@ -56,6 +73,44 @@ for (const [name, config] of databases) {
           assert.strictEqual(yield* found({ skill_id: "look_up" }), 2);
           assert.strictEqual(yield* found({ skill_id: "book" }), 0);
           assert.strictEqual(yield* found({ text: "TEA" }), 2);
+        }),
+      );
+
+      it.effect("give the steps of a page, without a look at those before it", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          yield* recordMany(run_id, ["a", "b", "c", "d", "e"]);
+          const first = yield* page(run_id, { limit: 2 });
+          assert.deepStrictEqual(indexesOf(first), [0, 1]);
+          assert.strictEqual(first.next_from, 2);
+          assert.deepStrictEqual(indexesOf(yield* page(run_id, { from: 2, limit: 2 })), [2, 3]);
+          const last = yield* page(run_id, { from: 4, limit: 1 });
+          assert.deepStrictEqual([indexesOf(last), last.next_from], [[4], null]);
+          assert.strictEqual(last.status, "completed");
+          const found = (yield* Effect.flip(page(run_id, { from: -1 })))._tag;
+          assert.strictEqual(found, "InvalidInput");
+          const steps = (change: string, index: number) =>
+            tamper(
+              "aos_trace_steps",
+              `${change} where run_id = '${run_id}' and step_index = ${index}`,
+            );
+          yield* steps("update aos_trace_steps set record = 'x'", 1);
+          yield* steps("delete from aos_trace_steps", 3);
+          const rest = yield* page(run_id, { from: 2 });
+          assert.deepStrictEqual([indexesOf(rest), rest.next_from], [[2, 4], null]);
+          const error = yield* Effect.flip(page(run_id, { from: 0 }));
+          assert.include(error.message, "step 1");
+        }),
+      );
+
+      it.effect("end a page early where steps hold megabytes", () =>
+        Effect.gen(function* () {
+          const run_id = runId();
+          const large = "x".repeat(4_500_000);
+          yield* recordMany(run_id, [large, large, large]);
+          const first = yield* page(run_id);
+          assert.deepStrictEqual([indexesOf(first), first.next_from], [[0, 1], 2]);
+          assert.deepStrictEqual(indexesOf(yield* page(run_id, { from: 2 })), [2]);
         }),
       );
 

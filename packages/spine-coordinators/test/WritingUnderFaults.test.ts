@@ -158,11 +158,11 @@ it(
     const network = await FaultyNetwork.open({ host: server.host, port: server.port }, random);
     let ended = 0;
     let crashes = 0;
-    let isOver = false;
+    const over = new AbortController();
 
     /** Ends sessions, and now and then one of the server's processes, at which all of it starts anew. */
     const endSessions = async () => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await sleep(ENDING_EVERY_MS * (0.5 + random()));
         if (network.one_in === 0) continue;
         const isCrash = random() * ENDINGS_PER_CRASH < 1;
@@ -184,7 +184,7 @@ it(
     /** Sweeps again and again, as a process of its own does, whatever it meets. */
     const sweeper = Effect.gen(function* () {
       const logs = yield* LogsBridge;
-      while (!isOver) {
+      while (!over.signal.aborted) {
         yield* Effect.ignore(logs.sweep());
         yield* Effect.sleep("100 millis");
       }
@@ -252,7 +252,7 @@ it(
     try {
       while (faults() < FAULTS) await settle(await round());
     } finally {
-      isOver = true;
+      over.abort();
       await Promise.allSettled([ending, ...sweeping]);
       network.close();
     }

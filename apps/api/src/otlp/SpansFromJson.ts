@@ -1,5 +1,7 @@
 /** Reads `ExportTraceServiceRequest` in its JSON encoding. */
 import type { JsonObject, JsonValue } from "@runproof/proof/CanonicalJson";
+import { parseJson } from "@runproof/proof/JsonText";
+import { Refusal } from "@runproof/proof/Refusal";
 import {
   double,
   idOf,
@@ -132,23 +134,16 @@ const spanOf = (said: unknown, around: Pick<Span, "resource" | "scope">): Span =
   };
 };
 
-/** JSON whose integers keep their digits where a double would lose some. */
+/** Levels of JSON in a value: `kvlistValue`, `values`, an index and `value` for each level of values, and what a request has around them. */
+const DEPTH_MAX = VALUE_DEPTH_MAX * 4 + 16;
+
+/** OTLP allows 64-bit integers, which exact JSON refuses. A key that is there twice is another value to the next reader. */
 const parse = (text: string): unknown => {
   try {
-    // oxlint-disable-next-line no-restricted-properties -- OTLP allows 64-bit integers, which exact JSON refuses
-    return JSON.parse(text, function (
-      this: unknown,
-      _key,
-      value: unknown,
-      ...[context]: Array<{ source?: string }>
-    ) {
-      const isLossy =
-        typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value);
-      const source = context?.source ?? "";
-      return isLossy && /^-?\d+$/u.test(source) ? source : value;
-    } as (this: unknown, key: string, value: unknown) => unknown);
-  } catch {
-    throw new SpansUnreadable("the body is no JSON");
+    return parseJson(text, { keeps_inexact: true, depth_max: DEPTH_MAX });
+  } catch (error) {
+    if (error instanceof Refusal) throw new SpansUnreadable(`${error.path}: ${error.what}`);
+    throw error;
   }
 };
 

@@ -1,5 +1,5 @@
 /** `runproof steps list`: calls across runs, as they are stored. Listing is no verdict; `--prove` adds one. */
-import type { StepPage } from "@runproof/spine-coordinators/logs/LogsBridge";
+import type { FoundSteps } from "@runproof/spine-coordinators/logs/LogsBridge";
 import * as Command from "effect/cli/Command";
 import * as Flag from "effect/cli/Flag";
 import * as Effect from "effect/Effect";
@@ -20,7 +20,7 @@ const CALL_CELLS_MIN = 20;
 /** Narrower terminals see times to the second, without the date's year. */
 const COLUMNS_FOR_DATE = 100;
 
-type ListedStep = StepPage["steps"][number];
+type ListedStep = FoundSteps["steps"][number];
 
 const callOf = ({ skill_id, skill_name, params }: ListedStep): string => {
   const call =
@@ -32,7 +32,7 @@ const callOf = ({ skill_id, skill_name, params }: ListedStep): string => {
 /** A page of calls, newest first. */
 export const renderSteps = (
   screen: Screen,
-  { steps }: StepPage,
+  { steps }: FoundSteps,
   proofs: ListedProofs.ListedProofs,
 ): string => {
   const isSearch = steps.some(({ matched }) => matched !== null);

@@ -20,7 +20,7 @@ import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { isStorable } from "../internal/postgres/storableText.ts";
 import type { TraceAndSeal } from "../internal/postgres/TraceRow.ts";
 import { readStep } from "./readStep.ts";
-import { readSteps } from "./readSteps.ts";
+import { readSteps, readStepsFrom, type StepsFrom } from "./readSteps.ts";
 import { readSubtrees } from "./readSubtrees.ts";
 
 /** A stored run as one consistent snapshot: the trace, its seal, and its steps, of which there may be more than memory holds. */
@@ -37,6 +37,11 @@ export interface StoredRun {
   readonly readSubtrees: (
     nodes: ReadonlyArray<TreeNode>,
   ) => Effect.Effect<ReadonlyArray<string | null>, DatabaseError>;
+  /** Gives `use` some steps from an index on, without reading those before it. */
+  readonly forEachStepPageFrom: <E, R>(
+    steps: StepsFrom,
+    use: UsePage<StoredStep, E, R>,
+  ) => Effect.Effect<void, E | DatabaseError, R>;
   /** Payloads whose erasure the log records, as `trace:plan`, `step 3:params`, `seal:metadata`. */
   readonly erasures_recorded: ReadonlySet<string>;
   /** Whether the log records that the trace was archived. */
@@ -124,6 +129,7 @@ export const readRun = (database: Database["Service"]) => {
         mapped(readSteps(sql, { first: trace_id, last: trace_id, ahead: true }, use)),
       readStep: (step_index) => mapped(readStep(sql, { trace_id, step_index })),
       readSubtrees: (nodes) => mapped(readSubtrees(sql, { trace_id, nodes })),
+      forEachStepPageFrom: (steps, use) => mapped(readStepsFrom(sql, { trace_id, ...steps }, use)),
       ...(yield* readEvents(sql, trace_id)),
     } satisfies StoredRun;
   });

@@ -22,6 +22,12 @@ export interface StepRange extends Pick<PagedQuery, "ahead"> {
   readonly last: string;
 }
 
+/** Which steps of one trace: some, from an index on. */
+export interface StepsFrom {
+  readonly from: number;
+  readonly limit: number;
+}
+
 /** Reads the steps of the traces from one id to another, page by page, in the order of trace id and index. */
 export const readSteps = <E, R>(
   sql: SqlClient,
@@ -38,6 +44,28 @@ export const readSteps = <E, R>(
       rows: PAGE_STEPS,
       bytes: stepBytes,
       ahead,
+    },
+    (rows) => use(rows.map(storedStep)),
+  );
+
+/** Reads up to `limit` steps of a trace from an index on, in the order of their index, giving `use` some at a time. */
+export const readStepsFrom = <E, R>(
+  sql: SqlClient,
+  { trace_id, from, limit }: StepsFrom & { readonly trace_id: string },
+  use: UsePage<StoredStep, E, R>,
+): Effect.Effect<void, E | SqlError, R> =>
+  forEachPage<StepRow, E, R>(
+    sql,
+    {
+      name: "steps_from_read",
+      columns: stepColumns,
+      source: sql`(
+        select * from ${sql.literal(STEPS)} s
+        where trace_id = ${trace_id} and step_index >= ${BigInt(from)}
+        order by trace_id, step_index limit ${BigInt(limit)}) s`,
+      order: "step_index",
+      rows: PAGE_STEPS,
+      bytes: stepBytes,
     },
     (rows) => use(rows.map(storedStep)),
   );

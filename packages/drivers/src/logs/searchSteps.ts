@@ -73,7 +73,7 @@ export interface StepFilter {
 }
 
 /** One page of a listing of calls, newest first. */
-export interface StepPage {
+export interface FoundSteps {
   readonly steps: ReadonlyArray<StepSummary>;
   readonly next_cursor: string | null;
 }
@@ -116,7 +116,7 @@ const AT = `coalesce(s.started_at, s."timestamp")`;
 /** Lists a tenant's calls across runs, newest first. */
 export const searchSteps =
   ({ sql, description }: Database["Service"]) =>
-  (filter: StepFilter): Effect.Effect<StepPage, DatabaseError | InvalidInput> =>
+  (filter: StepFilter): Effect.Effect<FoundSteps, DatabaseError | InvalidInput> =>
     Effect.gen(function* () {
       const limit = filter.limit ?? DEFAULT_PAGE;
       const start = filter.cursor === undefined ? null : decodeCursor(filter.cursor, "steps");

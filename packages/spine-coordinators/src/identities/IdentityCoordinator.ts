@@ -23,6 +23,8 @@ export interface NewApiKey {
 
 /** Whom a request speaks for. */
 export interface Caller {
+  /** Which key: what is done with it is said to be done by it. */
+  readonly key_id: string;
   readonly tenant_id: string;
   readonly scopes: ReadonlyArray<string>;
 }
@@ -83,7 +85,7 @@ export class IdentityCoordinator extends Context.Service<
           if (found === null) return null;
           if (!isSecretOf(parts.secret, found.secret_hash) || !found.is_live) return null;
           yield* keys.touch(parts.key_id);
-          return { tenant_id: found.tenant_id, scopes: found.scopes };
+          return { key_id: parts.key_id, tenant_id: found.tenant_id, scopes: found.scopes };
         }),
         hasKeys: Effect.map(keys.list(null), (all) => all.length > 0),
       }),

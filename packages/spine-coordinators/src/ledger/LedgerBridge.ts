@@ -15,6 +15,7 @@ import {
 } from "@runproof/drivers/ledger/readLogEntries";
 import { readLogNodes } from "@runproof/drivers/ledger/readLogNodes";
 import { type LogSize, readLogSize } from "@runproof/drivers/ledger/readLogSize";
+import { readTenantEntries } from "@runproof/drivers/ledger/readTenantEntries";
 import { recordEvent } from "@runproof/drivers/ledger/recordEvent";
 import { sequenceLog } from "@runproof/drivers/ledger/sequenceLog";
 import { storeCheckpoint } from "@runproof/drivers/ledger/storeCheckpoint";
@@ -73,6 +74,7 @@ const doorsOf = (
     sequence: sequenceLog(database),
     size: readLogSize(database),
     entries: readLogEntries(database),
+    ofTenant: readTenantEntries(database),
     nodes: readLogNodes(database),
     recordEvent: recordEvent(database),
   },

@@ -25,6 +25,7 @@ import {
   proveExtension,
   type TreeReference,
 } from "./internal/proveExtension.ts";
+import { publishedFile } from "./internal/publishedFile.ts";
 import { LogsBridge } from "../logs/LogsBridge.ts";
 
 export type { EntryProof, ExportedLog, ExportTiles, ExtensionProof, LogCheckpoint, TreeReference };
@@ -97,6 +98,13 @@ export class LogCoordinator extends Context.Service<
     readonly unknownSigner: Effect.Effect<string | null>;
     /** The proofs of a sealed trace's two entries, which must hold these digests. */
     readonly proveTrace: (trace: LoggedTrace) => Effect.Effect<LogProofs, ProveEntryError>;
+    /** The bytes of a tile or a bundle of entries, by its path of C2SP tlog-tiles. */
+    readonly publishedFile: (
+      path: string,
+    ) => Effect.Effect<
+      Uint8Array,
+      DatabaseError | LogEntryNotFound | LogForked | LogShrunk | SignerError | StoredDataUnreadable
+    >;
     /**
      * Writes the latest checkpoint's tree into a folder for a static host, as far as it is not there yet. What is published
      * already is looked at only where `checks` is true, and is repaired then.
@@ -134,6 +142,7 @@ export class LogCoordinator extends Context.Service<
             Effect.provideContext(proveExtension(from, to ?? null), context),
           unknownSigner: Effect.provideContext(unknownSigner, context),
           proveTrace: (trace) => Effect.provideContext(proveTrace(trace), context),
+          publishedFile: (path) => Effect.provideContext(publishedFile(path), context),
           exportTiles: (input) => Effect.provideContext(exportTiles(input), context),
         });
       }),

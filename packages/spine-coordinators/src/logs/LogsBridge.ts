@@ -24,7 +24,7 @@ import { readRunState, type RunState } from "@runproof/drivers/logs/readRunState
 import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
 import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
-import { type StepFilter, type StepPage, searchSteps } from "@runproof/drivers/logs/searchSteps";
+import { type StepFilter, type FoundSteps, searchSteps } from "@runproof/drivers/logs/searchSteps";
 import {
   searchTraces,
   type TraceFilter,
@@ -52,7 +52,7 @@ export type {
   StartError,
   SealedTrace,
   StepFilter,
-  StepPage,
+  FoundSteps,
   Figures,
   Stats,
   StatsFilter,
@@ -120,7 +120,7 @@ export class LogsBridge extends Context.Service<
     ) => Effect.Effect<TracePage, DatabaseError | InvalidInput>;
     readonly searchSteps: (
       filter: StepFilter,
-    ) => Effect.Effect<StepPage, DatabaseError | InvalidInput>;
+    ) => Effect.Effect<FoundSteps, DatabaseError | InvalidInput>;
     readonly stats: (filter: StatsFilter) => Effect.Effect<Stats, DatabaseError | InvalidInput>;
     /** Who did what to a tenant's evidence, and what people said of its runs. */
     readonly ledger: {

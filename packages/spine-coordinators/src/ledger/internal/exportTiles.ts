@@ -1,14 +1,5 @@
 import { parseCheckpoint, type TreeHead } from "@runproof/proof/Checkpoint";
-import { entryLeafHash, isLogEntry } from "@runproof/proof/LogEntry";
-import { merkleRoot } from "@runproof/proof/MerkleTree";
-import {
-  encodeEntries,
-  entriesPath,
-  newTiles,
-  TILE_WIDTH,
-  tilePath,
-  type TilePlace,
-} from "@runproof/proof/Tile";
+import { entriesPath, newTiles, tilePath, type TilePlace } from "@runproof/proof/Tile";
 import {
   type DatabaseError,
   type FileFailed,
@@ -17,16 +8,14 @@ import {
   type LockHeld,
   type LogForked,
   type LogShrunk,
-  StoredDataUnreadable,
+  type StoredDataUnreadable,
 } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { LedgerBridge, type SignerError, type StoredLogEntry } from "../LedgerBridge.ts";
+import { LedgerBridge, type SignerError } from "../LedgerBridge.ts";
 import { invalidInput, refusable } from "../../internal/refused.ts";
+import { checkedTiles } from "./checkedTiles.ts";
 import { latestHead, noHead } from "./latestHead.ts";
 import { checkedConsistency, requireTree } from "./LoggedTree.ts";
-
-/** Levels of the tree in one tile, by C2SP tlog-tiles. */
-const TILE_HEIGHT = 8;
 
 /** Tiles of one round trip: some thousand entries. */
 const TILES_AT_ONCE = 16;
@@ -82,44 +71,6 @@ const publishedHead = (folder: string, head: TreeHead) =>
     return { ...published, note };
   });
 
-const unreadable = (where: string, what: string) => new StoredDataUnreadable({ where, what });
-
-/** Where in a tile the first entry is that the tree's leaf does not say; -1 where there is none. */
-const strayEntry = (
-  entries: ReadonlyArray<StoredLogEntry>,
-  from: number,
-  hashes: ReadonlyArray<string>,
-): number =>
-  hashes.findIndex((hash, at) => {
-    const entry = entries[at];
-    return (
-      entry === undefined ||
-      entry.log_index !== from + at ||
-      !isLogEntry(entry) ||
-      entryLeafHash(entry) !== hash
-    );
-  });
-
-/** The hashes of some tiles of one level, each tile's followed by the hash that the level above has of it if it is full. */
-const readTiles = (places: ReadonlyArray<TilePlace>) =>
-  Effect.gen(function* () {
-    const { log } = yield* LedgerBridge;
-    const nodes = places.flatMap(({ level, index, width }) => [
-      ...Array.from({ length: width }, (_, at) => ({
-        level: level * TILE_HEIGHT,
-        index: index * TILE_WIDTH + at,
-      })),
-      ...(width === TILE_WIDTH ? [{ level: (level + 1) * TILE_HEIGHT, index }] : []),
-    ]);
-    const hashes = yield* log.nodes(nodes);
-    let at = 0;
-    return places.map((place) => {
-      const own = hashes.slice(at, (at += place.width));
-      const above = place.width === TILE_WIDTH ? hashes[at++]! : null;
-      return { place, hashes: own, above };
-    });
-  });
-
 /** Where tiles are written to, and what came of it so far. */
 interface TileWriter {
   readonly put: (path: string, bytes: Uint8Array) => Effect.Effect<void, FileFailed>;
@@ -149,37 +100,12 @@ const tileWriter = ({ folder, checks }: Pick<ExportTiles, "folder" | "checks">) 
     return writer;
   });
 
-/** Writes some tiles of one level, each checked against its entries and the level above. */
+/** Writes some tiles of one level. */
 const writeTiles = (writer: TileWriter, places: ReadonlyArray<TilePlace>) =>
   Effect.gen(function* () {
-    const { log } = yield* LedgerBridge;
-    const [first] = places;
-    const read = yield* readTiles(places);
-    const from = first!.index * TILE_WIDTH;
-    const entries =
-      first!.level === 0 ? yield* log.entries({ from, limit: places.length * TILE_WIDTH }) : [];
-    for (const { place, hashes, above } of read) {
-      const { level, index, width } = place;
-      if (above !== null && merkleRoot(hashes) !== above) {
-        return yield* unreadable(
-          `log tile level ${level}, index ${index}`,
-          "its hashes contradict the level above",
-        );
-      }
-      if (level === 0) {
-        const start = index * TILE_WIDTH;
-        const own = entries.slice(start - from, start - from + width);
-        const stray = strayEntry(own, start, hashes);
-        if (stray >= 0) {
-          return yield* unreadable(
-            `log entry ${start + stray}`,
-            "it is missing, or is not what the log's tree says",
-          );
-        }
-        yield* writer.put(entriesPath({ index, width }), encodeEntries(own));
-      }
-      const bytes = Buffer.from(hashes.join(""), "hex");
-      yield* writer.put(tilePath(place), bytes);
+    for (const { place, hashes, entries } of yield* checkedTiles(places)) {
+      if (entries !== null) yield* writer.put(entriesPath(place), entries);
+      yield* writer.put(tilePath(place), hashes);
     }
   });
 
