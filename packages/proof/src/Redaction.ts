@@ -110,7 +110,7 @@ export const makeRedactor = ({ id, rules }: RedactionRules): Redactor => {
     if (nesting < NESTING_MAX && looksLikeJson(text) && isJson(text)) {
       return isSuspect(text) || text.includes("\\") ? walk(text, counts, nesting + 1) : text;
     }
-    return masked(text, counts);
+    return isSuspect(text) ? masked(text, counts) : text;
   };
 
   const walk = (text: string, counts: RuleCounts | undefined, nesting: number): string => {
