@@ -13,6 +13,8 @@ import {
   type CatalogTrigger,
   readCatalog,
 } from "./internal/postgres/readCatalog.ts";
+import type { CatalogIntruder } from "./internal/postgres/readIntruders.ts";
+import type { CatalogSetting } from "./internal/postgres/readSettings.ts";
 import type { CatalogShadow } from "./internal/postgres/readShadows.ts";
 import snapshot from "./internal/catalog.json" with { type: "json" };
 
@@ -31,7 +33,7 @@ type ExpectedFunction = Omit<CatalogFunction, "owner" | "config"> & {
 
 type ExpectedTable = Pick<
   CatalogTable,
-  "name" | "kind" | "columns" | "constraints" | "grants" | "row_security" | "policies"
+  "name" | "kind" | "columns" | "constraints" | "indexes" | "grants" | "row_security" | "policies"
 >;
 
 /** What the migrations make, as the catalog of a database that was just migrated shows it; whatever its schema is called. */
@@ -47,12 +49,13 @@ const byName = <Named extends { readonly name: string }>(some: ReadonlyArray<Nam
 /** The snapshot of a catalog: taken of a database that was just migrated, it is what every other is compared with. */
 export const catalogSnapshot = (catalog: Catalog): CatalogSnapshot => ({
   tables: byName(catalog.tables).map(
-    ({ name, kind, columns, constraints, grants, row_security, policies }) => ({
+    ({ name, kind, columns, constraints, indexes, grants, row_security, policies }) => ({
       name,
       kind,
       columns,
       // In the order of their text: a copied database lists them in another.
       constraints: constraints.toSorted(),
+      indexes: indexes.toSorted(),
       grants: grants.toSorted(),
       row_security,
       policies: policies.toSorted(),
@@ -183,8 +186,17 @@ const tableDrift = (
       (policy) => `the policy ${nameOf(policy)} can hide rows`,
     ),
     ...table.children.map((child) => `the table ${child} inherits from it`),
+    ...table.parents.map((parent) => `it inherits from ${parent}`),
+    ...table.attached.map((attached) => `${attached} refers to it`),
     ...without(wanted.constraints, table.constraints).map(
       (constraint) => `its constraint ${constraint} is gone, or its index is off`,
+    ),
+    ...without(table.constraints, wanted.constraints).map(
+      (constraint) => `a constraint that no migration made: ${constraint}`,
+    ),
+    ...without(wanted.indexes, table.indexes).map((index) => `its index ${index} is gone`),
+    ...without(table.indexes, wanted.indexes).map(
+      (index) => `an index that no migration made: ${index}`,
     ),
     ...new Set(
       without(grants, table.grants).map((grant) => `${grant.split(":")[0]} may not read it`),
@@ -248,14 +260,57 @@ const functionDrift = (
   ];
 };
 
+const ROLES: Readonly<Record<string, string>> = {
+  [APPLICATION_ROLE]: "the application's role",
+  runproof_operator: "the operator's role",
+  runproof_tenant: "the role that serves tenants",
+};
+
 const roleDrift = ({ name, attributes, memberships }: CatalogRole): ReadonlyArray<string> => {
-  const whose =
-    name === APPLICATION_ROLE ? "the application's role" : "the role that serves tenants";
+  const whose = ROLES[name] ?? name;
+  // Who operates may do what the application may.
+  const others = memberships.filter(
+    (role) => !(name === "runproof_operator" && role === APPLICATION_ROLE),
+  );
   return [
     ...attributes.map((attribute) => `${whose} has ${attribute}`),
-    ...memberships.map((role) => `${whose} has the rights of ${role}`),
+    ...others.map((role) => `${whose} has the rights of ${role}`),
   ];
 };
+
+const INTRUSIONS: Readonly<Record<CatalogIntruder["kind"], string>> = {
+  cast: "values of PostgreSQL's own types are read through it",
+  operator: "it can be taken for PostgreSQL's own",
+  function: "it can be taken for PostgreSQL's own",
+  "operator class": "an index that uses it orders PostgreSQL's own types otherwise",
+  "operator family": "it was added to, and says how PostgreSQL's own types are ordered",
+};
+
+/** Settings that decide which rows a statement finds, whether guards fire, or whose code the server runs. */
+const isDeceiving = (setting: string): boolean => {
+  const [name = "", value = ""] = setting.split(/=(.*)/su);
+  if (name === "search_path") return /.,\s*"?pg_catalog"?/u.test(value);
+  return DECEIVING.has(name) || name.startsWith("enable_");
+};
+
+const DECEIVING: ReadonlySet<string> = new Set([
+  "session_replication_role",
+  "row_security",
+  "transform_null_equals",
+  "ignore_system_indexes",
+  "ignore_checksum_failure",
+  "zero_damaged_pages",
+  "session_preload_libraries",
+  "local_preload_libraries",
+]);
+
+const settingDrift = (settings: ReadonlyArray<CatalogSetting>): ReadonlyArray<Drift> =>
+  settings
+    .filter(({ setting }) => isDeceiving(setting))
+    .map(({ role, setting }) => ({
+      object: role === null ? "the settings of the database" : `the settings of the role ${role}`,
+      what: `they have ${setting}`,
+    }));
 
 /** Rights of a schema's owner, and of who may create in it, that are those of the tables' owner in all but name. */
 const schemaDrift = ({ owners }: Catalog, owner: string): ReadonlyArray<string> => [
@@ -292,6 +347,10 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
     const found = catalog.tables.find((table) => table.name === wanted.name);
     report(wanted.name, tableDrift(owner, found, wanted));
   }
+  for (const { name } of catalog.tables) {
+    if (!expected.tables.some((wanted) => wanted.name === name))
+      report(name, ["a table that no migration made"]);
+  }
   if (owner === APPLICATION_ROLE) report("aos_traces", ["the application's role owns it"]);
   for (const wanted of expected.triggers) {
     const found = catalog.triggers.find(
@@ -315,6 +374,8 @@ export const catalogDrift = (catalog: Catalog): ReadonlyArray<Drift> => {
       report(name, ["a function that no migration made"]);
   }
   drift.push(...shadowDrift(catalog.shadows));
+  for (const { kind, name } of catalog.intruders) report(`${kind} ${name}`, [INTRUSIONS[kind]]);
+  drift.push(...settingDrift(catalog.settings), ...catalog.reaches);
   return drift;
 };
 

@@ -22,6 +22,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { lockFolder } from "./internal/embedded/FolderLock.ts";
 import { isEmbeddedMade, openPglite } from "./internal/embedded/openPglite.ts";
 import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
+import { isPinned, pinnedPath, readPath } from "./internal/postgres/searchPath.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { migrate, requireAllRows, requireHead } from "./Migrations.ts";
 
@@ -237,6 +238,8 @@ const SESSION_SETTINGS = {
   extra_float_digits: "1",
   // The functions' texts mean what they meant when they were made.
   standard_conforming_strings: "on",
+  // A comparison with null finds nothing, as it is meant to.
+  transform_null_equals: "off",
 };
 
 /** What a session asks for at its start; a pooler that drops the last costs time, and no guarantee. */
@@ -246,11 +249,15 @@ const START_SETTINGS = {
   jit: "off",
 };
 
+/** How a client acts: `schema` is the only one beside the built-in that it looks for names in; null where the server says. */
+interface Acting {
+  readonly connections: number;
+  readonly role: string;
+  readonly schema: string | null;
+}
+
 /** A client of so many connections as a role; without these, one connection as the login itself. */
-const serverClient = (
-  url: Redacted.Redacted<string>,
-  acting?: { readonly connections: number; readonly role: string },
-) =>
+const serverClient = (url: Redacted.Redacted<string>, acting?: Acting) =>
   PgClient.make({
     url,
     applicationName: "runproof",
@@ -262,7 +269,11 @@ const serverClient = (
       : {
           maxConnections: acting.connections,
           multiplex: true,
-          startupParameters: { ...START_SETTINGS, role: acting.role },
+          startupParameters: {
+            ...START_SETTINGS,
+            role: acting.role,
+            ...(acting.schema === null ? {} : { search_path: pinnedPath(acting.schema) }),
+          },
         }),
   });
 
@@ -270,24 +281,32 @@ const serverClient = (
 const requireSettings = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   description: string,
-  role: string,
+  { role, schema }: Acting,
 ) {
   const wanted = { ...SESSION_SETTINGS, role };
-  const names = Object.keys(wanted);
-  const columns = names.map((name) => `current_setting('${name}') as ${name}`).join(", ");
+  const columns = Object.keys(wanted)
+    .map((name) => `pg_catalog.current_setting('${name}') as ${name}`)
+    .join(", ");
   const [found] = yield* sql.unsafe<Record<string, string>>(
-    `select current_user::text as acts_as, ${columns}`,
+    `select current_user::pg_catalog.text as acts_as, ${columns}`,
   );
+  const { schemas } = yield* readPath(sql);
   const others = [
     ...(found?.["acts_as"] === role ? [] : [`acts as ${found?.["acts_as"]}`]),
     ...Object.entries(wanted)
       .filter(([name, value]) => found?.[name] !== value)
       .map(([name]) => `has ${name} = ${found?.[name]}`),
+    ...(schema === null || isPinned(schemas, schema)
+      ? []
+      : [`looks for names in ${schemas.join(", ")}`]),
   ];
   if (others.length === 0) return;
-  const set = Object.entries(wanted).map(
-    ([name, value]) => `ALTER ROLE <login> SET ${name} = '${value}';`,
-  );
+  const set = [
+    ...Object.entries(wanted).map(
+      ([name, value]) => `ALTER ROLE <login> SET ${name} = '${value}';`,
+    ),
+    ...(schema === null ? [] : [`ALTER ROLE <login> SET search_path = ${pinnedPath(schema)};`]),
+  ];
   return yield* new ConfigurationInvalid({
     setting: "DATABASE_URL",
     what: `a session of ${description} does not keep the settings it starts with: it ${others.join(", ")}`,
@@ -302,9 +321,12 @@ const openServer = Effect.fnUntraced(function* (
   const description = hidePassword(Redacted.value(url));
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
-    const clientOf = (connections: number) => serverClient(url, { connections, role });
+    const { schema } = yield* Effect.scoped(
+      Effect.flatMap(serverClient(url, { connections: 1, role, schema: null }), readPath),
+    );
+    const clientOf = (connections: number) => serverClient(url, { connections, role, schema });
     const sql = yield* clientOf(CONNECTIONS.reads);
-    yield* requireSettings(sql, description, role);
+    yield* requireSettings(sql, description, { connections: CONNECTIONS.reads, role, schema });
     return {
       sql,
       write: yield* clientOf(CONNECTIONS.writes),
@@ -339,6 +361,8 @@ const openEmbedded = (home: string, { makes, role = APPLICATION_ROLE }: Opening)
     const ready = makes ? migrate() : requireHead;
     yield* Effect.provideService(ready, SqlClient.SqlClient, sql);
     yield* sql.unsafe(`set role ${role}`);
+    const { schema } = yield* readPath(sql);
+    if (schema !== null) yield* sql.unsafe(`set search_path = ${pinnedPath(schema)}`);
     return { sql, write: sql, leases: sql };
   }).pipe(toDomain("openEmbedded", home));
 

@@ -134,7 +134,7 @@ const requireRecorded = (known: ReadonlyArray<Migration>, there: ReadonlyArray<{
 const lock = `select pg_advisory_xact_lock(hashtextextended('runproof_migrations', 0))`;
 
 /** Functions keep the search path they are made under: the schema migrated, and never a caller's temporary one first. */
-const pinSearchPath = `select set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true)`;
+const pinSearchPath = `select pg_catalog.set_config('search_path', pg_catalog.concat(pg_catalog.quote_ident(pg_catalog.current_schema()), ', pg_temp'), true)`;
 
 /** Fails where something is gone that applied migrations made: migrating again would not bring it back. */
 const requireMade = Effect.fnUntraced(function* (known: ReadonlyArray<Migration>) {

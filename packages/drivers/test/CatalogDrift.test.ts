@@ -121,6 +121,209 @@ const HONEST: ReadonlyArray<readonly [string, ...ReadonlyArray<string>]> = [
     "create operator = (leftarg = pair, rightarg = pair, function = same)",
   ],
   ["the built-in names come last", "set local search_path = public, pg_catalog"],
+  [
+    "sessions have a time zone, a path and costs of their own",
+    onDatabase("set search_path = public"),
+    onDatabase("set random_page_cost = 1.1"),
+    "alter role runproof_app set timezone = 'Europe/Berlin'",
+  ],
+  [
+    "a view for reports, and functions that act with others' rights for few",
+    "create role reporting",
+    "create view report as select tenant_id, count(*) as runs from aos_traces group by 1",
+    "grant select on report to reporting",
+    "create function gen_random_uuid() returns uuid language sql as 'select pg_catalog.gen_random_uuid()'",
+    "create function rotate() returns void language sql security definer as ''",
+    "revoke execute on function rotate() from public",
+    "grant execute on function rotate() to reporting",
+    "create function note() returns trigger language plpgsql security definer as 'begin return new; end'",
+  ],
+];
+
+const ORDERED = (operator: string) => [
+  "create function behind(text, text) returns integer immutable language sql as 'select -bttextcmp($1, $2)'",
+  `create operator class behind_ops for type text using btree as
+     operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 ${operator}, function 1 behind(text, text)`,
+];
+
+/** Ways to the tables by the rights of others, and what stands in for PostgreSQL's own: as `TRICKS`. */
+const INTRUSIONS: ReadonlyArray<readonly [string, RegExp, ...ReadonlyArray<string>]> = [
+  [
+    "aos_traces",
+    /no migration made: one_tenant CHECK/u,
+    "alter table aos_traces add constraint one_tenant check (tenant_id <> 'x') not valid",
+  ],
+  [
+    "aos_limits",
+    /no migration made: aos_limits_tenant_id_fkey FOREIGN KEY/u,
+    "create table known (tenant_id text primary key)",
+    "alter table aos_limits add foreign key (tenant_id) references known",
+  ],
+  [
+    "aos_limits",
+    /no migration made: .* EXCLUDE/u,
+    "alter table aos_limits add exclude using btree (reason with =)",
+  ],
+  [
+    "aos_traces",
+    /the constraint \w+ of more refers to it/u,
+    "create table more (trace_id text references aos_traces)",
+  ],
+  [
+    "aos_traces",
+    /an index that no migration made: btree \(peek/u,
+    "create function peek(text) returns text immutable language sql as 'select $1'",
+    "create index peeked on aos_traces (peek(tenant_id))",
+  ],
+  [
+    "aos_traces",
+    /an index that no migration made: btree \(trace_id public.behind_ops/u,
+    ...ORDERED(">"),
+    "create index behind on aos_traces (trace_id behind_ops)",
+  ],
+  ["aos_traces", /an index that no migration made/u, "create index on aos_traces (tenant_id)"],
+  [
+    "aos_log_entries",
+    /its index btree \(trace_id .* is gone/u,
+    "drop index aos_log_entries_by_trace",
+  ],
+  [
+    "aos_log_entries",
+    /its index btree \(trace_id .* is gone/u,
+    "update pg_index set indisready = false where indexrelid = 'aos_log_entries_by_trace'::regclass",
+  ],
+  [
+    "aos_traces",
+    /the statistics public.peeked refers to it/u,
+    "create statistics peeked on (lower(tenant_id)), (upper(tenant_id)) from aos_traces",
+  ],
+  [
+    "aos_log_queue_queue_id_seq",
+    /right that was not given: runproof_app:UPDATE/u,
+    "grant update on sequence aos_log_queue_queue_id_seq to runproof_app",
+  ],
+  [
+    "aos_holds_hold_id_seq",
+    /numbered from 1 to 5 by 1 and again/u,
+    "alter sequence aos_holds_hold_id_seq maxvalue 5 cycle",
+  ],
+  [
+    "aos_log_tiles",
+    /it inherits from base/u,
+    "create table base (level smallint not null)",
+    "alter table aos_log_tiles inherit base",
+  ],
+  ["aos_more", /a table that no migration made/u, "create table aos_more ()"],
+  [
+    "cast (timestamp with time zone as text)",
+    /read through it/u,
+    "create function printed(timestamptz) returns text immutable language sql as $$ select 'then' $$",
+    "create cast (timestamptz as text) with function printed(timestamptz)",
+  ],
+  [
+    "cast (regrole as text)",
+    /read through it/u,
+    "create function printed(regrole) returns text immutable language sql as $$ select 'postgres'::text $$",
+    "create cast (regrole as text) with function printed(regrole) as implicit",
+  ],
+  [
+    "operator aside.>=(text, text)",
+    /taken for PostgreSQL's own/u,
+    "create schema aside",
+    "create function aside.later(text, text) returns boolean language sql as 'select true'",
+    "create operator aside.>= (leftarg = text, rightarg = text, function = aside.later)",
+  ],
+  [
+    "function aside.to_char(timestamp with time zone, text)",
+    /taken for PostgreSQL's own/u,
+    "create schema aside",
+    "create function aside.to_char(timestamptz, text) returns text language sql as $$ select '' $$",
+  ],
+  ["operator class public.behind_ops", /orders .* otherwise/u, ...ORDERED(">")],
+  [
+    "operator family pg_catalog.text_ops",
+    /it was added to/u,
+    "create function below(text, integer) returns boolean immutable language sql as 'select true'",
+    "create operator < (leftarg = text, rightarg = integer, function = below)",
+    "alter operator family text_ops using btree add operator 1 < (text, integer)",
+  ],
+  [
+    "the settings of the database",
+    /they have enable_indexscan=off/u,
+    onDatabase("set enable_indexscan = off"),
+  ],
+  [
+    "the settings of the database",
+    /they have search_path=public, aside, pg_catalog/u,
+    onDatabase("set search_path = public, aside, pg_catalog"),
+  ],
+  [
+    "the settings of the role runproof_app",
+    /they have session_replication_role=replica/u,
+    "alter role runproof_app set session_replication_role = replica",
+  ],
+  [
+    "runproof_operator",
+    /the operator's role has BYPASSRLS/u,
+    "alter role runproof_operator bypassrls",
+  ],
+  [
+    "runproof_operator",
+    /has the rights of pg_write_all_data/u,
+    "grant pg_write_all_data to runproof_operator",
+  ],
+  [
+    "door",
+    /runproof_app has UPDATE on it/u,
+    "create view door as select * from aos_trace_steps",
+    "grant update on door to runproof_app",
+  ],
+  [
+    "door",
+    /public has SELECT on it/u,
+    "create view inside as select trace_id, holder from aos_trace_leases",
+    "create view door as select * from inside",
+    "grant select on door to public",
+  ],
+  [
+    "door",
+    /reporting has INSERT \(holder\) on it|reporting has INSERT on it/u,
+    "create role reporting",
+    "create view door as select * from aos_trace_leases",
+    "grant insert (holder) on door to reporting",
+  ],
+  [
+    "door",
+    /a rule on it leads to the tables/u,
+    "create table door (trace_id text)",
+    "create rule through as on insert to door do instead delete from aos_trace_leases l where l.trace_id = new.trace_id",
+  ],
+  [
+    "door",
+    /everyone has INSERT on it, and a trigger/u,
+    "create table door (trace_id text)",
+    "grant insert on door to public",
+    "create function through() returns trigger language plpgsql security definer as 'begin return new; end'",
+    "create trigger through before insert on door for each row execute function through()",
+  ],
+  [
+    "door",
+    /right that was not given: runproof_tenant:SELECT/u,
+    "create table door (trace_id text)",
+    "grant select on door to runproof_tenant",
+  ],
+  [
+    "function door(text)",
+    /everyone may execute it, with the rights of postgres/u,
+    "create function door(text) returns void language sql security definer as 'delete from aos_trace_leases where trace_id = $1'",
+  ],
+  [
+    "function door(text)",
+    /right that was not given: runproof_app:EXECUTE/u,
+    "create function door(text) returns void language sql security definer as ''",
+    "revoke execute on function door(text) from public",
+    "grant execute on function door(text) to runproof_app",
+  ],
 ];
 
 /** Name, the object that must be reported, what must be said of it, and the statements. */
@@ -565,7 +768,7 @@ onEachDatabase("drift of the catalog", (it) => {
     }),
   );
 
-  for (const [object, what, ...statements] of TRICKS)
+  for (const [object, what, ...statements] of [...TRICKS, ...INTRUSIONS])
     it.effect(`names ${object}: ${statements.at(-1)}`, () =>
       Effect.gen(function* () {
         const drift = yield* driftAfter(statements);

@@ -23,7 +23,7 @@ const STRAY_ENTRIES_MAX = 10;
 /** Reads indexes that no entry of a log can have, a few at most, in decimal. */
 export const readStrayEntries = (sql: SqlClient): Effect.Effect<ReadonlyArray<string>, SqlError> =>
   sql<{ log_index: string }>`
-    select log_index::text as log_index from aos_log_entries
+    select concat(log_index) as log_index from aos_log_entries
     where log_index < 0 or log_index > ${BigInt(INDEX_MAX)}
     order by aos_log_entries.log_index
     limit ${BigInt(STRAY_ENTRIES_MAX)}`.pipe(

@@ -119,7 +119,7 @@ export const readAuditedTraces = (
            l.head_index as lease_head_index, l.tenant_id as lease_tenant_id, l.run_id as lease_run_id,
            l.capture as lease_capture, l.next_index as lease_next_index, l.link as lease_link,
            array(select encode(peak, 'hex') from unnest(l.peaks) with ordinality as p(peak, place) order by place) as lease_peaks,
-           l.open_intents::text[] as lease_open_intents,
+           array(select concat(intent) from unnest(l.open_intents) with ordinality as i(intent, place) order by place) as lease_open_intents,
            ${sql.literal(msSince("l.head_logged_at"))} as lease_headed_ms
     from (
       select ${sql.literal(traceColumns)}

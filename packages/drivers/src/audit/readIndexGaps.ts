@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { preferScans } from "../internal/postgres/preferScans.ts";
 
 /** An index by which rows are not found that are there. */
 export interface IndexGap {
@@ -30,15 +31,6 @@ const READ = [
   { table: "aos_log_entries", by: "trace_id", is_any: "trace_id >= '' or trace_id is null" },
 ] as const;
 
-/** Until the transaction ends. Where there is no index, its way is the table's too. */
-const prefer = (sql: SqlClient, way: "table" | "index") =>
-  sql.unsafe(
-    `select set_config('enable_seqscan', '${way === "table" ? "on" : "off"}', true),
-            set_config('enable_indexscan', '${way === "table" ? "off" : "on"}', true),
-            set_config('enable_indexonlyscan', '${way === "table" ? "off" : "on"}', true),
-            set_config('enable_bitmapscan', 'off', true)`,
-  );
-
 const countBy = (sql: SqlClient, table: string, is_any: string) =>
   sql<{ rows: bigint }>`
     select (${sql.literal(
@@ -61,9 +53,9 @@ export const readIndexGaps = (sql: SqlClient): Effect.Effect<ReadonlyArray<Index
   Effect.gen(function* () {
     const gaps: Array<IndexGap> = [];
     for (const { table, by, is_any } of READ) {
-      yield* prefer(sql, "table");
+      yield* preferScans(sql, "table");
       const rows = yield* countAll(sql, table);
-      yield* prefer(sql, "index");
+      yield* preferScans(sql, "index");
       const found = yield* countBy(sql, table, is_any);
       if (rows !== found) gaps.push({ table, by, rows, found });
     }

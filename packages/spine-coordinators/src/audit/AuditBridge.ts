@@ -29,6 +29,7 @@ import { readAuditSize } from "@runproof/drivers/audit/readAuditSize";
 import { readCheckpointsOver } from "@runproof/drivers/audit/readCheckpointsOver";
 import { readIndexGaps } from "@runproof/drivers/audit/readIndexGaps";
 import { type Orphan, readOrphans } from "@runproof/drivers/audit/readOrphans";
+import { readStoredTraceIds } from "@runproof/drivers/audit/readStoredTraceIds";
 import { readDrift } from "@runproof/drivers/CatalogDrift";
 import { Database } from "@runproof/drivers/Database";
 import { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
@@ -56,7 +57,7 @@ const evident = <A>(effect: Effect.Effect<A, AuditReadError>): Effect.Effect<A, 
 
 /**
  * Reads of one state of the database. Memory is bounded by the pages, of rows and of bytes; `forEach…`, `strayTiles` and
- * `indexGaps` need a snapshot, and `indexGaps` one of its own: it slows down later reads.
+ * `indexGaps` need a snapshot, and `indexGaps` and `forEachStoredIdPage` one of their own: they slow down later reads.
  */
 const readsOf = (database: Database["Service"]) => {
   const { sql } = database;
@@ -72,6 +73,8 @@ const readsOf = (database: Database["Service"]) => {
     /** For workers; the last part is open. */
     traceBoundaries: (parts: number) =>
       read("readTraceBoundaries", readTraceBoundaries(sql, parts)),
+    forEachStoredIdPage: <E, R>(use: UsePage<string, E, R>) =>
+      read("readStoredTraceIds", readStoredTraceIds(sql, use)),
     traceSizes: (input: Input<typeof readTraceSizes>) =>
       read("readTraceSizes", readTraceSizes(sql, input)),
     openTraceIds: (input: Input<typeof readOpenTraceIds>) =>

@@ -16,7 +16,7 @@ import { type AuditRun, orUnreadable } from "./internal/AuditRun.ts";
 import { AuditTally } from "./internal/AuditTally.ts";
 import { auditLog } from "./internal/auditLog.ts";
 import { auditOrphans } from "./internal/auditOrphans.ts";
-import { auditTrace, auditTraces } from "./internal/auditTraces.ts";
+import { auditTrace, auditTraces, auditUnmet } from "./internal/auditTraces.ts";
 import {
   type CheckpointNote,
   compareCheckpoint,
@@ -287,6 +287,7 @@ const auditEvidence = Effect.fnUntraced(function* (
       [auditLog(run, { ...log, walk, onTraceIds: () => undefined }), auditAllTraces(run, workers)],
       { concurrency: 2 },
     );
+    yield* auditUnmet(run);
     return walk;
   }
   const trace_ids = new Set<string>();

@@ -2,6 +2,7 @@ import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import { inTransaction } from "./inTransaction.ts";
+import { quotedName } from "./searchPath.ts";
 
 /** Where a session looks for names. */
 export interface CatalogPath {
@@ -12,8 +13,6 @@ export interface CatalogPath {
   /** Whether the built-in names are found before those of the schema, as they are unless the search path says otherwise. */
   readonly is_catalog_first: boolean;
 }
-
-const quoted = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 const pathOf = (schema: string | null, schemas: ReadonlyArray<string>): CatalogPath => {
   const before = schemas.slice(0, schema === null ? undefined : schemas.indexOf(schema));
@@ -49,7 +48,7 @@ export const inCatalogSession = <A, E, R>(
       const set = (path: string, quotes: string) => sql`
         select pg_catalog.set_config('search_path', ${path}, true),
                pg_catalog.set_config('quote_all_identifiers', ${quotes}, true)`;
-      const own = schema === null ? [] : [quoted(schema)];
+      const own = schema === null ? [] : [quotedName(schema)];
       yield* set(["pg_catalog", ...own, "pg_temp"].join(", "), "off");
       const result = yield* read(pathOf(schema, schemas));
       yield* set(search_path, quoting);

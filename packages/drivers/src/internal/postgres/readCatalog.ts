@@ -3,6 +3,9 @@ import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import { inCatalogSession } from "./catalogSession.ts";
 import { type CatalogOwners, readOwners } from "./readOwners.ts";
+import { type CatalogIntruder, readIntruders } from "./readIntruders.ts";
+import { type CatalogReach, readReaches } from "./readReaches.ts";
+import { type CatalogSetting, readSettings } from "./readSettings.ts";
 import { type CatalogShadow, readShadows } from "./readShadows.ts";
 
 /** A guarded table as the catalog has it. */
@@ -21,8 +24,13 @@ export interface CatalogTable {
   /** Each with its name first, then what it is for, whom, and its conditions. */
   readonly policies: ReadonlyArray<string>;
   readonly children: ReadonlyArray<string>;
-  /** The definitions of keys whose index is in force, and of what is checked with its name. */
+  readonly parents: ReadonlyArray<string>;
+  /** The definitions of keys and of all that is checked, with its name; of what is not in force, that it is not. */
   readonly constraints: ReadonlyArray<string>;
+  /** The definitions of indexes, each with what it orders its columns by. */
+  readonly indexes: ReadonlyArray<string>;
+  /** What of others' refers to it and acts when it is written or analysed. */
+  readonly attached: ReadonlyArray<string>;
   /** `grantee:privilege` of everyone but the owner; with a column's name where it is on one column. */
   readonly grants: ReadonlyArray<string>;
 }
@@ -76,6 +84,9 @@ export interface Catalog {
   readonly triggers: ReadonlyArray<CatalogTrigger>;
   readonly functions: ReadonlyArray<CatalogFunction>;
   readonly shadows: ReadonlyArray<CatalogShadow>;
+  readonly intruders: ReadonlyArray<CatalogIntruder>;
+  readonly settings: ReadonlyArray<CatalogSetting>;
+  readonly reaches: ReadonlyArray<CatalogReach>;
 }
 
 const readRoles = (sql: SqlClient) =>
@@ -84,15 +95,15 @@ const readRoles = (sql: SqlClient) =>
              case when r.rolsuper then 'SUPERUSER' end, case when r.rolbypassrls then 'BYPASSRLS' end,
              case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
              case when r.rolreplication then 'REPLICATION' end], null) as attributes,
-           array(select m.roleid::regrole::text from pg_auth_members m where m.member = r.oid order by 1) as memberships
-    from pg_roles r where r.rolname in ('runproof_app', 'runproof_tenant') order by 1`;
+           array(select format('%s', m.roleid::regrole) from pg_auth_members m where m.member = r.oid order by 1) as memberships
+    from pg_roles r where r.rolname in ('runproof_app', 'runproof_operator', 'runproof_tenant') order by 1`;
 
 const readTables = (sql: SqlClient, schema: string) =>
   sql<CatalogTable>`
     select c.relname::text as name, c.relkind::text as kind, c.relpersistence::text as persistence,
-           c.relowner::regrole::text as owner,
+           format('%s', c.relowner::regrole) as owner,
            array(select a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
-                        || case when a.attcollation = y.typcollation then '' else ' collate ' || a.attcollation::regcollation end
+                        || case when a.attcollation = y.typcollation then '' else format(' collate %s', a.attcollation::regcollation) end
                         || case when a.attnotnull then ' not null' else '' end
                         || coalesce((select ' default ' || pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d where d.adrelid = a.attrelid and d.adnum = a.attnum), '')
                         || case a.attidentity when '' then '' when 'a' then ' generated always as identity' else ' generated as identity' end
@@ -102,21 +113,46 @@ const readTables = (sql: SqlClient, schema: string) =>
            c.relhastriggers as has_triggers,
            array(select r.rulename::text from pg_rewrite r where r.ev_class = c.oid) as rules,
            array(select concat_ws(' ', p.polname, case when p.polpermissive then 'permissive' else 'restrictive' end, 'for', p.polcmd,
-                                  'to', array(select case r when 0 then 'public' else r::regrole::text end from unnest(p.polroles) r order by 1)::text,
+                                  'to', format('{%s}', array_to_string(array(select case r when 0 then 'public' else format('%s', r::regrole) end from unnest(p.polroles) r order by 1), ',')),
                                   'using ' || pg_get_expr(p.polqual, p.polrelid), 'with check ' || pg_get_expr(p.polwithcheck, p.polrelid))
                  from pg_policy p where p.polrelid = c.oid order by 1) as policies,
-           array(select i.inhrelid::regclass::text from pg_inherits i where i.inhparent = c.oid) as children,
+           array(select format('%s', i.inhrelid::regclass) from pg_inherits i where i.inhparent = c.oid) as children,
+           array(select format('%s', i.inhparent::regclass) from pg_inherits i where i.inhrelid = c.oid) as parents,
            -- A superuser may switch a key's index off, or the checks, and leave the constraint as it reads.
-           array(select case k.contype when 'c' then k.conname || ' ' else '' end || pg_get_constraintdef(k.oid)
+           array(select concat(case when k.contype in ('p', 'u') then '' else k.conname || ' ' end, pg_get_constraintdef(k.oid),
+                               case when k.convalidated
+                                         and case when k.contype = 'c' then c.relchecks > 0
+                                                  when k.contype in ('p', 'u') then c.relhasindex and x.indisunique and x.indimmediate <> k.condeferrable and x.indisvalid and x.indisready and x.indislive
+                                                  else true end
+                                    then '' else ' (not in force)' end)
                  from pg_constraint k
                  left join pg_index x on x.indexrelid = k.conindid
-                 where k.conrelid = c.oid and k.contype in ('p', 'u', 'c') and k.convalidated
-                   and case k.contype when 'c' then c.relchecks > 0
-                       else c.relhasindex and x.indisunique and x.indimmediate <> k.condeferrable and x.indisvalid and x.indisready and x.indislive end) as constraints,
-           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
+                 -- Since PostgreSQL 18 what may not be null is a constraint, too: the columns say that.
+                 where k.conrelid = c.oid and k.contype not in ('n', 't')
+                 union all
+                 select concat('numbered from ', q.seqmin, ' to ', q.seqmax, ' by ', q.seqincrement, case when q.seqcycle then ' and again' end)
+                 from pg_sequence q where q.seqrelid = c.oid) as constraints,
+           array(select concat(case when x.indisunique then 'unique ' end, m.amname, ' (',
+                               (select string_agg(concat(pg_get_indexdef(x.indexrelid, place.at, true), ' ', quote_ident(o.nspname), '.', quote_ident(oc.opcname),
+                                                         format(' collate %s', nullif(x.indcollation[place.at - 1], '0'::oid)::regcollation),
+                                                         ' ', x.indoption[place.at - 1]), ', ' order by place.at)
+                                from generate_series(1, x.indnkeyatts::int) as place(at)
+                                join pg_opclass oc on oc.oid = x.indclass[place.at - 1] join pg_namespace o on o.oid = oc.opcnamespace),
+                               ') ', x.indnatts - x.indnkeyatts, ' more', ' where ' || pg_get_expr(x.indpred, x.indrelid),
+                               case when x.indisvalid and x.indisready and x.indislive then '' else ' (not in force)' end)
+                 from pg_index x join pg_class i on i.oid = x.indexrelid join pg_am m on m.oid = i.relam
+                 where x.indrelid = c.oid) as indexes,
+           array(select format('the constraint %I of %s', k.conname, k.conrelid::regclass) from pg_constraint k
+                 where k.confrelid = c.oid
+                   and not exists (select from pg_class r where r.oid = k.conrelid and r.relnamespace = c.relnamespace
+                                   and (r.relname like 'aos\\_%' or r.relname = 'runs'))
+                 union all
+                 select format('the statistics %I.%I', n.nspname, e.stxname) from pg_statistic_ext e join pg_namespace n on n.oid = e.stxnamespace
+                 where e.stxrelid = c.oid) as attached,
+           array(select case a.grantee when 0 then 'public' else format('%s', a.grantee::regrole) end || ':' || a.privilege_type
                  from aclexplode(c.relacl) a where a.grantee <> c.relowner
                  union all
-                 select case a.grantee when 0 then 'public' else a.grantee::regrole::text end || ':' || a.privilege_type
+                 select case a.grantee when 0 then 'public' else format('%s', a.grantee::regrole) end || ':' || a.privilege_type
                         || ' (' || t.attname || ')'
                  from pg_attribute t, aclexplode(t.attacl) a
                  where t.attrelid = c.oid and a.grantee <> c.relowner order by 1) as grants
@@ -146,9 +182,9 @@ const readTriggers = (sql: SqlClient, schema: string) =>
 const readFunctions = (sql: SqlClient, schema: string) =>
   sql<CatalogFunction>`
     select p.proname::text as name, pg_get_function_arguments(p.oid) as arguments, pg_get_function_result(p.oid) as result,
-           p.proisstrict as strict, p.provolatile::text as volatility, p.prosrc as source, p.proowner::regrole::text as owner, p.prosecdef as security_definer,
+           p.proisstrict as strict, p.provolatile::text as volatility, p.prosrc as source, format('%s', p.proowner::regrole) as owner, p.prosecdef as security_definer,
            l.lanname::text as language, coalesce(p.proconfig, array[]::text[]) as config,
-           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+           array(select case a.grantee when 0 then 'public' else format('%s', a.grantee::regrole) end
                  from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> p.proowner order by 1) as executors
     from pg_proc p
     join pg_namespace n on n.oid = p.pronamespace
@@ -169,6 +205,9 @@ export const readCatalog = (sql: SqlClient): Effect.Effect<Catalog, SqlError> =>
         triggers: yield* readTriggers(sql, schema),
         functions: yield* readFunctions(sql, schema),
         shadows: yield* readShadows(sql, path),
+        intruders: yield* readIntruders(sql),
+        settings: yield* readSettings(sql, schema),
+        reaches: yield* readReaches(sql, schema),
       };
     }),
   );

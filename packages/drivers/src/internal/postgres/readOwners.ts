@@ -35,18 +35,18 @@ export const readOwners = (
       held(role) as (
         select owner from the_tables
         union select m.roleid from pg_auth_members m join held h on h.role = m.member)
-    select (select s.owner::regrole::text from the_schema s) as schema,
+    select (select format('%s', s.owner::regrole) from the_schema s) as schema,
            coalesce((
              select pg_has_role(s.owner, t.owner, 'member') or s.owner in (select role from held)
                     -- Until PostgreSQL 16 who may create roles may take on every one that is no superuser.
                     or r.rolcreaterole and not o.rolsuper and current_setting('server_version_num')::int < 160000
              from the_schema s, the_tables t, pg_roles r, pg_roles o where r.oid = s.owner and o.oid = t.owner), true) as is_schema_in_hand,
-           d.datdba::regrole::text as database,
-           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+           format('%s', d.datdba::regrole) as database,
+           array(select case a.grantee when 0 then 'public' else format('%s', a.grantee::regrole) end
                  from the_schema s, aclexplode(s.acl) a
                  where a.grantee <> s.nspowner and a.privilege_type = 'CREATE'
                    and a.grantee not in (select owner from the_tables) order by 1) as schema_creators,
-           array(select case a.grantee when 0 then 'public' else a.grantee::regrole::text end
+           array(select case a.grantee when 0 then 'public' else format('%s', a.grantee::regrole) end
                  from aclexplode(d.acl) a
                  where a.grantee <> d.datdba and a.privilege_type = 'CREATE' order by 1) as database_creators
     from the_database d`.pipe(Effect.map(([owners]) => owners!));

@@ -1,4 +1,5 @@
 import type { AuditCode, AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
+import { TracesMet } from "./TracesMet.ts";
 
 /**
  * Most findings of one code that a report lists, and most of one code and one run; the rest are counted by code. Each code
@@ -51,6 +52,8 @@ export class AuditTally {
   readonly findings: Array<AuditFinding> = [];
   readonly byCode = new Map<AuditCode, number>();
   readonly #listedByCode = new Map<AuditCode, number>();
+  /** The traces that were checked, or of which it was said that they can't be. */
+  readonly met = new TracesMet();
   payloads_erased = 0;
   outcomes_unknown = 0;
   deletions_recorded = 0;

@@ -80,7 +80,11 @@ const readBatch = Effect.fnUntraced(function* (
   range: TraceRange,
   count: (steps: number) => void,
 ): Effect.fn.Return<
-  { readonly results: ReadonlyArray<TraceResult>; readonly found: ReadonlyArray<FoundHere> },
+  {
+    readonly trace_ids: ReadonlyArray<string>;
+    readonly results: ReadonlyArray<TraceResult>;
+    readonly found: ReadonlyArray<FoundHere>;
+  },
   AuditReadError
 > {
   const traces = yield* reads.traces(range);
@@ -99,7 +103,7 @@ const readBatch = Effect.fnUntraced(function* (
     }),
   );
   const results = batch.finish();
-  return { results, found: yield* untakenFaults(reads, batch) };
+  return { trace_ids: traces.map(idOf), results, found: yield* untakenFaults(reads, batch) };
 });
 
 /**
@@ -131,7 +135,7 @@ const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, Audit
       counted += steps;
       run.tally.checked.steps += steps;
     };
-    const { results, found } = yield* run
+    const { trace_ids, results, found } = yield* run
       .snapshot((reads) => readBatch(run, reads, range, count))
       .pipe(
         // Only what was counted here: the other workers count meanwhile.
@@ -139,6 +143,7 @@ const auditRange = (run: AuditRun, range: TraceRange): Effect.Effect<void, Audit
       );
     for (const each of found) run.tally.find(each);
     for (const result of results) run.tally.addTrace(result, run.signed_size);
+    for (const trace_id of trace_ids) run.tally.met.add(trace_id);
     yield* run.tell;
   });
 
@@ -153,6 +158,7 @@ export const auditTrace = (
       Effect.sync(() => {
         const message = `the trace: it can't be read: ${what}`;
         run.tally.find({ code: "UNREADABLE", trace_id, message });
+        run.tally.met.add(trace_id);
         return "unreadable" as const;
       }),
     ),
@@ -205,3 +211,52 @@ export const auditTraces = Effect.fnUntraced(function* (
     last = range.last;
   }
 });
+
+/** Traces that were not met and are remembered: what was begun since is among them. */
+const UNMET_MAX = 500_000;
+
+/**
+ * Checks what the tables hold and no reading in the order of ids met: what came since, or what an index or a comparison
+ * hides. What even its own id does not find is a finding.
+ */
+export const auditUnmet = Effect.fnUntraced(function* (
+  run: AuditRun,
+): Effect.fn.Return<void, DatabaseError> {
+  const unmet: Array<string> = [];
+  let others = 0;
+  const collect = run.snapshot((reads) =>
+    reads.forEachStoredIdPage((trace_ids) =>
+      Effect.sync(() => {
+        for (const trace_id of trace_ids) {
+          if (run.tally.met.has(trace_id)) continue;
+          if (unmet.length < UNMET_MAX) unmet.push(trace_id);
+          else others += 1;
+        }
+      }),
+    ),
+  );
+  yield* collect.pipe(orUnreadable(run, "aos_traces", undefined));
+  for (const trace_id of unmet) yield* auditTrace(run, trace_id);
+  const hidden = unmet.filter((trace_id) => !run.tally.met.has(trace_id));
+  if (hidden.length > 0) yield* findHidden(run, new Set(hidden));
+  if (others === 0) return;
+  const message = `aos_traces: ${others} more traces are there than were met, and were not checked`;
+  run.tally.find({ code: "UNREADABLE", object: "aos_traces", message });
+});
+
+/** Names those that are there still: of the others it may be that they were deleted meanwhile. */
+const findHidden = (run: AuditRun, hidden: ReadonlySet<string>) =>
+  run
+    .snapshot((reads) =>
+      reads.forEachStoredIdPage((trace_ids) =>
+        Effect.sync(() => {
+          for (const trace_id of trace_ids) {
+            if (!hidden.has(trace_id)) continue;
+            const message =
+              "the trace: the table holds it, and it is not found by its id: it was not checked";
+            run.tally.find({ code: "UNREADABLE", trace_id, message });
+          }
+        }),
+      ),
+    )
+    .pipe(orUnreadable(run, "aos_traces", undefined));
