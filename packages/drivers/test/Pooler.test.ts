@@ -130,14 +130,36 @@ test.live("a pooler that passes them on, and a login that has them itself, are f
       "default_transaction_isolation",
       "extra_float_digits",
       "standard_conforming_strings",
+      "transform_null_equals",
+      "search_path",
     ]);
     const refused = yield* opening(through);
     const remedy = "remedy" in refused ? refused.remedy : "";
     const statements = remedy.match(/ALTER ROLE <login> SET [^;]+/gu) ?? [];
-    expect(statements.length).toBe(5);
+    expect(statements.length).toBe(7);
     yield* Effect.promise(() =>
       queryDatabase(url, ...statements.map((each) => each.replace("<login>", `${name}_app`))),
     );
     expect((yield* works(through)).verification_status).toBe("VERIFIED");
+  }),
+);
+
+test.live("a pooler that drops the path, where the database names another schema, is refused", () =>
+  Effect.gen(function* () {
+    const { url } = yield* migratedDatabase;
+    const name = new URL(url).pathname.slice(1);
+    yield* Effect.promise(() =>
+      queryDatabase(
+        url,
+        "create schema evil",
+        "grant usage on schema evil to public",
+        `alter database ${name} set search_path = public, evil`,
+      ),
+    );
+    expect(yield* opening(yield* pooler(url, ["search_path"]))).toMatchObject({
+      _tag: "ConfigurationInvalid",
+      what: expect.stringContaining("looks for names in pg_catalog, public, evil"),
+      remedy: expect.stringContaining('SET search_path = "public", pg_temp;'),
+    });
   }),
 );
