@@ -116,7 +116,8 @@ for (const [name, config] of databases) {
             { code: "NOT_IN_LOG", trace_id: run.trace_id, step_index: null },
           ]);
           yield* pastTriggers(
-            `insert into aos_log_queue (kind, digest, trace_id) select 2, root_hash, trace_id from aos_traces where trace_id = ${literal(run.trace_id)}`,
+            `insert into aos_log_queue (kind, digest, trace_id, queued_at)
+               select 2, t.root_hash, t.trace_id, r.completed_at from aos_traces t join runs r using (trace_id) where trace_id = ${literal(run.trace_id)}`,
           );
         }),
       );
@@ -140,14 +141,42 @@ for (const [name, config] of databases) {
             ...fault("its column trace_id differs from its trace"),
             ...fault("its column status differs from its trace"),
           ]);
-          yield* pastTriggers(`delete from runs ${at}`);
+          yield* pastTriggers(
+            `update runs set status = 'succeeded', trace_id = ${literal(run.trace_id)} ${at}`,
+          );
+          assert.deepStrictEqual(yield* messages, []);
+          for (const [change, what] of [
+            ["created_at = 'infinity'", "created_at differs from its start"],
+            ["created_at = '0044-03-15 BC'", "created_at differs from its start"],
+            ["created_at = started_at + interval '1 us'", "created_at differs from its start"],
+            [
+              "started_at = started_at + interval '1 us'",
+              "started_at differs from its entries in the log",
+            ],
+            ["completed_at = null", "completed_at differs from its entries in the log"],
+            ["root_hash = 'x'", "root_hash differs from its trace, which is there"],
+            ["deleted_at = now()", "deleted_at differs from its trace, which is there"],
+          ]) {
+            yield* pastTriggers(
+              "create table kept as select * from runs",
+              `update runs set ${change} ${at}`,
+            );
+            assert.deepStrictEqual(yield* messages, fault(`its column ${what}`));
+            yield* pastTriggers(
+              "delete from runs",
+              "insert into runs select * from kept",
+              "drop table kept",
+            );
+          }
+          yield* pastTriggers(
+            `create table kept as select * from runs ${at}`,
+            `delete from runs ${at}`,
+          );
           assert.deepStrictEqual(
             yield* messages,
             fault("its row is gone, which was made with its trace"),
           );
-          yield* pastTriggers(
-            `insert into runs (tenant_id, run_id, trace_id, status) values (${literal(run.tenant_id)}, ${literal(run.run_id)}, ${literal(run.trace_id)}, 'succeeded')`,
-          );
+          yield* pastTriggers("insert into runs select * from kept", "drop table kept");
           assert.deepStrictEqual(yield* found(), []);
         }),
       );

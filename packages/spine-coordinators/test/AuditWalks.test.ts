@@ -9,6 +9,9 @@ import { FROM_THE_FIRST, LogWalk } from "../src/audit/internal/LogWalk.ts";
 import { type CompletedTile, TileWalk } from "../src/audit/internal/TileWalk.ts";
 import { TraceLog } from "../src/audit/internal/TraceLog.ts";
 
+/** When entries were queued. */
+const TIME = "2026-02-10T12:43:41.549430Z";
+
 const digest = (n: number) => sha256(`entry ${n}`);
 
 const entry = (log_index: number) => ({
@@ -17,6 +20,7 @@ const entry = (log_index: number) => ({
   digest: digest(log_index),
   trace_id: `trace-${log_index}`,
   event_record: null,
+  queued_at: TIME,
 });
 
 const leaves = (size: number) => Array.from({ length: size }, (_, n) => entryLeafHash(entry(n)));
@@ -116,7 +120,14 @@ describe("a trace's entries", () => {
   const logOf = (...entries: ReadonlyArray<readonly [kind: number, digest: string]>) => {
     const log = new TraceLog();
     entries.forEach(([kind, text], log_index) =>
-      log.add({ kind, digest: text, log_index, trace_id: "t", event_record: null }),
+      log.add({
+        kind,
+        digest: text,
+        log_index,
+        trace_id: "t",
+        event_record: null,
+        queued_at: TIME,
+      }),
     );
     return log;
   };

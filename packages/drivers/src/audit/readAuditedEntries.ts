@@ -5,6 +5,7 @@ import type { SqlError } from "effect/sql/SqlError";
 import type { Fragment } from "effect/sql/Statement";
 import { forEachPage } from "../internal/postgres/forEachPage.ts";
 import { textArray } from "../internal/postgres/textArray.ts";
+import { timeText } from "../internal/postgres/timeText.ts";
 import type { TraceRange } from "./readAuditedTraces.ts";
 import type { StoredLogEntry } from "../ledger/readLogEntries.ts";
 import { TRACES } from "../internal/postgres/EvidenceTables.ts";
@@ -12,6 +13,8 @@ import { TRACES } from "../internal/postgres/EvidenceTables.ts";
 /** An entry as an audit sees it; `log_index` is null while it waits for its index. */
 export interface AuditedEntry extends Omit<StoredLogEntry, "log_index"> {
   readonly log_index: number | null;
+  /** When it was put into the log's queue. */
+  readonly queued_at: string;
 }
 
 /** What an entry's trace looks like from the log. */
@@ -36,6 +39,7 @@ const auditedEntry = (row: EntryRow): AuditedEntry => ({
   digest: row.digest,
   trace_id: row.trace_id,
   event_record: row.event_record,
+  queued_at: row.queued_at,
 });
 
 type Use<E, R> = (entries: ReadonlyArray<AuditedEntry>) => Effect.Effect<void, E, R>;
@@ -50,16 +54,16 @@ const forEachEntryPage = <E, R>(
     {
       ...query,
       rows: PAGE_ENTRIES,
-      columns: "log_index, kind, digest, trace_id, event_record",
+      columns: `log_index, kind, digest, trace_id, event_record, ${timeText("queued_at")} as queued_at`,
       bytes: "coalesce(octet_length(event_record), 0)",
     },
     (rows) => use(rows.map(auditedEntry)),
   );
 
 const NUMBERED =
-  "select log_index, kind::int as kind, digest, trace_id, event_record, 0::bigint as queue_id from aos_log_entries";
+  "select log_index, kind::int as kind, digest, trace_id, event_record, queued_at, 0::bigint as queue_id from aos_log_entries";
 const QUEUED =
-  "select null::bigint as log_index, kind::int as kind, digest, trace_id, event_record, queue_id from aos_log_queue";
+  "select null::bigint as log_index, kind::int as kind, digest, trace_id, event_record, queued_at, queue_id from aos_log_queue";
 
 /** Reads the entries of a range of traces, by trace id: the numbered ones in order, then those that wait. */
 export const readEntriesOfTraces = <E, R>(

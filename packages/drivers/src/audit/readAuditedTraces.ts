@@ -13,10 +13,16 @@ import {
 } from "../internal/postgres/TraceRow.ts";
 import { TRACES } from "../internal/postgres/EvidenceTables.ts";
 
-/** The row that a run has beside its trace: where it stands. */
+/** The row that a run has beside its trace: where it stands, and since when. */
 export interface AuditedRunRow {
   readonly trace_id: string | null;
   readonly status: string;
+  readonly created_at: string;
+  readonly started_at: string | null;
+  readonly completed_at: string | null;
+  /** What is left of a run whose evidence was deleted. */
+  readonly root_hash: string | null;
+  readonly deleted_at: string | null;
 }
 
 /** A trace with its run's row, as far as it has one, and with the lease that keeps it running; null where none does. */
@@ -56,6 +62,11 @@ interface AuditedRow extends TraceRow {
   readonly has_run: boolean;
   readonly run_trace_id: string | null;
   readonly run_status: string | null;
+  readonly run_created_at: string | null;
+  readonly run_started_at: string | null;
+  readonly run_completed_at: string | null;
+  readonly run_root_hash: string | null;
+  readonly run_deleted_at: string | null;
   readonly has_lease: boolean;
   readonly lease_expires_at: string | null;
   readonly lease_over_ms: number | null;
@@ -73,6 +84,11 @@ interface AuditedRow extends TraceRow {
 const runRow = (row: AuditedRow): AuditedRunRow => ({
   trace_id: row.run_trace_id,
   status: row.run_status ?? "",
+  created_at: row.run_created_at ?? "",
+  started_at: row.run_started_at,
+  completed_at: row.run_completed_at,
+  root_hash: row.run_root_hash,
+  deleted_at: row.run_deleted_at,
 });
 
 const auditedTrace = (row: AuditedRow): AuditedTrace => ({
@@ -113,6 +129,11 @@ export const readAuditedTraces = (
 ): Effect.Effect<ReadonlyArray<AuditedTrace>, SqlError> =>
   sql<AuditedRow>`
     select t.*, r.run_id is not null as has_run, r.trace_id as run_trace_id, r.status as run_status,
+           ${sql.literal(timeText("r.created_at"))} as run_created_at,
+           ${sql.literal(timeText("r.started_at"))} as run_started_at,
+           ${sql.literal(timeText("r.completed_at"))} as run_completed_at,
+           r.root_hash as run_root_hash,
+           ${sql.literal(timeText("r.deleted_at"))} as run_deleted_at,
            l.trace_id is not null as has_lease,
            ${sql.literal(timeText("l.expires_at"))} as lease_expires_at,
            ${sql.literal(msSince("l.expires_at"))} as lease_over_ms,

@@ -13,6 +13,8 @@ export interface Orphan {
   readonly run_id: string | null;
   /** Of a run. */
   readonly status: string | null;
+  /** Of a run whose evidence was deleted. */
+  readonly root_hash: string | null;
 }
 
 /** Most orphans of a page: each may need its own look into the log. */
@@ -30,23 +32,23 @@ export const readOrphans = <E, R>(
     sql,
     {
       name: "orphans",
-      columns: "rows, trace_id, tenant_id, run_id, status",
+      columns: "rows, trace_id, tenant_id, run_id, status, root_hash",
       source: sql`(
-        select distinct 'steps' as rows, trace_id, null as tenant_id, null as run_id, null as status from ${sql.literal(STEPS)} s
+        select distinct 'steps' as rows, trace_id, null as tenant_id, null as run_id, null as status, null as root_hash from ${sql.literal(STEPS)} s
         where not exists (select from ${sql.literal(TRACES)} t where t.trace_id = s.trace_id)
         union all
-        select 'lease', trace_id, null, null, null from aos_trace_leases l
+        select 'lease', trace_id, null, null, null, null from aos_trace_leases l
         where not exists (select from ${sql.literal(TRACES)} t where t.trace_id = l.trace_id)
         union all
-        select 'run', trace_id, tenant_id, run_id, status from runs r
+        select 'run', trace_id, tenant_id, run_id, status, root_hash from runs r
         where r.trace_id is not null and not exists (
           select from ${sql.literal(TRACES)} t where t.trace_id = r.trace_id and t.tenant_id = r.tenant_id and t.run_id = r.run_id)
         union all
-        select 'run', null, tenant_id, run_id, status from runs r
+        select 'run', null, tenant_id, run_id, status, root_hash from runs r
         where r.trace_id is null and r.status is distinct from 'queued' and not exists (
           select from ${sql.literal(TRACES)} t where t.tenant_id = r.tenant_id and t.run_id = r.run_id)
         union all
-        select 'trace', trace_id, tenant_id, run_id, null from ${sql.literal(TRACES)} t where trace_id is null
+        select 'trace', trace_id, tenant_id, run_id, null, null from ${sql.literal(TRACES)} t where trace_id is null
       ) as orphans`,
       order: "trace_id, rows",
       rows: PAGE_ORPHANS,

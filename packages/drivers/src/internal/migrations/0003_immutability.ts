@@ -192,6 +192,7 @@ $$`,
 language plpgsql set search_path from current as $$
 declare
   r record;
+  logged_at timestamptz;
 begin
   select * into r from json_to_record(new.record::json) as x(
     agent_id text, attributes text, capture text, correlation_id text, created_at timestamptz, frozen_timestamp timestamptz,
@@ -254,9 +255,10 @@ begin
   if not found then
     raise exception 'S6_IMMUTABILITY_VIOLATION: the lease of trace % is another trace''s', new.trace_id using errcode = 'S6001';
   end if;
-  insert into aos_log_queue (kind, digest, trace_id) values (1, new.link, new.trace_id);
-  insert into runs as known (tenant_id, run_id, trace_id, status, started_at)
-    values (new.tenant_id, new.run_id, new.trace_id, 'running', clock_timestamp())
+  -- An audit compares the run's times with those of its entries.
+  insert into aos_log_queue (kind, digest, trace_id) values (1, new.link, new.trace_id) returning queued_at into logged_at;
+  insert into runs as known (tenant_id, run_id, trace_id, status, created_at, started_at)
+    values (new.tenant_id, new.run_id, new.trace_id, 'running', logged_at, logged_at)
     on conflict (tenant_id, run_id) do update set status = 'running', trace_id = excluded.trace_id, started_at = excluded.started_at
       where known.status = 'queued';
   if not found or exists (select from aos_traces_archive a where a.trace_id = new.trace_id) then
@@ -488,6 +490,7 @@ declare
   r record;
   lease aos_trace_leases;
   last_link text;
+  logged_at timestamptz;
 begin
   lease := runproof_lock_trace(old.trace_id);
   select * into r from json_to_record(new.seal_record::json) as x(
@@ -534,8 +537,8 @@ begin
   end if;
   new.root_hash := runproof_link(lease.link, runproof_hash('\\x00', new.seal_record));
   delete from aos_trace_leases where trace_id = old.trace_id;
-  insert into aos_log_queue (kind, digest, trace_id) values (2, new.root_hash, old.trace_id);
-  update runs set status = case r.status when 'completed' then 'succeeded' else r.status end, completed_at = clock_timestamp()
+  insert into aos_log_queue (kind, digest, trace_id) values (2, new.root_hash, old.trace_id) returning queued_at into logged_at;
+  update runs set status = case r.status when 'completed' then 'succeeded' else r.status end, completed_at = logged_at
     where tenant_id = old.tenant_id and run_id = old.run_id and trace_id = old.trace_id;
   return new;
 end

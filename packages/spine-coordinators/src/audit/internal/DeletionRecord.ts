@@ -68,6 +68,11 @@ export class DeletionRecord {
     return this.#deletion !== null && this.#surplus === null;
   }
 
+  /** The root of the trace whose deletion the log records; null where it records none. */
+  get root(): string | null {
+    return this.isRecorded ? (this.#sealed?.digest ?? null) : null;
+  }
+
   /** Whether an entry is the EVENT by which the deletion is recorded. */
   isRecordedBy({ log_index, digest }: AuditedEntry): boolean {
     const recorded = this.isRecorded ? this.#deletion : null;

@@ -54,7 +54,7 @@ export class TraceAudit {
     const contradictions: ReadonlyArray<FoundHere> = [
       ...harmful,
       ...this.#log.compare(facts),
-      ...runFaults(this.#trace),
+      ...runFaults(this.#trace, this.#log.times(facts)),
       ...leases.filter(({ code }) => code !== "UNSEALED_PAST_LEASE"),
     ];
     const isFailed =

@@ -12,12 +12,19 @@ export interface LoggedFacts {
   readonly is_archived: boolean;
 }
 
+/** When the entries that hold a trace's start and its seal were put into the log's queue. */
+export interface LoggedTimes {
+  readonly opened: ReadonlyArray<string>;
+  readonly sealed: ReadonlyArray<string>;
+}
+
 interface Placed {
   readonly digest: string;
   readonly log_index: number | null;
+  readonly queued_at: string;
 }
 
-const named = ({ log_index }: Placed): string =>
+const named = ({ log_index }: Pick<Placed, "log_index">): string =>
   log_index === null ? "waiting for its index" : `at ${log_index}`;
 
 /** What the log says of one trace. HEAD entries take some hundred bytes each; a log has one for a thousand steps. */
@@ -35,9 +42,9 @@ export class TraceLog {
 
   /** Takes an entry that names the trace. One of a kind that is none, or an event that can't be believed, says nothing. */
   add(entry: AuditedEntry): void {
-    const { kind, digest, log_index } = entry;
-    if (kind === LogEntryKind.OPENED) this.#opened.push({ digest, log_index });
-    else if (kind === LogEntryKind.SEALED) this.#sealed.push({ digest, log_index });
+    const { kind, digest, log_index, queued_at } = entry;
+    if (kind === LogEntryKind.OPENED) this.#opened.push({ digest, log_index, queued_at });
+    else if (kind === LogEntryKind.SEALED) this.#sealed.push({ digest, log_index, queued_at });
     else if (kind === LogEntryKind.HEAD) this.#heads.set(digest, log_index);
     else this.#addEvent(entry);
   }
@@ -45,10 +52,9 @@ export class TraceLog {
   #addEvent(entry: AuditedEntry): void {
     const event = eventOf(entry);
     if (event === null) return;
-    const { digest, log_index } = entry;
-    for (const payload of erasedPayloads(event)) this.#erased.set(payload, { digest, log_index });
-    if (event.event === "archival") this.#archivals.push({ digest, log_index });
-    if (event.event === "deletion") this.#deletions.push({ digest, log_index });
+    for (const payload of erasedPayloads(event)) this.#erased.set(payload, entry);
+    if (event.event === "archival") this.#archivals.push(entry);
+    if (event.event === "deletion") this.#deletions.push(entry);
   }
 
   /** Whether an erasure names a payload; `step_index` is null for the trace's and the seal's. */
@@ -56,6 +62,13 @@ export class TraceLog {
     const owner =
       step_index !== null ? `step ${step_index}` : name === "metadata" ? "seal" : "trace";
     return this.#erased.has(`${owner}:${name}`);
+  }
+
+  /** When the trace's start and its seal were logged; as often as entries that hold them say so. */
+  times({ first_links, roots }: LoggedFacts): LoggedTimes {
+    const timesOf = (entries: ReadonlyArray<Placed>, digests: ReadonlyArray<string | null>) =>
+      entries.flatMap(({ digest, queued_at }) => (digests.includes(digest) ? [queued_at] : []));
+    return { opened: timesOf(this.#opened, first_links), sealed: timesOf(this.#sealed, roots) };
   }
 
   get isArchived(): boolean {
@@ -120,10 +133,10 @@ export class TraceLog {
   #compareHeads(): ReadonlyArray<FoundHere> {
     const [first] = this.#heads;
     if (first === undefined) return [];
-    const [digest, log_index] = first;
+    const [, log_index] = first;
     const more = this.#heads.size === 1 ? "" : `, nor do ${this.#heads.size - 1} more`;
-    const what = `HEAD ${named({ digest, log_index })} matches no link of the trace${more}: steps were cut or rewritten`;
-    return [orphan({ digest, log_index }, what)];
+    const what = `HEAD ${named({ log_index })} matches no link of the trace${more}: steps were cut or rewritten`;
+    return [orphan({ log_index }, what)];
   }
 
   /** The steps that bring a HEAD entry put it in the log with them: so many without one were kept out of it. */
@@ -167,7 +180,7 @@ export class TraceLog {
   }
 }
 
-const orphan = ({ log_index }: Placed, what: string): FoundHere => ({
+const orphan = ({ log_index }: Pick<Placed, "log_index">, what: string): FoundHere => ({
   code: "ORPHAN_LOG_ENTRY",
   log_index,
   message: `the log: ${what}`,

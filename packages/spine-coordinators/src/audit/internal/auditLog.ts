@@ -96,12 +96,12 @@ const readDeletions = Effect.fnUntraced(function* (
   return records;
 });
 
-/** Whether a trace that is gone was deleted as recorded. */
-export const isDeletionRecorded = (
+/** The root of a trace that was deleted as recorded; null where that is not recorded. */
+export const deletedRoot = (
   reads: AuditReads,
   trace_id: string,
-): Effect.Effect<boolean, AuditReadError> =>
-  Effect.map(readDeletions(reads, [trace_id]), (records) => records.get(trace_id)!.isRecorded);
+): Effect.Effect<string | null, AuditReadError> =>
+  Effect.map(readDeletions(reads, [trace_id]), (records) => records.get(trace_id)!.root);
 
 const compareTiles = Effect.fnUntraced(function* (
   run: AuditRun,

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect";
 import type { AuditReadError, AuditReads, Orphan } from "../AuditBridge.ts";
 import { type AuditRun, orUnreadable } from "./AuditRun.ts";
-import { isDeletionRecorded } from "./auditLog.ts";
+import { deletedRoot } from "./auditLog.ts";
 
 const ROWS = {
   steps: "steps are there",
@@ -13,7 +13,7 @@ const ROWS = {
 /** What the row of a run says once its trace was sealed. */
 const ENDED: ReadonlyArray<string | null> = ["succeeded", "failed", "aborted"];
 
-/** Of a run that was deleted as recorded, the row of its plan stays: one row, of a run that had ended. */
+/** Of a run that was deleted as recorded, its row stays: one row, of a run that had ended, with the root that the log has. */
 class RowsLeft {
   readonly #reads: AuditReads;
   #excused: string | null = null;
@@ -23,15 +23,20 @@ class RowsLeft {
   }
 
   /** Whether an orphan is such a row; they come in the order of the traces that they name. */
-  readonly isOne = ({ rows, trace_id, status }: Orphan): Effect.Effect<boolean, AuditReadError> => {
+  readonly isOne = ({
+    rows,
+    trace_id,
+    status,
+    root_hash,
+  }: Orphan): Effect.Effect<boolean, AuditReadError> => {
     if (rows !== "run" || trace_id === null || !ENDED.includes(status))
       return Effect.succeed(false);
     if (this.#excused === trace_id) return Effect.succeed(false);
-    return Effect.tap(isDeletionRecorded(this.#reads, trace_id), (isRecorded) =>
-      Effect.sync(() => {
-        if (isRecorded) this.#excused = trace_id;
-      }),
-    );
+    return Effect.map(deletedRoot(this.#reads, trace_id), (root) => {
+      if (root === null || root !== root_hash) return false;
+      this.#excused = trace_id;
+      return true;
+    });
   };
 }
 
