@@ -350,9 +350,12 @@ const asFinding = ({ object, what }: Drift): AuditFinding => ({
 const attackInPassing = Effect.fnUntraced(function* (test: Test, attack: PassingAttack) {
   const lab = yield* AttackLab;
   for (let instance = 0; instance < test.instances; instance += 1) {
-    const { statements, object } = attack.plan(test.random);
+    const { statements, object, others = [] } = attack.plan(test.random);
     const { refusal, drift } = yield* lab.attempt("superuser", statements);
-    const expected = [{ code: "CATALOG_DRIFT", object }] as const;
+    const expected = [object, ...others].map((each) => ({
+      code: "CATALOG_DRIFT" as const,
+      object: each,
+    }));
     const { what } = judge({ expected }, drift.map(asFinding));
     const refused = refusal === null ? null : `could not be tried: ${refusal.message}`;
     yield* count(test, attack, refused ?? what, ["CATALOG_DRIFT"]);

@@ -68,8 +68,9 @@ export interface PassingAttack extends Named {
   readonly kind: "passing";
   readonly plan: (random: SeededRandom) => {
     readonly statements: ReadonlyArray<string>;
-    /** Which object the check of the defences must name. */
+    /** Which object the check of the defences must name, and which others it must. */
     readonly object: string;
+    readonly others?: ReadonlyArray<string>;
   };
 }
 

@@ -141,6 +141,7 @@ const rewriteLog: ReadonlyArray<DatabaseAttack> = [
         changes: [...changesBetween(run, forged), entryAt(rows.aos_log_entries.length, entry)],
         statements: [REBUILD_TILES],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+        also: [{ code: "COLUMN_MISMATCH", trace_id, object: "runs" }],
       };
     },
   },
@@ -750,7 +751,11 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
         ["aos_log_entries", "alter column sequenced_at drop default"],
         ["aos_log_queue", "alter column transaction_id set default 0"],
       ] as const);
-      return { statements: [`alter table ${table} ${change}`], expected: [drift(table)] };
+      return {
+        statements: [`alter table ${table} ${change}`],
+        expected: [drift(table)],
+        also: [{ code: "UNREADABLE" }],
+      };
     },
   },
   {
@@ -841,7 +846,9 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
     plan: (_, random) => {
       const [name, parameters] = random.pick(INNER_FUNCTIONS);
       return {
-        statements: [`alter function ${name}(${parameters}) security definer`],
+        statements: [
+          `alter function ${name}(${parameters}) security ${name === "runproof_archive_traces" ? "invoker" : "definer"}`,
+        ],
         expected: [drift(name)],
       };
     },
@@ -927,6 +934,198 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
   },
 ];
 
+/** Orders texts backwards, in an index that the built-in comparisons are answered from. */
+const BACKWARDS: ReadonlyArray<string> = [
+  "create function public.backwards(text, text) returns integer immutable language sql as $$ select -bttextcmp($1, $2) $$",
+  `create operator class public.backwards_ops for type text using btree as
+     operator 1 <, operator 2 <=, operator 3 =, operator 4 >=, operator 5 >, function 1 public.backwards(text, text)`,
+];
+
+const PEEK =
+  "create function public.peek(text) returns text immutable language sql as $$ select $1 $$";
+
+/** What stands in for PostgreSQL's own in what is read. */
+const standIns: ReadonlyArray<Pick<PassingAttack, "way" | "plan">> = [
+  {
+    way: "operators of another schema, and a search path that finds them first",
+    plan: (random) => {
+      const operator = random.pick([">=", "<=", ">", "<", "="]);
+      return {
+        statements: [
+          "create schema evil",
+          "create function evil.denies(text, text) returns boolean language sql as $$ select false $$",
+          `create operator evil.${operator} (leftarg = text, rightarg = text, function = evil.denies)`,
+          onDatabase("alter database %I set search_path = public, evil, pg_catalog"),
+        ],
+        object: `operator evil.${operator}(text, text)`,
+        others: ["the settings of the database"],
+      };
+    },
+  },
+  {
+    way: "an index of an operator class that orders ids otherwise",
+    plan: (random) => {
+      const [table, column] = random.pick([
+        ["aos_traces", "trace_id"],
+        ["aos_trace_steps", "trace_id"],
+        ["aos_log_entries", "trace_id"],
+      ] as const);
+      return {
+        statements: [
+          ...BACKWARDS,
+          `create index aside on ${table} (${column} public.backwards_ops)`,
+        ],
+        object: table,
+        others: ["operator class public.backwards_ops"],
+      };
+    },
+  },
+  {
+    way: "the database or a role sets how statements are planned, or whether triggers fire",
+    plan: (random) => {
+      const setting = random.pick([
+        "enable_seqscan = off",
+        "enable_indexscan = off",
+        "session_replication_role = replica",
+      ]);
+      const [statement, object] = random.pick([
+        [onDatabase(`alter database %I set ${setting}`), "the settings of the database"],
+        [`alter role runproof_app set ${setting}`, "the settings of the role runproof_app"],
+      ] as const);
+      return { statements: [statement], object };
+    },
+  },
+  {
+    way: "a cast prints values of a built-in type otherwise",
+    plan: (random) => {
+      const [type, printed] = random.pick([
+        ["timestamptz", "timestamp with time zone"],
+        ["regrole", "regrole"],
+        ["bigint", "bigint"],
+      ] as const);
+      return {
+        statements: [
+          `create function public.printed(${type}) returns text immutable language sql as $$ select 'as before'::text $$`,
+          `create cast (${type} as text) with function public.printed(${type})`,
+        ],
+        object: `cast (${printed} as text)`,
+      };
+    },
+  },
+];
+
+/** What is added to the tables, or leads to them. */
+const waysIn: ReadonlyArray<Pick<PassingAttack, "way" | "plan">> = [
+  {
+    way: "a check, a foreign key or an exclusion constraint is added",
+    plan: (random) => {
+      const table = random.pick(["aos_traces", "aos_trace_steps"]);
+      const constraint = random.pick([
+        "check (tenant_id <> 'tenant-0') not valid",
+        "foreign key (tenant_id) references known not valid",
+        "exclude using btree (trace_id with =) where (tenant_id = 'nobody')",
+      ]);
+      return {
+        statements: [
+          "create table known (tenant_id text primary key)",
+          `alter table ${table} add constraint added ${constraint}`,
+        ],
+        object: table,
+      };
+    },
+  },
+  {
+    way: "an index or statistics run a function over a table",
+    plan: (random) => {
+      const statement = random.pick([
+        "create index aside on aos_traces (public.peek(tenant_id))",
+        "create statistics aside on (public.peek(tenant_id)), (lower(tenant_id)) from aos_traces",
+      ]);
+      return { statements: [PEEK, statement], object: "aos_traces" };
+    },
+  },
+  {
+    way: "a sequence is granted, or numbers otherwise",
+    plan: (random) => {
+      const sequence = random.pick([
+        "aos_log_queue_queue_id_seq",
+        "aos_checkpoints_checkpoint_id_seq",
+      ]);
+      const statement = random.pick([
+        `grant update on sequence ${sequence} to runproof_app`,
+        `alter sequence ${sequence} increment by -1 minvalue -1000`,
+      ]);
+      return { statements: [statement], object: sequence };
+    },
+  },
+  {
+    way: "a table inherits from another",
+    plan: () => ({
+      statements: [
+        "create table base (level smallint not null)",
+        "alter table aos_log_tiles inherit base",
+      ],
+      object: "aos_log_tiles",
+    }),
+  },
+  {
+    way: "a view over a table is given to the application, or to everyone",
+    plan: (random) => {
+      const table = random.pick(TABLES);
+      const role = random.pick(["runproof_app", "runproof_tenant", "public"]);
+      const right = random.pick(["select", "insert", "update", "delete"]);
+      return {
+        statements: [
+          `create view door as select * from ${table}`,
+          `grant ${right} on door to ${role}`,
+        ],
+        object: "door",
+      };
+    },
+  },
+  {
+    way: "a function with the owner's rights is given to the application, or to everyone",
+    plan: (random) => ({
+      statements: [
+        "create function door(text) returns void language sql security definer as $$ delete from aos_trace_leases where trace_id = $1 $$",
+        `grant execute on function door(text) to ${random.pick(["runproof_app", "public"])}`,
+      ],
+      object: "function door(text)",
+    }),
+  },
+  {
+    way: "a rule or a trigger of another table acts on one with the owner's rights",
+    plan: (random) => ({
+      statements: [
+        "create table door (trace_id text)",
+        "grant insert on door to public",
+        ...random.pick([
+          [
+            "create rule through as on insert to door do instead delete from aos_trace_leases l where l.trace_id = new.trace_id",
+          ],
+          [
+            "create function public.through() returns trigger language plpgsql security definer as $$ begin return new; end $$",
+            "create trigger through before insert on door for each row execute function public.through()",
+          ],
+        ]),
+      ],
+      object: "door",
+    }),
+  },
+  {
+    way: "the operator's role gets the rights of another",
+    plan: (random) => ({
+      statements: [
+        random.pick([
+          "alter role runproof_operator superuser",
+          "grant pg_write_all_data to runproof_operator",
+        ]),
+      ],
+      object: "runproof_operator",
+    }),
+  },
+];
+
 /** What is looked at from inside: roles, and a column's sort order, after which open sessions can't run their statements again. */
 export const passingAttacks: ReadonlyArray<PassingAttack> = [
   {
@@ -989,6 +1188,7 @@ export const passingAttacks: ReadonlyArray<PassingAttack> = [
       };
     },
   },
+  ...[...standIns, ...waysIn].map((trick) => ({ kind: "passing" as const, row: 15, ...trick })),
 ];
 
 const changeSchema: ReadonlyArray<DatabaseAttack> = schemaChanges.map(({ way, plan }) => ({

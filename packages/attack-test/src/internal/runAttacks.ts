@@ -722,6 +722,10 @@ const editRuns: ReadonlyArray<RunAttack> = [
           random.pick<Change>([
             { update: "runs", where, set: { status: random.pick(["failed", "running"]) } },
             { update: "runs", where, set: { status: "queued", trace_id: null } },
+            { update: "runs", where, set: { created_at: inMs(LEASE_MS) } },
+            { update: "runs", where, set: { started_at: inMs(-LEASE_MS) } },
+            { update: "runs", where, set: { completed_at: null } },
+            { update: "runs", where, set: { deleted_at: inMs(0) } },
             { delete: "runs", where },
           ]),
         ],
