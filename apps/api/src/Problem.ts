@@ -47,6 +47,7 @@ const KINDS: Record<AnyRunProofError["_tag"], readonly [status: number, title: s
   DatabaseUnreachable: [503, "The database does not answer"],
   DatabaseUnfit: [503, "The database can't do this now"],
   DatabaseFailed: [500, "The database failed"],
+  AuditUnfinished: [503, "The audit was cut off"],
   EmbeddedLocked: [503, "The embedded database is in use"],
   SignerStateInvalid: [503, "The log can't be signed"],
   LockHeld: [503, "A lock is held"],

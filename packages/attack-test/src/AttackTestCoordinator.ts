@@ -1,6 +1,7 @@
 /** Attacks a database of its own in every way that is known, and looks whether each is found as what it is. */
 import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
 import type {
+  AuditUnfinished,
   DatabaseError,
   StoredDataUnreadable,
   TraceWriteError,
@@ -102,6 +103,7 @@ export interface AttackTestReport {
 
 /** What an attack test may fail with: never a finding. */
 export type AttackTestError =
+  | AuditUnfinished
   | DatabaseError
   | StartError
   | StoredDataUnreadable

@@ -22,6 +22,7 @@ export const meanings = [
   [7, "UNSUPPORTED: can't be verified, or nothing to audit"],
   [8, "the run ended failed or aborted"],
   [9, "DIVERGED: two runs differ, or a replay's checks do"],
+  [10, "an audit was cut off: part of it was not checked"],
   [130, "interrupted (SIGINT or SIGTERM)"],
 ] as const satisfies ReadonlyArray<readonly [number, string]>;
 
@@ -79,6 +80,7 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   LockHeld: 5,
   LogEntryNotFound: 3,
   DatabaseFailed: 1,
+  AuditUnfinished: 10,
 };
 
 /** A command that has said all there is to say on stdout, and whose answer is not a success. */

@@ -82,6 +82,6 @@ describe("ExitCode", () => {
 
   it("lists every code once, in order", () => {
     const codes = ExitCode.meanings.map(([code]) => code);
-    expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130]);
+    expect(codes).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 130]);
   });
 });

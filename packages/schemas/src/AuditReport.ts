@@ -7,11 +7,11 @@ import { Timestamp } from "./Timestamp.ts";
 /**
  * The format's codes, and those of what is no run: `CATALOG_DRIFT` a defence of the database is not as it was made,
  * `TILE_MISMATCH` a stored hash of the log's tree is not that of its entries, `ORPHAN_ROWS` rows name a trace that is not
- * there or is sealed, `UNREADABLE` rows could not be read at all.
+ * there or is sealed, `UNREADABLE` rows could not be read at all, `LOG_STALLED` entries wait for their place in the log too long.
  */
 export const AuditCode = Schema.Union([
   FindingCode,
-  Schema.Literals(["CATALOG_DRIFT", "TILE_MISMATCH", "ORPHAN_ROWS", "UNREADABLE"]),
+  Schema.Literals(["CATALOG_DRIFT", "TILE_MISMATCH", "ORPHAN_ROWS", "UNREADABLE", "LOG_STALLED"]),
 ]);
 export type AuditCode = typeof AuditCode.Type;
 

@@ -293,6 +293,33 @@ export class DatabaseUnfit extends Schema.TaggedError<DatabaseUnfit>()(
   }
 }
 
+/** An audit that the database cut off: what it had checked by then, and what it had not. Nothing was found out of the rest. */
+export class AuditUnfinished extends Schema.TaggedError<AuditUnfinished>()(
+  "AuditUnfinished",
+  {
+    /** What the database said. */
+    why: Schema.String,
+    /** What to do about that. */
+    remedy: Schema.String,
+    checked: Schema.Struct({
+      traces: Schema.Int,
+      steps: Schema.Int,
+      entries: Schema.Int,
+    }),
+    /** Parts that were not checked, or not to their end. */
+    not_checked: Schema.Array(Schema.String),
+    /** What was found until then, each code once. */
+    found: Schema.Array(Schema.String),
+  },
+  { httpApiStatus: 503 },
+) {
+  override get message(): string {
+    const { traces, steps, entries } = this.checked;
+    const found = this.found.length === 0 ? "nothing" : this.found.join(", ");
+    return `the audit was cut off: ${this.why}. Checked: ${traces} traces, ${steps} steps, ${entries} log entries; found until then: ${found}. Not checked: ${this.not_checked.join(", ")}`;
+  }
+}
+
 /** The database did what was not foreseen. `operation` is the driver's file name. */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()(
   "DatabaseFailed",

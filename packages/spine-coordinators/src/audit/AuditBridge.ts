@@ -30,6 +30,10 @@ import { readCheckpointsOver } from "@runproof/drivers/audit/readCheckpointsOver
 import { readIndexGaps } from "@runproof/drivers/audit/readIndexGaps";
 import { type Orphan, readOrphans } from "@runproof/drivers/audit/readOrphans";
 import { readStoredTraceIds } from "@runproof/drivers/audit/readStoredTraceIds";
+import {
+  readWaitingEntries,
+  type WaitingEntries,
+} from "@runproof/drivers/audit/readWaitingEntries";
 import { readDrift } from "@runproof/drivers/CatalogDrift";
 import { Database } from "@runproof/drivers/Database";
 import { HEAD_EVERY_STEPS, LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
@@ -44,7 +48,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 
 export { HEAD_EVERY_STEPS, LEASE_MS_MAX };
-export type { AuditReadError, Orphan };
+export type { AuditReadError, Orphan, WaitingEntries };
 
 /** What a read takes beside the client. */
 type Input<Read extends (sql: never, input: never) => unknown> = Parameters<Read>[1];
@@ -99,6 +103,7 @@ const readsOf = (database: Database["Service"]) => {
     entryEnd: (input: Input<typeof readEntryEnd>) => read("readEntryEnd", readEntryEnd(sql, input)),
     forEachQueuedPage: <E, R>(use: UsePage<AuditedEntry, E, R>) =>
       read("readQueuedEntries", readQueuedEntries(sql, use)),
+    waitingEntries: read("readWaitingEntries", readWaitingEntries(sql)),
     entryTraces: (trace_ids: ReadonlyArray<string>) =>
       read("readEntryTraces", readEntryTraces(sql, trace_ids)),
     forEachOrphanPage: <E, R>(use: UsePage<Orphan, E, R>) =>

@@ -5,7 +5,7 @@ import type { Refusal } from "@runproof/proof/Refusal";
 import { NoteInvalid } from "@runproof/proof/SignedNote";
 import { TILE_WIDTH } from "@runproof/proof/Tile";
 import type { AuditFinding, AuditReport } from "@runproof/schemas/AuditReport";
-import { type DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
+import { AuditUnfinished, type DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
@@ -82,11 +82,11 @@ export class AuditCoordinator extends Context.Service<
   {
     /**
      * Checks everything, or what is new. What can't be read is a finding; a database that is away is an error, and
-     * nothing was found out.
+     * nothing was found out. One that cuts the audit off, such as by a time limit, is another, which says what was not checked.
      */
     readonly audit: (
       options?: AuditOptions,
-    ) => Effect.Effect<AuditOutcome, DatabaseError | InvalidInput>;
+    ) => Effect.Effect<AuditOutcome, DatabaseError | AuditUnfinished | InvalidInput>;
   }
 >()("@runproof/spine-coordinators/audit/AuditCoordinator") {
   static readonly layer: Layer.Layer<AuditCoordinator, never, AuditBridge> = Layer.effect(
@@ -102,7 +102,8 @@ const audit = (bridge: Bridge) =>
     const started_at = yield* now;
     const given = yield* readGiven(options);
     const tally = new AuditTally();
-    const survey = yield* readSurvey(bridge, tally, given);
+    const { part } = new Parts(tally);
+    const survey = yield* part("what there is", readSurvey(bridge, tally, given));
     const scope = scopeOf(given, survey.log.size);
     const checkpoints = [...given.checkpoints, ...survey.stored];
     const run: AuditRun = {
@@ -111,21 +112,64 @@ const audit = (bridge: Bridge) =>
       signed_size: signedSize(checkpoints),
       tell: yield* teller(tally, scope.since === null ? survey.size : null, options.onProgress),
     };
-    yield* auditDefences(run);
-    yield* auditIndexes(run);
-    yield* auditOrphans(run);
-    const walk = yield* auditEvidence(run, options.workers ?? WORKERS_DEFAULT, {
+    yield* part("defences", auditDefences(run));
+    yield* part("indexes", auditIndexes(run));
+    yield* part("rows without a trace", auditOrphans(run));
+    const evidence = auditEvidence(run, options.workers ?? WORKERS_DEFAULT, {
       check_from: scope.since?.tree_size ?? 0,
       size: survey.log.size,
       checkpoints,
     });
-    const compared = yield* compareAll(run, checkpoints, walk, scope.since);
+    const walk = yield* part("traces, steps and log", evidence);
+    const compared = yield* part("checkpoints", compareAll(run, checkpoints, walk, scope.since));
     demandTrusted(tally, given.keys, checkpoints);
     const { database } = bridge;
     const finished_at = yield* now;
     const report = reportOf({ database, started_at, finished_at, scope, tally, walk, compared });
     return { report, resume_from: resumeFrom(report, checkpoints) };
   });
+
+/** What an audit does one after another. */
+const PARTS = [
+  "what there is",
+  "defences",
+  "indexes",
+  "rows without a trace",
+  "traces, steps and log",
+  "checkpoints",
+] as const;
+
+/** Keeps what is left to check, for an audit that is cut off. */
+class Parts {
+  readonly #tally: AuditTally;
+  readonly #left = new Set<string>(PARTS);
+
+  constructor(tally: AuditTally) {
+    this.#tally = tally;
+  }
+
+  /** Checks a part. What the database can't do now, or did not foresee, ends the audit; one that is away is said to be. */
+  readonly part = <A, E, R>(
+    name: (typeof PARTS)[number],
+    check: Effect.Effect<A, E | DatabaseError, R>,
+  ): Effect.Effect<A, E | DatabaseError | AuditUnfinished, R> =>
+    Effect.tap(check, () => Effect.sync(() => this.#left.delete(name))).pipe(
+      Effect.catchTag(["DatabaseUnfit", "DatabaseFailed"], (error) =>
+        Effect.fail(this.#unfinished(error as DatabaseError)),
+      ),
+    );
+
+  #unfinished({ message, remedy }: DatabaseError): AuditUnfinished {
+    const { traces, steps, entries } = this.#tally.checked;
+    return new AuditUnfinished({
+      why: message,
+      remedy,
+      checked: { traces, steps, entries },
+      not_checked: [...this.#left],
+      found: [...this.#tally.byCode.keys()],
+    });
+  }
+}
 
 interface Given {
   readonly keys: ReadonlyArray<VerifierKey>;

@@ -63,6 +63,10 @@ const UNFIT: Readonly<Record<string, readonly [what: string, remedy: string]>> =
     "did not get a lock in time",
     "See what holds the lock (pg_stat_activity), or raise lock_timeout for this login.",
   ],
+  "40P01": [
+    "ended a statement that waited for another session while that one waited for it",
+    "See who changes the schema meanwhile (pg_stat_activity), and try again after that.",
+  ],
   "25P03": [
     "ended a transaction that it found idle too long",
     "Raise idle_in_transaction_session_timeout for this login.",

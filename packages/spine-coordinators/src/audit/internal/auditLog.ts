@@ -1,8 +1,9 @@
 import type { AuditedEntry } from "@runproof/drivers/audit/readAuditedEntries";
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { AuditReadError, AuditReads } from "../AuditBridge.ts";
+import type { AuditReadError, AuditReads, WaitingEntries } from "../AuditBridge.ts";
 import { type AuditRun, orUnreadable } from "./AuditRun.ts";
+import type { FoundHere } from "./AuditTally.ts";
 import type { ReadCheckpoint } from "./CheckpointCheck.ts";
 import { DeletionRecord } from "./DeletionRecord.ts";
 import { keyChangeFault } from "./KeyChange.ts";
@@ -103,6 +104,26 @@ export const deletedRoot = (
 ): Effect.Effect<string | null, AuditReadError> =>
   Effect.map(readDeletions(reads, [trace_id]), (records) => records.get(trace_id)!.root);
 
+/** Every process that records numbers what waits, within seconds: longer than this, none does or it can't. */
+export const WAITING_MS_MAX = 3_600_000;
+
+/** What keeps entries from the log for so long, as far as it can be told. */
+const stallFaults = ({ count, waited_ms, prepared }: WaitingEntries): ReadonlyArray<FoundHere> => {
+  if (waited_ms === null || waited_ms <= WAITING_MS_MAX) return [];
+  const minutes = Number.isFinite(waited_ms) ? `${Math.round(waited_ms / 60_000)} minutes` : "ever";
+  const why =
+    prepared.length === 0
+      ? "`runproof checkpoint` numbers them; if they stay, a session holds the log's lock (pg_locks)"
+      : `a transaction that was prepared and never ended may hold the log's lock (pg_prepared_xacts): ${prepared.join("; ")}`;
+  return [
+    {
+      code: "LOG_STALLED",
+      object: "aos_log_queue",
+      message: `the log: ${count} entries wait for their index, one for ${minutes}: ${why}`,
+    },
+  ];
+};
+
 const compareTiles = Effect.fnUntraced(function* (
   run: AuditRun,
   reads: AuditReads,
@@ -192,6 +213,7 @@ export const auditLog = Effect.fnUntraced(function* (
         yield* walkTo(reads, now.size);
         for (const found of walk.finish(Math.max(size, now.size))) tally.find(found);
         yield* reads.forEachQueuedPage(checkQueued(reads));
+        for (const found of stallFaults(yield* reads.waitingEntries)) tally.find(found);
         for (const index of yield* reads.strayEntries) {
           const message = `the log: it has an entry with the index ${index}, which no log has`;
           tally.find({ code: "FOREIGN_RECORD", object: "aos_log_entries", message });
