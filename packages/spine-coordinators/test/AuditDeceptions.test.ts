@@ -4,7 +4,7 @@
  */
 import { expect, layer } from "@effect/vitest";
 import { Database } from "@runproof/drivers/Database";
-import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
+import type { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import type { AuditReport } from "@runproof/schemas/AuditReport";
 import {
   AuditCoordinator,
