@@ -199,6 +199,21 @@ for (const [name, config] of databases) {
           yield* deleteAsRecorded(run);
           yield* number;
           assert.deepStrictEqual(yield* found(), []);
+          for (const root of ["null", "repeat('0', 64)"]) {
+            yield* pastTriggers(
+              "create table kept as select * from runs",
+              `update runs set root_hash = ${root}`,
+            );
+            assert.deepStrictEqual(
+              (yield* found()).map(({ code }) => code),
+              ["ORPHAN_ROWS"],
+            );
+            yield* pastTriggers(
+              "delete from runs",
+              "insert into runs select * from kept",
+              "drop table kept",
+            );
+          }
           const row = (status: string) =>
             `insert into runs (tenant_id, run_id, status, trace_id) values ('t', 'another', '${status}', '${run.trace_id}')`;
           yield* pastTriggers(row("succeeded"));
