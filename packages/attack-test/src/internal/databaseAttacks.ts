@@ -934,6 +934,8 @@ const schemaChanges: ReadonlyArray<SchemaChange> = [
   },
 ];
 
+const SEQUENCES = ["aos_log_queue_queue_id_seq", "aos_checkpoints_checkpoint_id_seq"];
+
 /** Orders texts backwards, in an index that the built-in comparisons are answered from. */
 const BACKWARDS: ReadonlyArray<string> = [
   "create function public.backwards(text, text) returns integer immutable language sql as $$ select -bttextcmp($1, $2) $$",
@@ -1047,10 +1049,7 @@ const waysIn: ReadonlyArray<Pick<PassingAttack, "way" | "plan">> = [
   {
     way: "a sequence is granted, or numbers otherwise",
     plan: (random) => {
-      const sequence = random.pick([
-        "aos_log_queue_queue_id_seq",
-        "aos_checkpoints_checkpoint_id_seq",
-      ]);
+      const sequence = random.pick(SEQUENCES);
       const statement = random.pick([
         `grant update on sequence ${sequence} to runproof_app`,
         `alter sequence ${sequence} increment by -1 minvalue -1000`,
@@ -1152,6 +1151,8 @@ export const passingAttacks: ReadonlyArray<PassingAttack> = [
       return {
         statements: ["create role mallory login", `alter table ${table} owner to mallory`],
         object: table,
+        // What numbers its rows goes with it.
+        others: SEQUENCES.filter((sequence) => sequence.startsWith(table)),
       };
     },
   },

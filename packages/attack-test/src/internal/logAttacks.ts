@@ -221,6 +221,8 @@ const nameOthers: ReadonlyArray<DatabaseAttack> = [
           },
         ],
         expected: [{ code: "ORPHAN_LOG_ENTRY", trace_id }],
+        // It says that it came long ago.
+        also: [{ code: "LOG_STALLED", object: "aos_log_queue" }],
       };
     },
   },
