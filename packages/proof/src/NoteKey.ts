@@ -6,6 +6,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import { sha256Bytes } from "./Hash.ts";
+import { publicKeyFault } from "./internal/publicKeyFault.ts";
 import { Refusal } from "./Refusal.ts";
 
 /** A key text that can't be taken. */
@@ -102,6 +103,14 @@ const signerKey = (name: string, seed: Buffer): SignerKey => {
 /** Reads a verifier key. Throws `KeyInvalid`. */
 export const parseVerifierKey = (text: string): VerifierKey => {
   const { name, id, bytes } = parseParts(text, "verifier key");
+  const fault = publicKeyFault(bytes);
+  if (fault !== null) {
+    throw new KeyInvalid(
+      "verifier key",
+      fault,
+      "No signer has such a key: take one from whoever keeps the log.",
+    );
+  }
   const key = verifierKey(name, bytes);
   if (key.key_id !== id)
     throw new KeyInvalid(

@@ -56,6 +56,42 @@ describe("keys", () => {
     expect(() => parseSignerKey(key.verifier.text)).toThrow(KeyInvalid);
   });
 
+  it("are refused that anybody can sign for, that are written otherwise, or that are no point of the curve", () => {
+    const P = 2n ** 255n - 19n;
+    const BASE_Y = 0x6666666666666666666666666666666666666666666666666666666666666658n;
+    const textOf = (y: bigint, sign: bigint) => {
+      const bytes = Buffer.from(
+        (y | (sign << 255n)).toString(16).padStart(64, "0"),
+        "hex",
+      ).reverse();
+      const typed = Buffer.concat([Buffer.of(1), bytes]);
+      const id = sha256(Buffer.concat([Buffer.from("example.com/log\n"), typed])).slice(0, 8);
+      return `example.com/log+${id}+${typed.toString("base64")}`;
+    };
+    const refusal = (y: bigint, sign: bigint) => {
+      try {
+        return parseVerifierKey(textOf(y, sign)).name;
+      } catch (error) {
+        return (error as KeyInvalid).message;
+      }
+    };
+    // Of order 8: what 8 times the point is can be found with any other implementation.
+    const order8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
+    for (const sign of [0n, 1n]) {
+      for (const y of [0n, 1n, P - 1n, order8, P - order8])
+        expect(refusal(y, sign)).toContain("small order");
+      for (let y = P; y < 2n ** 255n; y++) expect(refusal(y, sign)).toContain("the one way");
+      // The smallest y of no point.
+      expect(refusal(2n, sign)).toContain("no point");
+      // The base point's, 4/5: as good as any.
+      expect(refusal(BASE_Y, sign)).toBe("example.com/log");
+    }
+    for (let made = 0; made < 20; made++) {
+      const { text } = generateSignerKey("example.com/log").verifier;
+      expect(parseVerifierKey(text).text).toBe(text);
+    }
+  });
+
   it("are not made under a name that can't name one", () => {
     for (const name of ["", "a b", "a+b", "a\nb", "a\u00a0b", "a\u3000b", "\ud800", "a\u0000"]) {
       expect(() => generateSignerKey(name)).toThrow(KeyInvalid);
