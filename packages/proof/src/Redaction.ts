@@ -43,6 +43,9 @@ const FINDERS: Partial<Record<TextForm, (text: string, emit: Emit) => void>> = {
 /** What every form but names begins with; numbers as they stand in cards and social security numbers. */
 const FORMS = String.raw`@|%40|eyJ|-----BEGIN|[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc]|\d{3}-\d{2}-\d{4}|\d{13}|\d{4}[ \-]\d{4,6}[ \-]\d|\\u00|:\\`;
 
+/** A name before a sign, in other text than JSON; the colon of a web address is none. */
+const ASSIGNMENT = /[\w\]'\\ ](?:=|:(?!\/\/))|(?<!http|https):\/\//u;
+
 interface Frame {
   readonly isArray: boolean;
   readonly isHeaders: boolean;
@@ -61,20 +64,24 @@ export const makeRedactor = ({ id, rules }: RedactionRules): Redactor => {
   const [card, parameter, assignment] = [ofForm("card"), ofForm("parameter"), ofForm("assignment")];
   const beginnings = new RegExp(tokens === null ? FORMS : `${tokens.source}|${FORMS}`, "u");
 
-  /** Whether any rule may match: one pass that most texts end with. */
-  const isSuspect = (text: string): boolean => {
-    if (beginnings.test(text)) return true;
+  /** Whether a rule matches, may match, or can't: one pass that most texts end with. */
+  const suspicionOf = (text: string): "some" | "perhaps" | "none" => {
+    if (beginnings.test(text)) return "some";
     // A list of names and values: what it says of a value is a value itself.
-    if (text.includes('"value":') && /"(?:key|name)":/u.test(text)) return true;
+    if (text.includes('"value":') && /"(?:key|name)":/u.test(text)) return "some";
     const hasHeaders = text.includes("eaders");
     for (let at = text.indexOf('":'); at !== -1; at = text.indexOf('":', at + 2)) {
       const start = text.lastIndexOf('"', at - 1);
       const name = text.slice(start + 1, at);
       const sense = senseOf(name.endsWith("\\") ? name.slice(0, -1) : name);
-      if (sense.rule !== null || (hasHeaders && sense.isParameter)) return true;
+      if (sense.rule !== null || (hasHeaders && sense.isParameter)) return "some";
     }
-    // In other text than JSON a name stands before a sign.
-    return /[\w\]'\\ ][=:](?![:/])/u.test(text) && spansOf(text).length > 0;
+    return ASSIGNMENT.test(text) ? "perhaps" : "none";
+  };
+
+  const isSuspect = (text: string): boolean => {
+    const suspicion = suspicionOf(text);
+    return suspicion === "some" || (suspicion === "perhaps" && spansOf(text).length > 0);
   };
 
   const spansOf = (text: string, nesting = 0): ReadonlyArray<Span> => {
@@ -110,7 +117,7 @@ export const makeRedactor = ({ id, rules }: RedactionRules): Redactor => {
     if (nesting < NESTING_MAX && looksLikeJson(text) && isJson(text)) {
       return isSuspect(text) || text.includes("\\") ? walk(text, counts, nesting + 1) : text;
     }
-    return isSuspect(text) ? masked(text, counts) : text;
+    return suspicionOf(text) === "none" ? text : masked(text, counts);
   };
 
   const walk = (text: string, counts: RuleCounts | undefined, nesting: number): string => {

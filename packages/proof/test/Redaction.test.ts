@@ -1,6 +1,7 @@
 /** Secrets go, and what only looks like them stays. */
 import { makeRedactor, type RuleCounts } from "@runproof/proof/Redaction";
 import { DEFAULT_RULES } from "@runproof/proof/RedactionRules";
+import fc from "fast-check";
 import { assert, describe, it } from "vitest";
 
 const redactor = makeRedactor(DEFAULT_RULES);
@@ -30,6 +31,9 @@ const SECRETS: ReadonlyArray<readonly [text: string, secret: string]> = [
   ["DB_PASSWORD=hunter22", "hunter22"],
   ["{'password': 'hush'}", "hush"],
   ['said {"apiKey": "hush", "n": 1} and more', "hush"],
+  ["password=/s3cr3tvalue", "s3cr3t"],
+  ["password:/hunter2x", "hunter2x"],
+  ["aws_secret_access_key=/wJalrXUtnFEMIK7MDENG", "wJalr"],
 ];
 
 const KEPT: ReadonlyArray<string> = [
@@ -90,6 +94,30 @@ describe("redaction", () => {
     const text = `{"max_tokens":5,"next_page_token":"abc","password":null,"prompt_tokens":3}`;
     assert.strictEqual(redactor.json(text), text);
   });
+  it("looks at a text by every rule wherever one of them would match", () => {
+    const names = ["password", "api_key", "token", "note", "https", "http", "cookie", "a"];
+    const signs = ["=", ":", ": ", "://", "::", ":/", "=/", "=:", " = "];
+    const values = [
+      "/s3cr3tvalue1",
+      ":hunter22",
+      "hunter22",
+      "x y",
+      "ann:hush1@h",
+      "12:43:41",
+      "?",
+    ];
+    const piece = fc.constantFrom(...names, ...signs, ...values, " ", "&", "?", "\n");
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+        const text = pieces.join("");
+        // The sign makes any text suspect, and is none of an address where it stands.
+        const looked = redactor.text(`${text}\n @ `);
+        assert.strictEqual(`${redactor.text(text)}\n @ `, looked);
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   for (const unit of [
     "@",
     "a@a",
