@@ -2,7 +2,7 @@
  * Goal: nothing is signed that does not extend what was signed before, whatever became of the signer's files or of the
  * process that wrote them. Method: real files, real processes, and trees of leaves in memory.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -15,6 +15,7 @@ import {
   readdirSync,
   rmSync,
   statSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -99,6 +100,34 @@ describe("the signer", () => {
     expect(statSync(state).ino).toBe(ino);
     expect(await run(sign(leavesOf(8)))).toMatchObject({ tree_size: 8 });
     expect((await run(status)).last).toMatchObject({ tree_size: 8 });
+  });
+
+  it("goes on from a state behind a symbolic link, which stays", async () => {
+    await run(generate);
+    const [kept, mounted] = [join(folder, "kept"), join(folder, "mounted")];
+    renameSync(state, kept);
+    symlinkSync("kept", mounted);
+    const over = logSignerConfig(
+      { RUNPROOF_LOG_KEY_FILE: key, RUNPROOF_LOG_STATE_FILE: mounted },
+      server,
+    );
+    await run(sign(leavesOf(8)), over);
+    expect(lstatSync(mounted).isSymbolicLink()).toBe(true);
+    expect(readFileSync(kept, "utf8")).toContain(`${ORIGIN}\\n8\\n`);
+    expect((await refused(sign(leavesOf(3)), over))._tag).toBe("LogShrunk");
+  });
+
+  it("waits for no pipe in the place of its state or its key", async () => {
+    await run(generate);
+    for (const path of [state, key]) {
+      renameSync(path, `${path}.kept`);
+      execFileSync("mkfifo", ["-m", "600", path]);
+      const error = await refused(sign(leavesOf(3)));
+      expect(error.message).toContain("is no file");
+      rmSync(path);
+      renameSync(`${path}.kept`, path);
+    }
+    expect(await run(sign(leavesOf(3)))).toMatchObject({ tree_size: 3 });
   });
 
   it("signs any tree after the empty one", async () => {

@@ -1,10 +1,11 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { parseSignerKey, type SignerKey } from "@runproof/proof/NoteKey";
 import { Refusal } from "@runproof/proof/Refusal";
 import { ConfigurationInvalid, type FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import * as Redacted from "effect/Redacted";
-import { codeOf, fileFailed } from "../file/FileError.ts";
+import { fileFailed } from "../file/FileError.ts";
+import { openToRead } from "../file/readBytes.ts";
 import { writeDurably } from "../file/writeDurably.ts";
 import type { LogSignerConfig } from "./SignerConfig.ts";
 import type { SignerKeys } from "./SignerState.ts";
@@ -38,13 +39,8 @@ const faultOf = async (path: string, handle: FileHandle): Promise<ConfigurationI
 
 /** Reads the file's text once its owner and mode are right, both from the same open file; null where there is none. */
 const readPrivate = async (path: string): Promise<string | ConfigurationInvalid | null> => {
-  let handle: FileHandle;
-  try {
-    handle = await open(path, "r");
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return null;
-    throw error;
-  }
+  const handle = await openToRead(path);
+  if (handle === null) return null;
   try {
     return (await faultOf(path, handle)) ?? (await handle.readFile("utf8"));
   } finally {
