@@ -20,7 +20,7 @@ export interface TraceInput extends Omit<TraceRecord, "type" | TracePayloadName>
 }
 
 /** A trace record ready to be stored. */
-export interface PreparedTrace {
+export interface PreparedTrace extends Pick<TraceRecord, "trace_id" | "run_id" | "tenant_id"> {
   /** The canonical text. */
   readonly record: string;
   /** E_0. */
@@ -48,15 +48,15 @@ export const prepareTrace = (
   telling: Telling = { values: "exactly" },
 ): PreparedTrace => {
   const payloads = commitPayloads(["plan"], input, telling);
-  const record = canonicalize(
-    validate({
-      ...input,
-      ...namedRules(input, telling),
-      type: TRACE_RECORD_TYPE,
-      plan: payloads.plan?.commitment ?? null,
-      attributes: payloads.attributes?.commitment ?? null,
-    }),
-  );
+  const said = validate({
+    ...input,
+    ...namedRules(input, telling),
+    type: TRACE_RECORD_TYPE,
+    plan: payloads.plan?.commitment ?? null,
+    attributes: payloads.attributes?.commitment ?? null,
+  });
+  const { trace_id, run_id, tenant_id } = said;
+  const record = canonicalize(said);
   const leaf_hash = leafHash(record);
-  return { record, leaf_hash, link: firstLink(leaf_hash), payloads };
+  return { trace_id, run_id, tenant_id, record, leaf_hash, link: firstLink(leaf_hash), payloads };
 };

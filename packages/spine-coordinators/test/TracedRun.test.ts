@@ -77,6 +77,33 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("tells runs that begin and end together each its own answer", () =>
+        Effect.gen(function* () {
+          const taken = runId();
+          const run_ids = [runId(), taken, runId(), taken, runId(), taken];
+          const exits = yield* Effect.forEach(
+            run_ids,
+            (run_id) =>
+              Effect.exit(
+                TracedRun.run(
+                  { ...inline, run_id },
+                  TracedRun.step({ skill_id: "buy", params: { run_id } }, Effect.void),
+                ),
+              ),
+            { concurrency: "unbounded" },
+          );
+          const began = run_ids.filter((_, at) => Exit.isSuccess(exits[at]!));
+          assert.deepStrictEqual(began.toSorted(), [...new Set(run_ids)].toSorted());
+          for (const exit of exits.filter(Exit.isFailure))
+            assert.strictEqual((Cause.squash(exit.cause) as { _tag: string })._tag, "RunExists");
+          for (const run_id of began) {
+            const { integrity } = yield* verdict(run_id);
+            assert.strictEqual(integrity.verification_status, "VERIFIED");
+            assert.deepStrictEqual(fieldsOf((yield* show(run_id)).steps, "skill_id"), [["buy"]]);
+          }
+        }),
+      );
+
       it.effect("has each step durable before what comes after it", () =>
         Effect.gen(function* () {
           const run_id = runId();

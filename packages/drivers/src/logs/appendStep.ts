@@ -1,6 +1,5 @@
 import type { PreparedStep } from "@runproof/proof/StepRecord";
 import type { DatabaseError, InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
-import * as PgTypes from "@effect/sql-pg/PgTypes";
 import * as Effect from "effect/Effect";
 import * as Result from "effect/Result";
 import type { SqlError } from "effect/sql/SqlError";
@@ -10,6 +9,7 @@ import { unlessForeign } from "./atomically.ts";
 import { explainAppend } from "../internal/postgres/explainAppend.ts";
 import { traceWriteError } from "../internal/postgres/sqlReason.ts";
 import { withinLimit } from "../internal/postgres/withinLimit.ts";
+import { integerArray } from "../internal/postgres/integerArray.ts";
 import { payloadArrays } from "../internal/postgres/payloadArrays.ts";
 import { textArray } from "../internal/postgres/textArray.ts";
 
@@ -31,9 +31,6 @@ const isOfOneItem = (error: TraceWriteError | InvalidInput): boolean =>
   error._tag === "TraceSealed" ||
   error._tag === "TraceNotFound" ||
   error._tag === "LeaseLost";
-
-const integerArray = (values: ReadonlyArray<number>): PgTypes.Parameter =>
-  Result.getOrThrow(PgTypes.array(values.map(BigInt), PgTypes.OID.int8));
 
 /** Sends a step of each of many open traces. Answers each one's link, or null where its trace did not take it. */
 const sendSteps =

@@ -24,6 +24,10 @@ const openTransaction = ({ sql, write }: Clients): Effect.Effect<unknown> =>
     open === null && sql !== write ? transactionOf(sql) : Effect.succeed(open),
   );
 
+/** Whether a transaction of the caller's is open. */
+export const isInTransaction = (clients: Clients): Effect.Effect<boolean> =>
+  Effect.map(openTransaction(clients), (open) => open !== null);
+
 const takenBack = () =>
   new InvalidInput({
     what: "this runs inside a transaction of Database.sql, which could take back what is recorded",

@@ -1,6 +1,6 @@
 /** Who may write to a trace: shown by a value that whoever has the secret can derive, and nobody else. */
 import * as Context from "effect/Context";
-import { createHmac, randomBytes } from "node:crypto";
+import { createHmac, createSecretKey, randomBytes } from "node:crypto";
 
 const SECRET_BYTES = 32;
 const PURPOSE = "runproof/holder@v1";
@@ -9,10 +9,12 @@ const PURPOSE = "runproof/holder@v1";
 export type HolderOf = (trace_id: string) => string;
 
 /** The holders under a secret. Processes that share it go on with each other's traces. */
-export const holdersUnder =
-  (secret: string | Uint8Array): HolderOf =>
-  (trace_id) =>
-    createHmac("sha256", secret).update(`${PURPOSE}\0${trace_id}`, "utf8").digest("base64url");
+export const holdersUnder = (secret: string | Uint8Array): HolderOf => {
+  // Made once: to make a key of the bytes takes longer than the digest.
+  const key = createSecretKey(typeof secret === "string" ? Buffer.from(secret, "utf8") : secret);
+  return (trace_id) =>
+    createHmac("sha256", key).update(`${PURPOSE}\0${trace_id}`, "utf8").digest("base64url");
+};
 
 /** Holders that no other process can derive. */
 export const ownHolders = (): HolderOf => holdersUnder(randomBytes(SECRET_BYTES));

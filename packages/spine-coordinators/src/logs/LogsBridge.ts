@@ -2,9 +2,13 @@
 import { Database } from "@runproof/drivers/Database";
 import { LEASE_MS_MAX } from "@runproof/drivers/EvidenceLimits";
 import { abortExpired, type AbortedTrace } from "@runproof/drivers/logs/abortExpired";
-import { appendStep } from "@runproof/drivers/logs/appendStep";
 import { appendSteps, type AppendSteps } from "@runproof/drivers/logs/appendSteps";
-import { atomically, outsideTransactions } from "@runproof/drivers/logs/atomically";
+import { appendStep } from "@runproof/drivers/logs/appendStep";
+import {
+  atomically,
+  isInTransaction,
+  outsideTransactions,
+} from "@runproof/drivers/logs/atomically";
 import type { IdempotencyClaim } from "@runproof/drivers/logs/claimKey";
 import { findRecordedSteps } from "@runproof/drivers/logs/findRecordedSteps";
 import { listQuietTraces } from "@runproof/drivers/logs/listQuietTraces";
@@ -23,14 +27,24 @@ import {
 import { readRunState, type RunState } from "@runproof/drivers/logs/readRunState";
 import { recordSignal } from "@runproof/drivers/logs/recordSignal";
 import { type RenewLease, renewLeases } from "@runproof/drivers/logs/renewLeases";
-import { type SealedTrace, sealTrace, type SealTrace } from "@runproof/drivers/logs/sealTrace";
+import {
+  type SealedTrace,
+  sealTrace,
+  sealTraces,
+  type SealTrace,
+} from "@runproof/drivers/logs/sealTrace";
 import { type StepFilter, type FoundSteps, searchSteps } from "@runproof/drivers/logs/searchSteps";
 import {
   searchTraces,
   type TraceFilter,
   type TracePage,
 } from "@runproof/drivers/logs/searchTraces";
-import { type StartError, startTrace, type StartTrace } from "@runproof/drivers/logs/startTrace";
+import {
+  type StartError,
+  startTrace,
+  startTraces,
+  type StartTrace,
+} from "@runproof/drivers/logs/startTrace";
 import type {
   DatabaseError,
   InvalidInput,
@@ -40,7 +54,7 @@ import type {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { type Append, makeAppendQueue } from "./AppendQueue.ts";
+import { type Append, makeWriteQueues } from "./WriteQueues.ts";
 import { type HolderOf, Holders, ownHolders } from "./Holder.ts";
 
 export { LEASE_MS_MAX };
@@ -143,10 +157,15 @@ export class LogsBridge extends Context.Service<
         database: database.description,
         sink: {
           holderOf: (yield* Holders) ?? ownHolders(),
-          start: startTrace(database),
-          append: yield* makeAppendQueue(appendStep(database)),
+          ...(yield* makeWriteQueues({
+            appendStep: appendStep(database),
+            startTrace: startTrace(database),
+            startTraces: startTraces(database),
+            sealTrace: sealTrace(database),
+            sealTraces: sealTraces(database),
+            isInTransaction: isInTransaction(database),
+          })),
           appendSteps: appendSteps(database),
-          seal: sealTrace(database),
           head: readHead(database),
           renewLease: (renewal) =>
             Effect.map(renew([renewal]), (lost) => !lost.has(renewal.trace_id)),

@@ -28,7 +28,7 @@ import * as Schedule from "effect/Schedule";
 import { now } from "../internal/now.ts";
 import { invalidInput, isRefusal, refusable } from "../internal/refused.ts";
 import type { RunOutcome } from "../runs/RunOutcome.ts";
-import { isUnanswered } from "./AppendQueue.ts";
+import { isUnanswered } from "../internal/BatchQueue.ts";
 import { type BlockedStepDoors, type GuardedCall, recordBlocked } from "./BlockedStep.ts";
 import { IncidentsBridge } from "../incidents/IncidentsBridge.ts";
 import { type Blocked, type Decision, Guard } from "../policies/Guard.ts";

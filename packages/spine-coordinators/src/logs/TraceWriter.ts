@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect";
 import * as Semaphore from "effect/Semaphore";
 import { now } from "../internal/now.ts";
 import { refusable } from "../internal/refused.ts";
-import { isUnanswered } from "./AppendQueue.ts";
+import { isUnanswered } from "../internal/BatchQueue.ts";
 import { Chain, type ChainHead } from "./Chain.ts";
 import type { IdempotencyClaim, StartError, TraceSink, Transactions } from "./LogsBridge.ts";
 import type { StepDraft } from "./StepDraft.ts";

@@ -94,29 +94,25 @@ export class Guard {
     tenant_id: string,
     version_begun?: number | null,
   ): Effect.fn.Return<Guard, DatabaseError | StoredDataUnreadable, PoliciesBridge> {
-    const { policies, limits, network } = yield* PoliciesBridge;
-    const newest = version_begun === undefined ? 1 : undefined;
-    const [all, inForce] = yield* Effect.all(
-      [policies.read(tenant_id, newest), limits.read(tenant_id)],
-      {
-        concurrency: 2,
-      },
-    );
+    const { inForce, policies, network } = yield* PoliciesBridge;
+    const { policy: newest, limits } = yield* inForce(tenant_id);
     const stored =
-      newest === undefined ? all.find(({ version }) => version === version_begun) : all[0];
+      version_begun === undefined
+        ? newest
+        : (yield* policies.read(tenant_id)).find(({ version }) => version === version_begun);
     if (stored === undefined && typeof version_begun === "number") {
       return yield* new StoredDataUnreadable({
         where: `version ${version_begun} of the policy of tenant ${tenant_id}`,
         what: "a run began under it, and it is gone",
       });
     }
-    if (stored === undefined) return new Guard(null, inForce, network);
+    if (stored === undefined || stored === null) return new Guard(null, limits, network);
     const { version, document } = stored;
     const where = `version ${version} of the policy of tenant ${tenant_id}`;
     const policy = yield* readPolicy(document, where).pipe(
       Effect.mapError(({ what }) => new StoredDataUnreadable({ where, what })),
     );
-    return new Guard({ version, policy }, inForce, network);
+    return new Guard({ version, policy }, limits, network);
   });
 
   /** What the policy says of a call, with nothing counted: a plan is looked through so before its first step. */

@@ -174,8 +174,9 @@ begin
   return lease;
 end
 $$`,
+    // Like that of a step, with no search path of its own: each call would plan it anew, for longer than all else takes.
     `create function runproof_trace_record(t aos_traces) returns text
-language sql stable set search_path from current as $$
+language sql stable as $$
   select concat(
     '{"agent_id":', runproof_text(t.agent_id), ',"attributes":', runproof_text(t.attributes_commitment),
     ',"capture":', runproof_text(t.capture), ',"correlation_id":', runproof_text(t.correlation_id),
@@ -476,7 +477,7 @@ begin
 end
 $$`,
     `create function runproof_seal_record(t aos_traces) returns text
-language sql stable set search_path from current as $$
+language sql stable as $$
   select concat(
     '{"chain_head":', runproof_text(t.chain_head), ',"completed_at":', runproof_time(t.completed_at),
     ',"merkle_root":', runproof_text(t.merkle_root), ',"metadata":', runproof_text(t.metadata_commitment),

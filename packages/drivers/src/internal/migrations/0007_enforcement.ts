@@ -110,10 +110,17 @@ $$`,
     `create function runproof_require_room(p_tenant_id text) returns void
 language plpgsql set search_path from current as $$
 declare
-  per_minute double precision := runproof_limit(p_tenant_id, 'runs_per_minute');
-  at_once double precision := runproof_limit(p_tenant_id, 'concurrent_runs');
+  per_minute double precision;
+  at_once double precision;
   observed bigint;
 begin
+  select max(value) filter (where kind = 'runs_per_minute'), max(value) filter (where kind = 'concurrent_runs')
+    into per_minute, at_once
+    from (
+      select distinct on (kind) kind, value from aos_limits
+      where tenant_id = p_tenant_id and kind in ('runs_per_minute', 'concurrent_runs')
+      order by kind, limit_id desc
+    ) as in_force;
   if per_minute is null and at_once is null then
     return;
   end if;
