@@ -24,7 +24,7 @@ const oldestMajor = 14;
 const executable = process.platform === "win32" ? ".exe" : "";
 
 /** The file of a program in a folder of binaries. */
-export function program(folder: string, name: "initdb" | "postgres"): string {
+export function program(folder: string, name: "initdb" | "postgres" | "pg_basebackup"): string {
   return path.join(folder, name + executable);
 }
 

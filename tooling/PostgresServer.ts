@@ -30,6 +30,8 @@ export interface PostgresServer {
   readonly source: PostgresSource;
   /** Ends a throwaway server and removes its data; leaves one of the environment alone. */
   readonly stop: () => Promise<void>;
+  /** Ends a throwaway server as a power cut would. */
+  readonly crash: () => Promise<void>;
 }
 
 export interface PostgresServerOptions {
@@ -39,6 +41,10 @@ export interface PostgresServerOptions {
   readonly durable?: boolean;
   /** More server settings, by name. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** More of its environment, by name. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** The throwaway server that it follows as a standby. The binaries must have `pg_basebackup`, which the system's do. */
+  readonly standbyOf?: PostgresServer;
 }
 
 /** A database that a test file has for itself. */
@@ -149,6 +155,7 @@ async function connectToEnvironment(): Promise<PostgresServer> {
     version: await serverVersion(url),
     source: "environment",
     stop: () => Promise.resolve(),
+    crash: () => Promise.reject(new Error("this server is not the tests' own")),
   };
 }
 
@@ -166,7 +173,9 @@ async function startThrowaway(
   binaries: PostgresBinaries,
   options: PostgresServerOptions,
 ): Promise<PostgresServer> {
-  const password = randomBytes(16).toString("hex");
+  const { standbyOf } = options;
+  const password =
+    standbyOf === undefined ? randomBytes(16).toString("hex") : new URL(standbyOf.url).password;
   const request: SupervisorRequest = {
     binaries: binaries.folder,
     password,
@@ -175,6 +184,8 @@ async function startThrowaway(
       ...(options.durable === true ? {} : withoutDurability),
       ...options.settings,
     },
+    environment: options.environment ?? {},
+    standby_of: standbyOf?.port,
   };
   const supervisor = spawn(
     process.execPath,
@@ -206,6 +217,10 @@ async function startThrowaway(
     version: await serverVersion(url),
     source: binaries.source,
     stop,
+    crash: async () => {
+      process.kill(answer.pid, "SIGKILL");
+      await stop();
+    },
   };
 }
 

@@ -20,10 +20,16 @@ export interface SupervisorRequest {
   readonly binaries: string;
   readonly password: string;
   readonly settings: Readonly<Record<string, string>>;
+  /** More of the server's environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The port of the server, of the same password, that it follows as a standby; without it, a server of its own. */
+  readonly standby_of?: number | undefined;
 }
 
-/** The port it listens on, or why there is none. */
-export type SupervisorAnswer = { readonly port: number } | { readonly error: string };
+/** The port that it listens on and its process id, or why there is none. */
+export type SupervisorAnswer =
+  | { readonly port: number; readonly pid: number }
+  | { readonly error: string };
 
 /** Another process can take the port between our choosing it and the server's opening it: so many more ports are tried. */
 const portAttempts = 5;
@@ -121,13 +127,14 @@ function untilEnded(child: ChildProcess, limit_ms?: number): Promise<void> {
   });
 }
 
-/** The last line of `postmaster.pid` says `ready` once connections are accepted; `pg_ctl` waits for the same. */
+/** The last line of `postmaster.pid` says `ready` once connections are accepted, `standby` where they may only read; `pg_ctl` waits for the same. */
 async function untilReady(child: ChildProcess, data: string): Promise<boolean> {
   const file = path.join(data, "postmaster.pid");
   for (let waited_ms = 0; waited_ms < startLimit_ms; waited_ms += statusInterval_ms) {
     if (ended(child)) return false;
-    if (fs.existsSync(file) && fs.readFileSync(file, "utf8").split("\n")[7]?.trim() === "ready")
-      return true;
+    const status = fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n")[7]?.trim() : "";
+    // A standby that waits for its first records says so too, and takes no connection yet.
+    if (status === "ready" || status === "standby") return true;
     await new Promise((resolve) => setTimeout(resolve, statusInterval_ms));
   }
   return false;
@@ -153,16 +160,17 @@ class Supervised {
     this.#request = request;
   }
 
-  async start(): Promise<number> {
+  async start(): Promise<{ readonly port: number; readonly pid: number }> {
     if (this.#account !== undefined)
       fs.chownSync(this.#folder, this.#account.uid, this.#account.gid);
     const { binaries } = this.#request;
     this.#binaries = runnableBinaries(binaries, this.#folder, this.#account, this.#environment);
-    await this.#initialise();
+    const { standby_of } = this.#request;
+    await (standby_of === undefined ? this.#initialise() : this.#copy(standby_of));
     for (let attempt = 1; ; attempt += 1) {
       const port = await freePort();
       const child = this.#spawn("postgres", ["-D", this.#data, ...this.#arguments(port)]);
-      if (await untilReady(child, this.#data)) return port;
+      if (await untilReady(child, this.#data)) return { port, pid: child.pid! };
       const taken = /could not (?:bind|create any TCP)|address already in use/iu.test(this.#log());
       if (!taken || attempt === portAttempts)
         throw new Error(`postgres did not start:\n${this.#log()}`);
@@ -217,12 +225,29 @@ class Supervised {
     if (child.exitCode !== 0) throw new Error(`initdb failed:\n${this.#log()}`);
   }
 
-  #spawn(name: "initdb" | "postgres", args: ReadonlyArray<string>): ChildProcess {
+  async #copy(primary: number): Promise<void> {
+    const from = ["--host=127.0.0.1", `--port=${primary}`, "--username=postgres"];
+    const into = [
+      `--pgdata=${this.#data}`,
+      "--write-recovery-conf",
+      "--checkpoint=fast",
+      "--no-sync",
+    ];
+    const child = this.#spawn("pg_basebackup", [...from, ...into]);
+    await untilEnded(child);
+    if (child.exitCode !== 0) throw new Error(`pg_basebackup failed:\n${this.#log()}`);
+  }
+
+  #spawn(name: "initdb" | "postgres" | "pg_basebackup", args: ReadonlyArray<string>): ChildProcess {
     const log = fs.openSync(path.join(this.#folder, "server.log"), "w");
     const child = spawn(program(this.#binaries, name), args, {
       ...this.#account,
       cwd: this.#folder,
-      env: this.#environment,
+      env: {
+        ...this.#environment,
+        ...this.#request.environment,
+        PGPASSWORD: this.#request.password,
+      },
       stdio: ["ignore", log, log],
     });
     fs.closeSync(log);
@@ -250,8 +275,8 @@ async function supervise(lines: Interface): Promise<void> {
   ]);
   if (request === undefined) return;
   const supervised = new Supervised(JSON.parse(request) as SupervisorRequest);
-  const served = supervised.start().then(async (port) => {
-    answer({ port });
+  const served = supervised.start().then(async (place) => {
+    answer(place);
     await supervised.untilEnded();
   });
   try {

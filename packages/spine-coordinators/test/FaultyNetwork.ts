@@ -13,18 +13,21 @@ export class FaultyNetwork {
   readonly faults = new Map<NetworkFault, number>();
   readonly #server: Server;
   readonly #random: () => number;
+  readonly #ways = new Set<() => void>();
+  #to: { readonly host: string; readonly port: number };
   /** One in so many messages meets a fault; 0 is none. */
   one_in = 0;
 
-  private constructor(server: Server, random: () => number) {
+  private constructor(server: Server, random: () => number, to: { host: string; port: number }) {
     this.#server = server;
     this.#random = random;
+    this.#to = to;
   }
 
   static async open(to: { host: string; port: number }, random: () => number) {
     const server = createServer({ noDelay: true });
-    const network = new FaultyNetwork(server, random);
-    server.on("connection", (client) => network.#join(client, to));
+    const network = new FaultyNetwork(server, random, to);
+    server.on("connection", (client) => network.#join(client));
     await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
     return network;
   }
@@ -37,13 +40,21 @@ export class FaultyNetwork {
     this.#server.close();
   }
 
-  #join(client: Socket, to: { host: string; port: number }): void {
-    const upstream = connect({ ...to, noDelay: true });
+  /** Leads to another server from now on; who is connected is cut off. */
+  lead(to: { readonly host: string; readonly port: number }): void {
+    this.#to = to;
+    for (const cut of this.#ways) cut();
+  }
+
+  #join(client: Socket): void {
+    const upstream = connect({ ...this.#to, noDelay: true });
     let next: NetworkFault | null = null;
     const cut = () => {
       client.destroy();
       upstream.destroy();
+      this.#ways.delete(cut);
     };
+    this.#ways.add(cut);
     for (const socket of [client, upstream]) socket.on("error", cut).on("close", cut);
     client.on("data", (sent) => {
       const fault = this.#draw();

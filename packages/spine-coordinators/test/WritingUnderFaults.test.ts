@@ -1,10 +1,10 @@
 /**
- * Goal: whatever becomes of messages, sessions and the server itself, no acknowledged step is lost or there twice, no run is
- * COMPLETE whose program did not end or whose steps were not all acknowledged, every act that was begun and not recorded is
- * named, and every trace that began is sealed.
- * Method: programs that record runs through a network with faults, whose sessions are ended and whose server crashes at
- * moments drawn from a seed, with two sweepers beside them; then every run is read, proven, and compared with what its
- * program was told.
+ * Goal: whatever becomes of programs, messages, sessions, clocks and the server itself, no acknowledged step is lost or there
+ * twice, no run is COMPLETE whose program did not end or whose steps were not all acknowledged, every act that was begun and
+ * not recorded is named, and every trace that began is sealed.
+ * Method: processes that record runs through a network with faults, and are killed; a server whose sessions are ended, that
+ * crashes, whose clock is set, and that is lost while its standby is promoted; two sweepers beside them. All at moments drawn
+ * from a seed. Then every run is read, proven, and compared with what its program was told.
  *
  * A hundred thousand faults with RUNPROOF_LONG=1; some without.
  */
@@ -14,42 +14,40 @@ import * as AuditLayer from "@runproof/spine-coordinators/audit/AuditLayer";
 import { LogsBridge } from "@runproof/spine-coordinators/logs/LogsBridge";
 import { RunProofCoordinator } from "@runproof/spine-coordinators/proof/RunProofCoordinator";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
-import * as TracedRun from "@runproof/spine-coordinators/runs/TracedRun";
-import {
-  createDatabase,
-  queryDatabase,
-  startPostgresServer,
-} from "@runproof/tooling/PostgresServer";
+import { createDatabase, queryDatabase } from "@runproof/tooling/PostgresServer";
 import * as Effect from "effect/Effect";
-import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { FaultyNetwork } from "./FaultyNetwork.ts";
+import { FaultyServer } from "./FaultyServer.ts";
+import { sequenceOf, TENANT, type Told } from "./RecordingProcess.ts";
+
+const PROGRAM = fileURLToPath(new URL("RecordingProcess.ts", import.meta.url));
 
 const isLong = process.env["RUNPROOF_LONG"] === "1";
 const FAULTS = isLong ? 100_000 : 120;
 /** Runs are compared with what was told, and forgotten, after so many. */
-const RUNS_OF_A_ROUND = isLong ? 2_000 : 60;
-const PROGRAMS = 12;
-const STEPS_MAX = 6;
-const LEASE_MS = 1_500;
-/** One message in so many meets a fault. */
+const RUNS_OF_A_ROUND = isLong ? 2_000 : 80;
+const PROCESSES = 2;
+/** One message in so many meets a fault, and at the begin of one run in so many its process is killed. */
 const ONE_IN = 12;
-/** Sessions are ended that often, and one time in so many the server crashes instead. */
-const ENDING_EVERY_MS = isLong ? 150 : 120;
-const ENDINGS_PER_CRASH = 12;
+const RUNS_PER_KILL = isLong ? 60 : 30;
+const KILLED_WITHIN_MS = 200;
+/** The server meets a fault that often, of a kind by these chances. */
+const SERVER_FAULT_EVERY_MS = isLong ? 150 : 120;
+const CRASH = 0.08;
+const CLOCK = 0.15;
+const FAILOVER = isLong ? 0.01 : 0.04;
 const SEED = 20_261_127;
 
-/** A reproducible sequence of numbers from 0 to 1 (Lehmer). */
-const sequenceOf = (seed: number) => () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
-
-const TENANT = "faults";
-
-/** A run as its program knows it. */
+/** A run as its program told of it. */
 interface Known {
   readonly run_id: string;
   readonly capture: "gated" | "inline";
@@ -57,31 +55,12 @@ interface Known {
   /** The acts that were done, and of those the ones whose step was acknowledged. */
   readonly acted: Set<number>;
   readonly acknowledged: Set<number>;
-  exit: Exit.Exit<unknown, { readonly _tag: string }> | null;
+  /** How the run ended for its program; null where that was killed. */
+  end: Extract<Told, { is: "succeeded" | "failed" }> | null;
 }
 
 /** Errors of a run whose recording met the network, the server or the sweeper. Any other is a fault of the product's. */
 const MAY_MEET = ["DatabaseUnreachable", "LeaseLost", "TraceSealed", "TraceNotFound"];
-
-const record = (known: Known) =>
-  TracedRun.run(
-    { tenant_id: TENANT, run_id: known.run_id, capture: known.capture, lease_ms: LEASE_MS },
-    Effect.forEach(
-      Array.from({ length: known.steps }, (_, act) => act),
-      (act) =>
-        TracedRun.step(
-          { skill_id: "act", params: { act } },
-          Effect.sync(() => {
-            known.acted.add(act);
-            return { act };
-          }),
-        ).pipe(Effect.tap(() => Effect.sync(() => known.acknowledged.add(act)))),
-      { discard: true },
-    ),
-  ).pipe(
-    Effect.exit,
-    Effect.tap((exit) => Effect.sync(() => (known.exit = exit))),
-  );
 
 interface Row {
   readonly status: string;
@@ -102,7 +81,7 @@ const compare = (known: Known) =>
     );
     const outcomes = rows.flatMap(({ answered }) => (answered === null ? [] : [Number(answered)]));
     const intents = rows.flatMap((row) => (row.status === "intended" ? [Number(row.act)] : []));
-    const where = `${run_id}, told ${JSON.stringify(known.exit)}`;
+    const where = `${run_id}, told ${JSON.stringify(known.end)}`;
     expect(outcomes, `${where}: each act has one outcome at most`).toEqual([...new Set(outcomes)]);
     for (const act of known.acknowledged)
       expect(outcomes, `${where}: act ${act} was acknowledged`).toContain(act);
@@ -120,7 +99,7 @@ const compare = (known: Known) =>
     else expect(verification_status, where).toBe("UNSUPPORTED");
     if (proof.lifecycle === "COMPLETE") {
       expect([known.acknowledged.size, outcomes.length], where).toEqual([known.steps, known.steps]);
-    } else if (known.exit !== null && Exit.isSuccess(known.exit)) {
+    } else if (known.end?.is === "succeeded") {
       expect(proof.lifecycle, `${where}: it was told that the run is sealed`).toBe("COMPLETE");
     }
     const [run] = yield* sql<{ status: string }>`
@@ -134,52 +113,116 @@ const compare = (known: Known) =>
     return proof.lifecycle;
   });
 
+/** Processes that record until so many runs began, some of them killed; the runs as they told of them. */
+class Programs {
+  readonly all = new Map<string, Known>();
+  readonly running = new Set<ChildProcess>();
+  readonly faults = new Map<"client killed" | "client's clock set back", number>();
+  readonly errors: Array<string> = [];
+  readonly #url: string;
+  readonly #random: () => number;
+  readonly #first: number;
+  #started = 0;
+
+  constructor(url: string, random: () => number, first: number) {
+    this.#url = url;
+    this.#random = random;
+    this.#first = first;
+  }
+
+  async round(): Promise<void> {
+    for (let at = 0; at < PROCESSES; at += 1) this.#start();
+    while (this.running.size > 0)
+      await Promise.all([...this.running].map((child) => once(child, "close")));
+  }
+
+  get started(): number {
+    return this.#started;
+  }
+
+  #isOver(): boolean {
+    return this.all.size >= RUNS_OF_A_ROUND;
+  }
+
+  #start(): void {
+    const args = [PROGRAM, this.#url, String(this.#first + (this.#started += 1))];
+    const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
+    this.running.add(child);
+    child.stderr.setEncoding("utf8").on("data", (text: string) => this.errors.push(text));
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      const told = JSON.parse(line) as Told;
+      this.#hear(told);
+      if (told.is !== "begun") return;
+      if (this.#isOver()) for (const each of this.running) each.stdin!.end();
+      else if (this.#random() * RUNS_PER_KILL < 1) {
+        // Anywhere in what it does next.
+        void sleep(this.#random() * KILLED_WITHIN_MS).then(() => child.kill("SIGKILL"));
+      }
+    });
+    child.once("close", (code, signal) => {
+      this.running.delete(child);
+      if (signal === "SIGKILL") this.#count("client killed");
+      else if (code !== 0) this.errors.push(`ended with ${code} ${signal}`);
+      if (!this.#isOver()) this.#start();
+    });
+  }
+
+  #hear(told: Told): void {
+    if (told.is === "clock set back") return this.#count("client's clock set back");
+    if (told.is === "begun") {
+      const { run_id, capture, steps } = told;
+      const known = { run_id, capture, steps, acted: new Set<number>(), end: null };
+      this.all.set(run_id, { ...known, acknowledged: new Set<number>() });
+      return;
+    }
+    const known = this.all.get(told.run_id)!;
+    if (told.is === "succeeded" || told.is === "failed") known.end = told;
+    else known[told.is].add(told.act);
+  }
+
+  #count(fault: "client killed" | "client's clock set back"): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+  }
+}
+
+const count = (into: Map<string, number>, what: string, by = 1): void =>
+  void into.set(what, (into.get(what) ?? 0) + by);
+
 it(
   "loses no acknowledged step, doubles none, and leaves no run open or wrongly complete",
-  { timeout: isLong ? 4 * 3_600_000 : 120_000 },
+  { timeout: isLong ? 6 * 3_600_000 : 150_000 },
   async () => {
     const random = sequenceOf(SEED);
-    const server = await startPostgresServer({ durable: true });
+    const server = await FaultyServer.start(random);
+    const { network } = server;
     const database = await createDatabase(server.url);
-    const layerOn = (port: number) => {
-      const url = new URL(database.url);
-      url.port = String(port);
-      const config = { kind: "server", url: Redacted.make(url.href) } as const;
-      // That it can't be reached is known.
-      const quiet = Layer.succeed(References.MinimumLogLevel, "None");
-      return RunproofLayer.layer().pipe(
-        Layer.provideMerge(Database.layer(config)),
-        Layer.provideMerge(quiet),
-      );
+    const urlBy = (way: typeof network) => {
+      const url = new URL(server.urlBy(way));
+      url.pathname = `/${database.name}`;
+      return url.href;
     };
-    const straight = layerOn(server.port);
-    const config = { kind: "server", url: Redacted.make(database.url) } as const;
+    const config = { kind: "server", url: Redacted.make(urlBy(server.straight)) } as const;
     await Effect.runPromise(migrateDatabase(config));
-    const network = await FaultyNetwork.open({ host: server.host, port: server.port }, random);
-    let ended = 0;
-    let crashes = 0;
+    const straight = RunproofLayer.layer().pipe(
+      Layer.provideMerge(Database.layer(config)),
+      Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
+    );
     const over = new AbortController();
 
-    /** Ends sessions, and now and then one of the server's processes, at which all of it starts anew. */
-    const endSessions = async () => {
+    const endangerServer = async () => {
       while (!over.signal.aborted) {
-        await sleep(ENDING_EVERY_MS * (0.5 + random()));
+        await sleep(SERVER_FAULT_EVERY_MS * (0.5 + random()));
         if (network.one_in === 0) continue;
-        const isCrash = random() * ENDINGS_PER_CRASH < 1;
-        const victims = `from pg_stat_activity where datname = '${database.name}' and pid <> pg_backend_pid() order by random() limit 1`;
-        const find = isCrash
-          ? `select pid ${victims}`
-          : `select pg_terminate_backend(pid) ${victims}`;
-        const [row] = await queryDatabase(server.url, find).catch(() => []);
-        if (row === undefined) continue;
-        if (isCrash) {
-          process.kill(Number(row["pid"]), "SIGKILL");
-          crashes += 1;
-        } else ended += 1;
+        const dice = random();
+        if (dice < FAILOVER) await server.failOver();
+        else if (dice < FAILOVER + CRASH) await server.crash(database.name);
+        else if (dice < FAILOVER + CRASH + CLOCK) server.setClock();
+        else await server.endSession(database.name);
       }
     };
-    const faults = () =>
-      [...network.faults.values()].reduce((sum, count) => sum + count, ended + crashes);
+    const clients = new Map<string, number>();
+    const faults = () => new Map<string, number>([...network.faults, ...server.faults, ...clients]);
+    const total = () => [...faults().values()].reduce((sum, some) => sum + some, 0);
 
     /** Sweeps again and again, as a process of its own does, whatever it meets. */
     const sweeper = Effect.gen(function* () {
@@ -190,86 +233,61 @@ it(
       }
     });
     const sweeping = [1, 2].map(() => Effect.runPromise(Effect.provide(sweeper, straight)));
-    const ending = endSessions();
+    const endangering = endangerServer();
 
-    const lifecycles = new Map<string | null, number>();
+    const lifecycles = new Map<string, number>();
     const met = new Map<string, number>();
-    let runs = 0;
+    let [runs, processes] = [0, 0];
     const round = async () => {
-      const all: Array<Known> = [];
+      const programs = new Programs(urlBy(network), random, processes);
       network.one_in = ONE_IN;
-      const programs = Effect.forEach(
-        Array.from({ length: PROGRAMS }),
-        () =>
-          Effect.whileLoop({
-            while: () => all.length < RUNS_OF_A_ROUND,
-            body: () => {
-              const known: Known = {
-                run_id: `run ${(runs += 1)}`,
-                capture: random() < 0.5 ? "gated" : "inline",
-                steps: 1 + Math.floor(random() * STEPS_MAX),
-                acted: new Set(),
-                acknowledged: new Set(),
-                exit: null,
-              };
-              all.push(known);
-              return record(known);
-            },
-            step: () => {},
-          }),
-        { concurrency: "unbounded", discard: true },
-      );
-      await Effect.runPromise(
-        Effect.provide(programs, layerOn(network.port)).pipe(Effect.retry({ times: 100 })),
-      );
+      await programs.round();
       network.one_in = 0;
-      return all;
+      processes += programs.started;
+      runs += programs.all.size;
+      for (const [fault, times] of programs.faults) count(clients, fault, times);
+      expect(programs.errors).toEqual([]);
+      return [...programs.all.values()];
     };
 
     const settle = async (all: ReadonlyArray<Known>) => {
       const isOpen = `select from aos_traces where status = 'running' limit 1`;
       // The sweepers end what is left, once the leases are over.
       for (let open = [{}] as ReadonlyArray<object>; open.length > 0;) {
-        open = await queryDatabase(database.url, isOpen).catch(() => [{}]);
+        open = await queryDatabase(urlBy(server.straight), isOpen).catch(() => [{}]);
         if (open.length > 0) await sleep(50);
       }
-      for (const known of all) {
-        const exit = known.exit;
-        if (exit !== null && Exit.isFailure(exit)) {
-          const error = Exit.findErrorOption(exit);
-          const tag = error._tag === "Some" ? error.value._tag : "a defect";
-          met.set(tag, (met.get(tag) ?? 0) + 1);
-          expect(MAY_MEET, JSON.stringify(exit)).toContain(tag);
-        }
+      for (const { end } of all) {
+        count(met, end === null ? "killed" : end.is === "failed" ? end.tag : end.is);
+        if (end?.is === "failed") expect(MAY_MEET, end.why).toContain(end.tag);
       }
       const compared = await Effect.runPromise(
         Effect.forEach(all, compare).pipe(Effect.retry({ times: 20 }), Effect.provide(straight)),
       );
-      for (const lifecycle of compared)
-        lifecycles.set(lifecycle, (lifecycles.get(lifecycle) ?? 0) + 1);
+      for (const lifecycle of compared) count(lifecycles, String(lifecycle));
     };
 
     try {
-      while (faults() < FAULTS) await settle(await round());
+      while (total() < FAULTS) await settle(await round());
     } finally {
       over.abort();
-      await Promise.allSettled([ending, ...sweeping]);
-      network.close();
+      await Promise.allSettled([endangering, ...sweeping]);
     }
     const { report } = await Effect.runPromise(
       AuditCoordinator.use((auditor) => auditor.audit()).pipe(
         Effect.provide(Layer.provide(AuditLayer.layer, Database.layer(config))),
       ),
     );
+    const figures = { faults: faults(), lifecycles, met };
     console.log(
-      `${runs} runs, ${faults()} faults: ${JSON.stringify(Object.fromEntries([...network.faults, ["sessions ended", ended], ["crashes", crashes]]))}; ${JSON.stringify(Object.fromEntries(lifecycles))}; met ${JSON.stringify(Object.fromEntries(met))}`,
+      `${runs} runs of ${processes} processes, ${total()} faults: ${JSON.stringify(figures, (_, value) => (value instanceof Map ? Object.fromEntries(value) : value))}`,
     );
+    for (const reason of server.missing) console.log(`not tried: ${reason}`);
     expect(report.findings).toEqual([]);
     expect(report.verdict).toBe("CLEAN");
     // Chance had its way both ways, or nothing was tried.
     expect(lifecycles.get("COMPLETE")).toBeGreaterThan(0);
     expect(lifecycles.get("ABORTED")).toBeGreaterThan(0);
-    await database.drop();
     await server.stop();
   },
 );

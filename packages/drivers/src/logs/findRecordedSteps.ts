@@ -24,7 +24,7 @@ export interface RecordedStepQuery {
   readonly keys?: ReadonlyArray<string>;
 }
 
-/** Finds steps of an open trace, in the order of their index. */
+/** Finds steps of an open trace, in the order of their index, as durable as when they were recorded. */
 export const findRecordedSteps =
   ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
   ({
@@ -33,7 +33,7 @@ export const findRecordedSteps =
     keys = [],
   }: RecordedStepQuery): Effect.Effect<ReadonlyArray<RecordedStep>, DatabaseError> =>
     sql<Omit<RecordedStep, "step_index"> & { readonly step_index: bigint }>`
-      select step_index, idempotency_key, record, link, params, outcome_data, attributes
+      select step_index, idempotency_key, record, link, params, outcome_data, attributes, runproof_answer_again()
       from aos_trace_steps
       where trace_id = ${trace_id}
         and (step_index = any(${Result.getOrThrow(PgTypes.array(indexes.map(BigInt), PgTypes.OID.int8))})

@@ -41,6 +41,14 @@ $$`,
     `create function runproof_holder(secret text) returns text
 language sql stable parallel safe
 as $$ select encode(sha256(convert_to(secret, 'UTF8')), 'hex') $$`,
+    // Before it is said again that something is there which another transaction wrote: that may have been seen before a standby
+    // has it, which must have it. This transaction's own record comes after, and is waited for.
+    `create function runproof_answer_again() returns void
+language plpgsql set search_path from current as $$
+begin
+  perform pg_logical_emit_message(true, 'runproof', 'answered again');
+end
+$$`,
     // Starts a trace with its lease. Sent again by the same holder, it answers the same: the first answer may have been lost.
     `create function runproof_start_trace(
   p_record text, p_plan text, p_plan_salt text, p_attributes text, p_attributes_salt text, p_holder text, p_lease_ms bigint
@@ -55,6 +63,7 @@ begin
     from aos_traces t join aos_trace_leases l on l.trace_id = t.trace_id
     where t.trace_id = r.trace_id and t.leaf_hash = leaf and l.holder = runproof_holder(p_holder);
   if found then
+    perform runproof_answer_again();
     return next;
     return;
   end if;
@@ -237,6 +246,7 @@ begin
   select link into recorded from aos_trace_steps
     where trace_id = p_trace_id and step_index = p_step_index and leaf_hash = p_leaf_hash;
   if found then
+    perform runproof_answer_again();
     return recorded;
   end if;
   select * into lease from aos_trace_leases where trace_id = p_trace_id;
@@ -276,6 +286,7 @@ begin
     into seal_record, step_count, chain_head, merkle_root, root_hash
     from aos_traces t where t.trace_id = p_trace_id and t.seal_record is not null;
   if found and seal_record = p_parts[1] || chain_head || p_parts[2] || merkle_root || p_parts[3] || step_count || p_parts[4] then
+    perform runproof_answer_again();
     return next;
     return;
   end if;
@@ -466,6 +477,7 @@ $$`,
     `grant execute on function runproof_append_step(text[], text[], bigint[], text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
     `grant execute on function runproof_append_steps(text, text, bigint, text[], text[], text[], text[], text[], text[], text[], bigint, bigint) to runproof_app`,
     `grant execute on function runproof_explain_append(text, text, bigint, bigint, text) to runproof_app`,
+    `grant execute on function runproof_answer_again() to runproof_app`,
     `grant execute on function runproof_read_head(text) to runproof_app`,
     `grant execute on function runproof_seal_trace(text, text, text[], text, text, bigint, text) to runproof_app`,
     `grant execute on function runproof_renew_leases(text[], text[], bigint[]) to runproof_app`,
