@@ -268,7 +268,10 @@ it(
     };
 
     try {
-      while (total() < FAULTS) await settle(await round());
+      while (total() < FAULTS) {
+        await settle(await round());
+        if (isLong) console.log(`${runs} runs, ${total()} faults so far`);
+      }
     } finally {
       over.abort();
       await Promise.allSettled([endangering, ...sweeping]);
