@@ -1,6 +1,6 @@
 /**
  * A process that records runs through whatever its URL leads to, until it is killed or its input ends. Its clock is set back
- * now and then. Arguments: the database's URL, a seed. It writes a `Told` line at each moment that matters, before it goes on.
+ * now and then. Arguments: the database's URL, a seed, how many runs at once. It writes a `Told` line at each moment that matters, before it goes on.
  */
 import { Database } from "@runproof/drivers/Database";
 import * as RunproofLayer from "@runproof/spine-coordinators/RunproofLayer";
@@ -32,7 +32,6 @@ export type Told =
 export const sequenceOf = (seed: number) => () =>
   (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
 
-const PROGRAMS = 6;
 const STEPS_MAX = 6;
 const LEASE_MS = 1_500;
 const RUNS_PER_CLOCK_SET = 20;
@@ -84,7 +83,7 @@ const clockThatIsSet = (live: Clock.Clock) => {
   return { clock, setBack: (by_ms: number) => (back_ms += by_ms) };
 };
 
-const program = (random: () => number, name: string) =>
+const program = (random: () => number, name: string, at_once: number) =>
   Effect.gen(function* () {
     const { clock, setBack } = clockThatIsSet(yield* Clock.Clock);
     let runs = 0;
@@ -100,7 +99,7 @@ const program = (random: () => number, name: string) =>
       return record(run_id, capture, steps);
     });
     const programs = Effect.forEach(
-      Array.from({ length: PROGRAMS }),
+      Array.from({ length: at_once }),
       () =>
         Effect.whileLoop({
           while: () => !process.stdin.readableEnded,
@@ -113,7 +112,7 @@ const program = (random: () => number, name: string) =>
   });
 
 if (import.meta.main) {
-  const [url = "", seed = "1"] = process.argv.slice(2);
+  const [url = "", seed = "1", at_once = "1"] = process.argv.slice(2);
   process.stdin.resume();
   const config = { kind: "server", url: Redacted.make(url) } as const;
   const services = RunproofLayer.layer().pipe(
@@ -122,7 +121,7 @@ if (import.meta.main) {
     Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "None")),
   );
   await Effect.runPromise(
-    program(sequenceOf(Number(seed)), seed).pipe(
+    program(sequenceOf(Number(seed)), seed, Number(at_once)).pipe(
       Effect.provide(services),
       // Opening meets the network, too.
       Effect.retry({ times: 1_000 }),

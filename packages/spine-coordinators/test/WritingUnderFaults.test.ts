@@ -36,15 +36,16 @@ const FAULTS = isLong ? 100_000 : 120;
 /** Runs are compared with what was told, and forgotten, after so many. */
 const RUNS_OF_A_ROUND = isLong ? 2_000 : 80;
 const PROCESSES = 2;
+const PROGRAMS = isLong ? 16 : 6;
 /** One message in so many meets a fault, and at the begin of one run in so many its process is killed. */
-const ONE_IN = 12;
-const RUNS_PER_KILL = isLong ? 60 : 30;
+const ONE_IN = isLong ? 8 : 12;
+const RUNS_PER_KILL = isLong ? 250 : 30;
 const KILLED_WITHIN_MS = 200;
 /** The server meets a fault that often, of a kind by these chances. */
 const SERVER_FAULT_EVERY_MS = isLong ? 150 : 120;
 const CRASH = 0.08;
 const CLOCK = 0.15;
-const FAILOVER = isLong ? 0.01 : 0.04;
+const FAILOVER = isLong ? 0.003 : 0.04;
 const SEED = 20_261_127;
 
 /** A run as its program told of it. */
@@ -145,7 +146,8 @@ class Programs {
   }
 
   #start(): void {
-    const args = [PROGRAM, this.#url, String(this.#first + (this.#started += 1))];
+    const seed = this.#first + (this.#started += 1);
+    const args = [PROGRAM, this.#url, String(seed), String(PROGRAMS)];
     const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.running.add(child);
     child.stderr.setEncoding("utf8").on("data", (text: string) => this.errors.push(text));
