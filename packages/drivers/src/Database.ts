@@ -22,6 +22,7 @@ import { isSqlError, type SqlError } from "effect/sql/SqlError";
 import { lockFolder } from "./internal/embedded/FolderLock.ts";
 import { isEmbeddedMade, openPglite } from "./internal/embedded/openPglite.ts";
 import { pgliteStream } from "./internal/embedded/PgliteStream.ts";
+import { textArray } from "./internal/postgres/textArray.ts";
 import { isPinned, pinnedPath, readPath } from "./internal/postgres/searchPath.ts";
 import { databaseError } from "./internal/postgres/sqlReason.ts";
 import { migrate, requireAllRows, requireHead } from "./Migrations.ts";
@@ -249,11 +250,32 @@ const START_SETTINGS = {
   jit: "off",
 };
 
+/**
+ * How long a statement waits for a lock, and how long it runs, at most, where the login has no limit of its own: far over
+ * what an honest statement takes, and an end for one that another session holds up.
+ */
+const LIMITS: Readonly<Record<string, string>> = {
+  lock_timeout: "30s",
+  statement_timeout: "15min",
+};
+
+/** Of those limits, which a session does not have. */
+const readMissingLimits = (
+  sql: SqlClient.SqlClient,
+): Effect.Effect<Readonly<Record<string, string>>, SqlError> =>
+  Effect.map(
+    sql<{ name: string }>`
+      select name from pg_catalog.unnest(${textArray(Object.keys(LIMITS))}) as name
+      where pg_catalog.current_setting(name) operator(pg_catalog.=) '0'`,
+    (rows) => Object.fromEntries(rows.map(({ name }) => [name, LIMITS[name]!])),
+  );
+
 /** How a client acts: `schema` is the only one beside the built-in that it looks for names in; null where the server says. */
 interface Acting {
   readonly connections: number;
   readonly role: string;
   readonly schema: string | null;
+  readonly limits?: Readonly<Record<string, string>>;
 }
 
 /** A client of so many connections as a role; without these, one connection as the login itself. */
@@ -271,6 +293,7 @@ const serverClient = (url: Redacted.Redacted<string>, acting?: Acting) =>
           multiplex: true,
           startupParameters: {
             ...START_SETTINGS,
+            ...acting.limits,
             role: acting.role,
             ...(acting.schema === null ? {} : { search_path: pinnedPath(acting.schema) }),
           },
@@ -321,10 +344,15 @@ const openServer = Effect.fnUntraced(function* (
   const description = hidePassword(Redacted.value(url));
   // Connections are made lazily: without a first statement a dead server would show only at the first step.
   const connect = Effect.gen(function* () {
-    const { schema } = yield* Effect.scoped(
-      Effect.flatMap(serverClient(url, { connections: 1, role, schema: null }), readPath),
+    const { schema, limits } = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const probe = yield* serverClient(url, { connections: 1, role, schema: null });
+        const path = yield* readPath(probe);
+        return { schema: path.schema, limits: yield* readMissingLimits(probe) };
+      }),
     );
-    const clientOf = (connections: number) => serverClient(url, { connections, role, schema });
+    const clientOf = (connections: number) =>
+      serverClient(url, { connections, role, schema, limits });
     const sql = yield* clientOf(CONNECTIONS.reads);
     yield* requireSettings(sql, description, { connections: CONNECTIONS.reads, role, schema });
     return {

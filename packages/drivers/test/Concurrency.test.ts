@@ -177,6 +177,7 @@ describe("a race at one trace", () => {
   const whileHeld = <A, E, R>(
     { trace_id }: Identity,
     body: (letGo: Effect.Effect<void>) => Effect.Effect<A, E, R>,
+    table = "aos_trace_leases",
   ) =>
     Effect.gen(function* () {
       const [held, released] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()];
@@ -184,7 +185,7 @@ describe("a race at one trace", () => {
         asOwner(database)(
           Effect.gen(function* () {
             const sql = yield* SqlClient;
-            yield* sql`select from aos_trace_leases where trace_id = ${trace_id} for update`;
+            yield* sql`select from ${sql(table)} where trace_id = ${trace_id} for update`;
             yield* Deferred.succeed(held, undefined);
             yield* Deferred.await(released);
           }),
@@ -409,16 +410,40 @@ describe("a race at one trace", () => {
     ),
   );
 
-  test.live("of two sweepers one aborts the run, and both go on", () =>
-    twice((url, other) =>
+  test.live("a sweep passes by a trace that another session is at, and comes back to it", () =>
+    twice((_, other) =>
       Effect.gen(function* () {
-        const run = freshIdentity();
-        yield* start(run, {}, { lease_ms: 0 });
-        const sweep = Effect.flatMap(traces, (sweeper) => sweeper.abortExpired());
-        const [first, second] = yield* inOrder(url, run, sweep, Effect.provide(sweep, other));
-        expect(first).toMatchObject({ success: [run] });
-        expect(second).toMatchObject({ success: [] });
-        expect(yield* verify(run)).toMatchObject({ lifecycle: "ABORTED" });
+        const [held, free] = [freshIdentity(), freshIdentity()];
+        yield* start(held, {}, { lease_ms: 0 });
+        yield* start(free, {}, { lease_ms: 0 });
+        const sweep = Effect.provide(
+          Effect.flatMap(traces, (sweeper) => sweeper.abortExpired()),
+          other,
+        );
+        // It answers while the lock is held: nothing else ends its wait.
+        expect(yield* whileHeld(held, (letGo) => Effect.tap(sweep, () => letGo))).toMatchObject([
+          free,
+        ]);
+        expect(yield* sweep).toMatchObject([held]);
+        expect(yield* verify(held)).toMatchObject({ lifecycle: "ABORTED" });
+      }),
+    ),
+  );
+
+  test.live("a row of a trace that is locked keeps a sweep from that trace alone", () =>
+    twice((_, other) =>
+      Effect.gen(function* () {
+        const [held, free] = [freshIdentity(), freshIdentity()];
+        yield* start(held, {}, { lease_ms: 0 });
+        yield* start(free, {}, { lease_ms: 0 });
+        const sweep = Effect.provide(
+          Effect.flatMap(traces, (sweeper) => sweeper.abortExpired()),
+          other,
+        );
+        const sweepFirst = (letGo: Effect.Effect<void>) => Effect.tap(sweep, () => letGo);
+        const swept = yield* whileHeld(held, sweepFirst, "aos_traces");
+        expect(swept).toMatchObject([free]);
+        expect(yield* sweep).toMatchObject([held]);
       }),
     ),
   );

@@ -1,6 +1,7 @@
+import { Refusal } from "@runproof/proof/Refusal";
 import { prepareSeal } from "@runproof/proof/SealRecord";
 import { formatTimestamp } from "@runproof/proof/Timestamp";
-import type { DatabaseError } from "@runproof/schemas/RunProofError";
+import { type DatabaseError, InvalidInput } from "@runproof/schemas/RunProofError";
 import * as Clock from "effect/Clock";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
@@ -12,6 +13,19 @@ export interface AbortedTrace extends SealedTrace {
   readonly run_id: string;
   readonly tenant_id: string;
 }
+
+/** What is one trace's trouble, as far as a sweep can tell. */
+const GOES_ON_AFTER = [
+  "TraceNotFound",
+  "ChainMoved",
+  "ImmutabilityViolation",
+  "InvalidInput",
+  "DatabaseUnfit",
+  "DatabaseFailed",
+] as const;
+
+const unsealable = ({ what, path: where, remedy }: Refusal) =>
+  new InvalidInput({ what, where, remedy });
 
 /** Aborts every trace whose lease is over, this process's or another's; answers which. */
 export const abortExpired = (
@@ -35,14 +49,13 @@ export const abortExpired = (
       });
       return [{ ...sealed, run_id: expired.run_id, tenant_id: expired.tenant_id }];
     }).pipe(
-      // Another sweeper was faster, or its process came back.
+      Effect.catchDefect((defect) =>
+        defect instanceof Refusal ? Effect.fail(unsealable(defect)) : Effect.die(defect),
+      ),
+      // Another sweeper was faster, its process came back, or another session is at it.
       Effect.catchTag(["TraceSealed", "LeaseLost"], () => Effect.succeed([])),
-      Effect.catchTag(
-        ["TraceNotFound", "ChainMoved", "ImmutabilityViolation", "InvalidInput"],
-        (error) =>
-          Effect.logWarning(`can't abort trace ${expired.trace_id}: ${error.message}`).pipe(
-            Effect.as([]),
-          ),
+      Effect.catchTag(GOES_ON_AFTER, (error) =>
+        Effect.as(Effect.logWarning(`can't abort trace ${expired.trace_id}: ${error.message}`), []),
       ),
     );
   return () =>

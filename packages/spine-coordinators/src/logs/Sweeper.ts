@@ -21,10 +21,7 @@ const sweep = enduring(
   }),
 );
 
-/** Sweeps once before it is built, so that what is read next shows dead runs as ABORTED, and then again and again. */
+/** Sweeps at once and then again and again. Nothing waits for it: who records or reads meets no run but its own. */
 export const layer: Layer.Layer<never, never, LogsBridge> = Layer.effectDiscard(
-  Effect.andThen(
-    sweep,
-    Effect.forkScoped(Effect.schedule(sweep, Schedule.spaced(Duration.millis(SWEEP_EVERY_MS)))),
-  ),
+  Effect.forkScoped(Effect.repeat(sweep, Schedule.spaced(Duration.millis(SWEEP_EVERY_MS)))),
 );

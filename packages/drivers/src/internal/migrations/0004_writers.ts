@@ -290,6 +290,14 @@ begin
     return next;
     return;
   end if;
+  -- Whoever sweeps waits for nobody: a trace that another session is at is that session's, and comes later.
+  if p_holder is null then
+    perform set_config('lock_timeout', '1000', true);
+    perform from aos_trace_leases l where l.trace_id = p_trace_id for update skip locked;
+    if not found and exists (select from aos_trace_leases l where l.trace_id = p_trace_id) then
+      raise exception 'another session is at trace %', p_trace_id using errcode = 'S6005';
+    end if;
+  end if;
   lease := runproof_lock_trace(p_trace_id);
   if lease.expires_at > clock_timestamp() and (p_holder is null or lease.holder <> runproof_holder(p_holder)) then
     raise exception 'the lease of trace % is held by another', p_trace_id using errcode = 'S6005';
