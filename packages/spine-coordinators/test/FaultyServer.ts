@@ -17,6 +17,9 @@ import { FaultyNetwork } from "./FaultyNetwork.ts";
 /** Debian's package "faketime" has it: a library that tells a process another time. */
 const [FAKETIME = ""] = globSync("/usr/lib/*/faketime/libfaketime.so.1");
 
+/** A standby that was away for a while finds all that it missed. */
+const SETTINGS = { wal_keep_size: "4GB" };
+
 /** What may become of the server. */
 export type ServerFault = "session ended" | "crash" | "failover" | "clock set";
 
@@ -52,7 +55,11 @@ export class FaultyServer {
     const clock = mkdtempSync(join(tmpdir(), "runproof-clock-"));
     // The server may run as another user.
     chmodSync(clock, 0o755);
-    const primary = await startPostgresServer({ durable: true, ...clockOf(clock) });
+    const primary = await startPostgresServer({
+      durable: true,
+      settings: SETTINGS,
+      ...clockOf(clock),
+    });
     const ways = await Promise.all([1, 2].map(() => FaultyNetwork.open(primary, random)));
     const server = new FaultyServer(primary, [ways[0]!, ways[1]!], clock, random);
     if (FAKETIME === "") server.missing.push("clock set: there is no libfaketime");
@@ -141,6 +148,7 @@ export class FaultyServer {
     try {
       const standby = await startPostgresServer({
         durable: true,
+        settings: SETTINGS,
         standbyOf: primary,
         ...clockOf(this.#clock),
       });
