@@ -17,3 +17,6 @@ export const SEQUENCE_BATCH = 5000;
 
 /** Most steps of one call: an array parameter stays far below PostgreSQL's one gigabyte. */
 export const STEPS_AT_ONCE_MAX = 10_000;
+
+/** The longest note of a checkpoint: a few lines and the signatures of more witnesses than a log has. */
+export const NOTE_BYTES_MAX = 65_536;

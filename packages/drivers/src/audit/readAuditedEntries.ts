@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
 import type { Fragment } from "effect/sql/Statement";
+import { bounded } from "../internal/postgres/boundedText.ts";
 import { forEachPage } from "../internal/postgres/forEachPage.ts";
 import { textArray } from "../internal/postgres/textArray.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
@@ -54,7 +55,7 @@ const forEachEntryPage = <E, R>(
     {
       ...query,
       rows: PAGE_ENTRIES,
-      columns: `log_index, kind, digest, trace_id, event_record, ${timeText("queued_at")} as queued_at`,
+      columns: `log_index, kind, digest, trace_id, ${bounded("event_record")}, ${timeText("queued_at")} as queued_at`,
       bytes: "coalesce(octet_length(event_record), 0)",
     },
     (rows) => use(rows.map(auditedEntry)),

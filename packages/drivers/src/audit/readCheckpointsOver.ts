@@ -1,6 +1,8 @@
 import * as Effect from "effect/Effect";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { NOTE_BYTES_MAX } from "../EvidenceLimits.ts";
+import { boundedText } from "../internal/postgres/boundedText.ts";
 
 /** Which checkpoints cover an entry. */
 export interface CheckpointsOver {
@@ -26,7 +28,7 @@ export const readCheckpointsOver = (
       select exists (select from aos_checkpoints where ${over}) as is_covered,
              exists (select from aos_checkpoints where origin = ${origin}) as has_origin`;
     const notes = yield* sql<{ note: string }>`
-      select note from aos_checkpoints
+      select ${sql.literal(boundedText("note", NOTE_BYTES_MAX))} as note from aos_checkpoints
       where origin = ${origin} and tree_size = (
         select tree_size from aos_checkpoints where ${over} and origin = ${origin} order by tree_size, checkpoint_id limit 1)
       order by checkpoint_id

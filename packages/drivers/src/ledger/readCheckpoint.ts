@@ -1,6 +1,8 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
+import { NOTE_BYTES_MAX } from "../EvidenceLimits.ts";
+import { boundedText } from "../internal/postgres/boundedText.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
 
@@ -30,6 +32,8 @@ export interface CheckpointPage {
 /** Checkpoints of one round trip: each is some hundred bytes. */
 const CHECKPOINT_PAGE = 500;
 
+const NOTE_COLUMNS = `${boundedText("origin", NOTE_BYTES_MAX)} as origin, tree_size, root_hash, ${boundedText("note", NOTE_BYTES_MAX)} as note`;
+
 type CheckpointRow = Omit<StoredCheckpoint, "tree_size"> & { readonly tree_size: bigint };
 
 const readFirst = (
@@ -40,7 +44,7 @@ const readFirst = (
 ): Effect.Effect<StoredCheckpoint | null, DatabaseError> =>
   sql
     .unsafe<CheckpointRow>(
-      `select origin, tree_size, root_hash, note, ${timeText("stored_at")} as stored_at from aos_checkpoints ${rest}`,
+      `select ${NOTE_COLUMNS}, ${timeText("stored_at")} as stored_at from aos_checkpoints ${rest}`,
       parameters,
     )
     .pipe(
@@ -80,7 +84,7 @@ export const readCheckpointPage =
   (after: CheckpointPosition | null): Effect.Effect<CheckpointPage, DatabaseError> =>
     sql
       .unsafe<PagedRow>(
-        `select checkpoint_id, origin, tree_size, root_hash, note, ${timeText("stored_at")} as stored_at
+        `select checkpoint_id, ${NOTE_COLUMNS}, ${timeText("stored_at")} as stored_at
          from aos_checkpoints
          ${after === null ? "" : "where (tree_size, checkpoint_id) < ($1, $2)"}
          order by tree_size desc, checkpoint_id desc limit ${CHECKPOINT_PAGE}`,

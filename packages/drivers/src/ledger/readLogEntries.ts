@@ -1,6 +1,7 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
+import { bounded } from "../internal/postgres/boundedText.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 
 /** An entry of the log. `kind` is the format's: 1 OPENED, 2 SEALED, 3 HEAD, 4 EVENT. */
@@ -38,7 +39,7 @@ export const readLogEntries =
         ? sql`trace_id = ${query.trace_id}`
         : sql`log_index >= ${BigInt(query.from)} and log_index < ${BigInt(query.from + (query.limit ?? LOG_PAGE))}`;
     return sql<EntryRow>`
-      select log_index, kind::int as kind, digest, trace_id, event_record
+      select log_index, kind::int as kind, digest, trace_id, ${sql.literal(bounded("event_record"))}
       from aos_log_entries
       where ${isAskedFor}
       order by log_index`.pipe(

@@ -2,6 +2,7 @@ import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
 import type { Database } from "../Database.ts";
 import { TRACES } from "../internal/postgres/EvidenceTables.ts";
+import { boundedText } from "../internal/postgres/boundedText.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
 import type { StoredLogEntry } from "./readLogEntries.ts";
@@ -42,7 +43,7 @@ export const readTenantEntries =
     readonly limit: number;
   }): Effect.Effect<TenantEntries, DatabaseError> =>
     sql<Row>`
-      select e.log_index, e.kind::int as kind, e.digest, e.event_record, t.trace_id, t.run_id,
+      select e.log_index, e.kind::int as kind, e.digest, ${sql.literal(boundedText("e.event_record"))} as event_record, t.trace_id, t.run_id,
              ${sql.literal(timeText("e.sequenced_at"))} as sequenced_at
       from (
         select * from aos_log_entries where log_index > ${BigInt(after)} order by log_index limit ${BigInt(limit)}

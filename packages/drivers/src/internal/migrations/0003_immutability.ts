@@ -17,6 +17,15 @@ as $$ select encode(sha256(prefix || convert_to(body, 'UTF8')), 'hex') $$`,
     `create function runproof_link(previous text, leaf text) returns text
 language sql immutable parallel safe
 as $$ select encode(sha256('\\x02'::bytea || decode(previous, 'hex') || decode(leaf, 'hex')), 'hex') $$`,
+    // What no reader takes is refused before work is put into it.
+    `create function runproof_require_size(body text, bytes_max bigint) returns void
+language plpgsql immutable parallel safe as $$
+begin
+  if octet_length(body) > bytes_max then
+    raise exception 'a text of % bytes, where % are the most', octet_length(body), bytes_max using errcode = 'S6006';
+  end if;
+end
+$$`,
     // RFC 6962 by its peaks: the roots of the full subtrees, the largest first. A new leaf merges those of its own size;
     // what they merge to are the subtrees that end with it, from that of two leaves up.
     `create function runproof_push_leaf(inout peaks bytea[], size bigint, leaf bytea, out subtrees bytea)
@@ -135,7 +144,7 @@ $$`,
 language sql stable parallel safe
 as $$
   select case when commitment is null then salt is null and payload is null
-              else length(salt) = 22 and salt ~ '^[-0-9A-Z_a-z]*[AQgw]$'
+              else length(salt) = 22 and salt ~ '^[-0-9A-Z_a-z]*[AQgw]$' and octet_length(payload) <= 16777216
                    and commitment = 'sha256:' || encode(sha256(convert_to('["' || salt || '","' || name || '",' || payload || ']', 'UTF8')), 'hex') end
 $$`,
     // Why a trace that holds no lease takes no write: it is sealed, or was never started.
@@ -195,6 +204,7 @@ declare
   r record;
   logged_at timestamptz;
 begin
+  perform runproof_require_size(new.record, 16777216);
   select * into r from json_to_record(new.record::json) as x(
     agent_id text, attributes text, capture text, correlation_id text, created_at timestamptz, frozen_timestamp timestamptz,
     incident_id text, is_synthetic boolean, origin_system_id text, plan text, redaction text, replay_of text,
@@ -373,7 +383,7 @@ begin
     limit 1
   ) h on true
   where (
-    s.run_id = l.run_id and s.tenant_id = l.tenant_id
+    s.run_id = l.run_id and s.tenant_id = l.tenant_id and octet_length(s.record) <= 16777216
     and s.leaf_hash = runproof_hash('\\x00', s.record) and s.link = runproof_link(p.link, s.leaf_hash)
     and (s.step_index = l.next_index - 1 and s.link = l.link and s.subtrees is not distinct from l.subtrees or h.is_there)
     and s.record = runproof_step_record(s)
@@ -493,6 +503,7 @@ declare
   last_link text;
   logged_at timestamptz;
 begin
+  perform runproof_require_size(new.seal_record, 16777216);
   lease := runproof_lock_trace(old.trace_id);
   select * into r from json_to_record(new.seal_record::json) as x(
     chain_head text, completed_at timestamptz, merkle_root text, metadata text, reason text, sealed_at timestamptz,
@@ -723,6 +734,7 @@ $$`,
     `create function runproof_guard_queue_insert() returns trigger
 language plpgsql set search_path from current as $$
 begin
+  perform runproof_require_size(new.event_record, 16777216);
   if (new.kind = 4) is distinct from (new.event_record is not null)
      or new.kind = 4 and new.digest is distinct from runproof_hash('\\x00', new.event_record) then
     raise exception 'S6_IMMUTABILITY_VIOLATION: a log entry of kind % has not this record and digest', new.kind using errcode = 'S6001';

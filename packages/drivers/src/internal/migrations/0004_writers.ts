@@ -94,6 +94,10 @@ language plpgsql security definer set search_path from current set enable_seqsca
 declare
   head_age interval := least(p_head_ms, 60000) * interval '1 millisecond';
 begin
+  -- The size of an array is known without a look into it.
+  if greatest(pg_column_size(p_record), pg_column_size(p_params), pg_column_size(p_outcome_data), pg_column_size(p_attributes)) > 268435456 then
+    raise exception 'steps of more than 268435456 bytes in one call' using errcode = 'S6006';
+  end if;
   return query
   with item as materialized (
     select u.*, runproof_hash('\\x00', u.record) as leaf, r.*
@@ -178,6 +182,9 @@ declare
   stored bigint;
   is_head boolean;
 begin
+  if greatest(pg_column_size(p_record), pg_column_size(p_params), pg_column_size(p_outcome_data), pg_column_size(p_attributes)) > 268435456 then
+    raise exception 'steps of more than 268435456 bytes in one call' using errcode = 'S6006';
+  end if;
   select * into lease from aos_trace_leases l
     where l.trace_id = p_trace_id and l.holder = runproof_holder(p_holder) and l.next_index = p_first_index
       and l.expires_at > clock_timestamp()
@@ -347,10 +354,12 @@ $$`,
     `create function runproof_log_event(p_record text) returns void
 language plpgsql security definer set search_path from current as $$
 declare
-  event json := p_record;
+  event json;
   texts_are_canonical boolean;
   detail text;
 begin
+  perform runproof_require_size(p_record, 65536);
+  event := p_record;
   if event ->> 'event' is null or event ->> 'event' not in ('key_added', 'key_retired') then
     raise exception 'S6_IMMUTABILITY_VIOLATION: % is logged together with its operation only', event ->> 'event'
       using errcode = 'S6001';
@@ -418,6 +427,7 @@ language plpgsql security definer set search_path from current as $$
 declare
   size bigint;
 begin
+  perform runproof_require_size(p_note, 65536);
   select coalesce(max(log_index) + 1, 0) into size from aos_log_entries;
   if p_tree_size is null or p_tree_size not between 0 and size then
     raise exception 'a checkpoint of % entries, where the log has %', p_tree_size, size using errcode = 'S6006';

@@ -1,17 +1,18 @@
 import type { StoredStep } from "@runproof/proof/StoredRun";
+import { bounded } from "./boundedText.ts";
 import { timeText } from "./timeText.ts";
 
 /** The columns of `aos_trace_steps` as a verifier needs them: times as text, for a Date would lose the microseconds. */
 export const stepColumns = `
-           trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, skill_id, skill_name, source, status, level,
-           outcome_category, outcome_code, params_commitment, outcome_data_commitment, attributes_commitment,
+           trace_id, step_index, run_id, tenant_id, parent_step_index, intent_index, ${bounded("skill_id")}, ${bounded("skill_name")}, source, status, level,
+           ${bounded("outcome_category")}, ${bounded("outcome_code")}, params_commitment, outcome_data_commitment, attributes_commitment,
            cost_cents, duration_ms,
            ${timeText("started_at")} as started_at,
-           retry_count, replay_behavior, idempotency_key,
+           retry_count, replay_behavior, ${bounded("idempotency_key")},
            ${timeText('"timestamp"')} as "timestamp",
-           is_synthetic, synthetic_scenario_id,
-           record, leaf_hash, link,
-           params, params_salt, outcome_data, outcome_data_salt, attributes, attributes_salt,
+           is_synthetic, ${bounded("synthetic_scenario_id")},
+           ${bounded("record")}, leaf_hash, link,
+           ${bounded("params")}, params_salt, ${bounded("outcome_data")}, outcome_data_salt, ${bounded("attributes")}, attributes_salt,
            ${timeText("erased_at")} as erased_at,
            encode(subtrees, 'hex') as subtrees`;
 

@@ -1,19 +1,20 @@
 import type { StoredSeal, StoredTrace } from "@runproof/proof/StoredRun";
+import { bounded } from "./boundedText.ts";
 import { timeText } from "./timeText.ts";
 
 /** The columns of `aos_traces` as a verifier needs them: times as text, for a Date would lose the microseconds. */
 export const traceColumns = `
-           trace_id, run_id, tenant_id, correlation_id, agent_id, origin_system_id, incident_id, replay_of,
+           trace_id, run_id, tenant_id, ${["correlation_id", "agent_id", "origin_system_id", "incident_id", "replay_of"].map(bounded).join(", ")},
            ${timeText("started_at")} as started_at,
            ${timeText("created_at")} as created_at,
            plan_commitment, attributes_commitment, seed,
            ${timeText("frozen_timestamp")} as frozen_timestamp,
-           is_synthetic, synthetic_scenario_id, redaction, capture,
-           record, leaf_hash, link, plan, plan_salt, attributes, attributes_salt,
-           status, reason,
+           is_synthetic, ${["synthetic_scenario_id", "redaction"].map(bounded).join(", ")}, capture,
+           ${bounded("record")}, leaf_hash, link, ${bounded("plan")}, plan_salt, ${bounded("attributes")}, attributes_salt,
+           status, ${bounded("reason")},
            ${timeText("completed_at")} as completed_at,
            ${timeText("sealed_at")} as sealed_at,
-           step_count, chain_head, merkle_root, metadata_commitment, seal_record, root_hash, metadata, metadata_salt,
+           step_count, chain_head, merkle_root, metadata_commitment, ${bounded("seal_record")}, root_hash, ${bounded("metadata")}, metadata_salt,
            ${timeText("archived_at")} as archived_at,
            ${timeText("erased_at")} as erased_at`;
 

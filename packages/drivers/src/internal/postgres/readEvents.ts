@@ -6,6 +6,7 @@ import * as Option from "effect/Option";
 import * as Schema from "effect/Schema";
 import type { SqlClient } from "effect/sql/SqlClient";
 import type { SqlError } from "effect/sql/SqlError";
+import { bounded } from "./boundedText.ts";
 
 /** An EVENT, or the SEALED entry of the same trace, which has no record. */
 interface EventRow {
@@ -55,10 +56,10 @@ export const readEvents = (
   trace_id: string,
 ): Effect.Effect<TraceEvents, SqlError> =>
   sql<EventRow>`
-    select event_record, digest from aos_log_entries
+    select ${sql.literal(bounded("event_record"))}, digest from aos_log_entries
     where trace_id = ${trace_id} and (kind = ${LogEntryKind.EVENT}::int and event_record is not null or kind = ${LogEntryKind.SEALED}::int)
     union all
-    select event_record, digest from aos_log_queue
+    select ${sql.literal(bounded("event_record"))}, digest from aos_log_queue
     where trace_id = ${trace_id} and (kind = ${LogEntryKind.EVENT}::int and event_record is not null or kind = ${LogEntryKind.SEALED}::int)`.pipe(
     Effect.map((rows) => {
       const events = rows.flatMap(eventsOf(trace_id));
