@@ -25,6 +25,8 @@ export interface Drift {
 }
 
 const APPLICATION_ROLE = "runproof_app";
+const OPERATOR_ROLE = "runproof_operator";
+const SIGNER_ROLE = "runproof_signer";
 
 type ExpectedFunction = Omit<CatalogFunction, "owner" | "config"> & {
   /** Its `SET` clauses, with the schema's own search path by its name here. */
@@ -262,16 +264,16 @@ const functionDrift = (
 
 const ROLES: Readonly<Record<string, string>> = {
   [APPLICATION_ROLE]: "the application's role",
-  runproof_operator: "the operator's role",
+  [OPERATOR_ROLE]: "the operator's role",
+  [SIGNER_ROLE]: "the signer's role",
   runproof_tenant: "the role that serves tenants",
 };
 
 const roleDrift = ({ name, attributes, memberships }: CatalogRole): ReadonlyArray<string> => {
   const whose = ROLES[name] ?? name;
-  // Who operates may do what the application may.
-  const others = memberships.filter(
-    (role) => !(name === "runproof_operator" && role === APPLICATION_ROLE),
-  );
+  // Who operates or signs may do what the application may.
+  const mayRecord = name === OPERATOR_ROLE || name === SIGNER_ROLE;
+  const others = memberships.filter((role) => !(mayRecord && role === APPLICATION_ROLE));
   return [
     ...attributes.map((attribute) => `${whose} has ${attribute}`),
     ...others.map((role) => `${whose} has the rights of ${role}`),

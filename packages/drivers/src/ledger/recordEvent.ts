@@ -1,13 +1,15 @@
 import type { DatabaseError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import type { Database } from "../Database.ts";
+import { type Database, SIGNER_ROLE } from "../Database.ts";
+import { asRole } from "../internal/postgres/asRole.ts";
 import { databaseError } from "../internal/postgres/sqlReason.ts";
 
-/** Queues an EVENT entry with its record. */
+/** Queues the EVENT entry of a key's change with its record, as the signer's role. */
 export const recordEvent =
-  ({ write: sql, description }: Database["Service"]) =>
+  (database: Database["Service"]) =>
   (record: string): Effect.Effect<void, DatabaseError> =>
-    sql`select runproof_log_event(${record})`.pipe(
+    database.write`select runproof_log_event(${record})`.pipe(
       Effect.asVoid,
-      Effect.mapError(databaseError("recordEvent", description)),
+      Effect.mapError(databaseError("recordEvent", database.description)),
+      asRole(SIGNER_ROLE, database),
     );

@@ -64,7 +64,12 @@ export const appendStep = (database: Database["Service"]) => {
   const explain = explainAppend(database);
   const explained = (link: string | null, item: AppendStep) =>
     link === null
-      ? Effect.result(explain({ ...item, first_index: item.step_index }))
+      ? Effect.result(
+          explain(
+            { ...item, first_index: item.step_index },
+            Effect.map(send([item]), ([again]) => again!),
+          ),
+        )
       : Effect.succeed(Result.succeed(link) as Answer);
   /** Only what a whole statement meets fails; what one item meets is that item's answer. */
   const sent = (

@@ -58,13 +58,16 @@ export const appendSteps = (database: Database["Service"]) => {
         ),
         Effect.flatMap((link) =>
           link === null
-            ? explain({
-                trace_id,
-                holder,
-                first_index,
-                step_index: first_index + last,
-                step: steps[last]!,
-              })
+            ? explain(
+                {
+                  trace_id,
+                  holder,
+                  first_index,
+                  step_index: first_index + last,
+                  step: steps[last]!,
+                },
+                send(input),
+              )
             : Effect.succeed(link),
         ),
       ),

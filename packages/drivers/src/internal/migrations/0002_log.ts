@@ -27,6 +27,8 @@ export const migration: Migration = {
   sequenced_at timestamptz not null default clock_timestamp()
 )`,
     `create index aos_log_entries_by_trace on aos_log_entries (trace_id, log_index)`,
+    // Entries of no trace, the keys' changes, are found by what they say.
+    `create index aos_log_entries_by_digest on aos_log_entries (digest) where trace_id is null`,
     // Full tiles only: 256 hashes of one level, and the root over them, which is one hash of the level above.
     `create table aos_log_tiles (
   level      smallint not null,

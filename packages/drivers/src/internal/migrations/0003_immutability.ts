@@ -766,8 +766,10 @@ language plpgsql set search_path from current set enable_seqscan = off set plan_
 begin
   if tg_op = 'DELETE' and exists (
     select from aos_log_entries
-    where (trace_id = old.trace_id or trace_id is null and old.trace_id is null)
-      and kind = old.kind and digest = old.digest and queued_at = old.queued_at
+    where trace_id = old.trace_id and kind = old.kind and digest = old.digest and queued_at = old.queued_at
+    union all
+    select from aos_log_entries
+    where old.trace_id is null and trace_id is null and kind = old.kind and digest = old.digest and queued_at = old.queued_at
   ) then
     return old;
   end if;

@@ -349,7 +349,7 @@ begin
   values (4, runproof_hash('\\x00', p_record), p_record::json ->> 'trace_id', p_record);
 end
 $$`,
-    // What the application does: a key's change. An erasure that it only claims would make a run look tampered with.
+    // What the signer does: a key's change. An erasure that it only claims would make a run look tampered with.
     // Nor may its record be one that a verifier can't read: the log keeps it for ever.
     `create function runproof_log_event(p_record text) returns void
 language plpgsql security definer set search_path from current as $$
@@ -472,7 +472,43 @@ begin
   end loop;
 end
 $$`,
+    // A claim that the log's key changed stays in the log for ever: it is made by who signs, and not by whatever records.
+    `do $$
+begin
+  if not exists (select from pg_roles where rolname = 'runproof_signer') then
+    create role runproof_signer nologin;
+  end if;
+exception
+  -- Roles belong to the whole cluster: another database's migration may have been faster.
+  when duplicate_object or unique_violation then null;
+end
+$$`,
+    // Granting may need more than the owner has: who made the role may.
+    `do $$
+begin
+  if not pg_has_role('runproof_signer', 'runproof_app', 'usage') then
+    grant runproof_app to runproof_signer;
+  end if;
+exception
+  -- Another database's migration may be at the same: then one of them does it.
+  when insufficient_privilege or unique_violation or internal_error then null;
+end
+$$`,
+    `do $$
+declare
+  can_take_on boolean := case when current_setting('server_version_num')::int >= 160000
+                              then pg_has_role(current_user, 'runproof_signer', 'set')
+                              else pg_has_role(current_user, 'runproof_signer', 'member') end;
+begin
+  if not can_take_on then
+    execute format('grant runproof_signer to %I', current_user);
+  end if;
+exception
+  when insufficient_privilege or unique_violation or internal_error then null;
+end
+$$`,
     `select runproof_close_rights('^(aos_|runs$|runproof_)')`,
+    `do $$ begin execute format('grant usage on schema %I to runproof_signer', current_schema()); end $$`,
     `do $$
 begin
   execute format('grant usage on schema %I to runproof_app', current_schema());
@@ -500,7 +536,7 @@ $$`,
     `grant execute on function runproof_seal_trace(text, text, text[], text, text, bigint, text) to runproof_app`,
     `grant execute on function runproof_renew_leases(text[], text[], bigint[]) to runproof_app`,
     `grant execute on function runproof_sequence_log(bigint) to runproof_app`,
-    `grant execute on function runproof_store_checkpoint(text, bigint, text, text) to runproof_app`,
-    `grant execute on function runproof_log_event(text) to runproof_app`,
+    `grant execute on function runproof_store_checkpoint(text, bigint, text, text) to runproof_signer`,
+    `grant execute on function runproof_log_event(text) to runproof_signer`,
   ],
 };

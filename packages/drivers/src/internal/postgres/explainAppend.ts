@@ -1,6 +1,7 @@
 import type { PreparedStep } from "@runproof/proof/StepRecord";
 import type { InvalidInput, TraceWriteError } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
+import type { SqlError } from "effect/sql/SqlError";
 import type { Database } from "../../Database.ts";
 import { traceWriteError } from "./sqlReason.ts";
 
@@ -15,19 +16,24 @@ interface UntakenStep {
 
 /**
  * Says why a trace did not take a step, or some from `first_index` to that one; or answers the link, where they are there
- * already from an earlier try.
+ * already from an earlier try. Where nothing speaks against them any more, as after a clock that was set back over the end of
+ * their lease, they are sent again: once.
  */
 export const explainAppend =
   ({ write: sql, description }: Pick<Database["Service"], "write" | "description">) =>
-  ({
-    trace_id,
-    holder,
-    first_index,
-    step_index,
-    step,
-  }: UntakenStep): Effect.Effect<string, TraceWriteError | InvalidInput> =>
-    sql<{ link: string }>`
+  (
+    { trace_id, holder, first_index, step_index, step }: UntakenStep,
+    again: Effect.Effect<string | null, SqlError>,
+  ): Effect.Effect<string, TraceWriteError | InvalidInput> => {
+    const mapped = Effect.mapError(traceWriteError("appendStep", description, trace_id));
+    const why = sql<{ link: string }>`
       select runproof_explain_append(${trace_id}, ${holder}, ${BigInt(first_index)}, ${BigInt(step_index)}, ${step.leaf_hash}) as link`.pipe(
       Effect.map(([row]) => row!.link),
-      Effect.mapError(traceWriteError("appendStep", description, trace_id)),
+      mapped,
     );
+    return Effect.catchTag(why, "InvalidInput", (error) =>
+      Effect.flatMap(mapped(again), (link) =>
+        link === null ? Effect.fail(error) : Effect.succeed(link),
+      ),
+    );
+  };

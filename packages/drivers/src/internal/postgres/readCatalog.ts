@@ -96,7 +96,7 @@ const readRoles = (sql: SqlClient) =>
              case when r.rolcreaterole then 'CREATEROLE' end, case when r.rolcreatedb then 'CREATEDB' end,
              case when r.rolreplication then 'REPLICATION' end], null) as attributes,
            array(select format('%s', m.roleid::regrole) from pg_auth_members m where m.member = r.oid order by 1) as memberships
-    from pg_roles r where r.rolname in ('runproof_app', 'runproof_operator', 'runproof_tenant') order by 1`;
+    from pg_roles r where r.rolname in ('runproof_app', 'runproof_operator', 'runproof_signer', 'runproof_tenant') order by 1`;
 
 const readTables = (sql: SqlClient, schema: string) =>
   sql<CatalogTable>`

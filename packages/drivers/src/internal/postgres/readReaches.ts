@@ -21,7 +21,7 @@ export const readReaches = (
 ): Effect.Effect<ReadonlyArray<CatalogReach>, SqlError> =>
   sql<CatalogReach>`
     with recursive
-      roles as (select oid from pg_roles where rolname in ('runproof_app', 'runproof_tenant', 'runproof_operator')),
+      roles as (select oid from pg_roles where rolname in ('runproof_app', 'runproof_tenant', 'runproof_operator', 'runproof_signer')),
       own as (
         select c.oid, c.relname, c.relowner from pg_class c join pg_namespace n on n.oid = c.relnamespace
         where n.nspname = ${schema} and (c.relname like 'aos\\_%' or c.relname = 'runs')),

@@ -21,7 +21,7 @@ export const readSettings = (
     left join pg_roles r on r.oid = s.setrole
     cross join unnest(s.setconfig) as each(setting)
     where (s.setdatabase = '0'::oid or s.setdatabase = (select oid from pg_database where datname = current_database()))
-      and (s.setrole = '0'::oid or r.rolname in ('runproof_app', 'runproof_tenant', 'runproof_operator', session_user)
+      and (s.setrole = '0'::oid or r.rolname in ('runproof_app', 'runproof_tenant', 'runproof_operator', 'runproof_signer', session_user)
            or s.setrole in (select c.relowner from pg_class c join pg_namespace n on n.oid = c.relnamespace
                             where n.nspname = ${schema} and c.relname = 'aos_traces'))
     order by 1, 2`;

@@ -87,8 +87,10 @@ const APPLICATION_REMEDY =
   "Let the application's login be a member of its role: GRANT runproof_app TO <login>.";
 const OPERATOR_REMEDY =
   "Use a login that may operate: GRANT runproof_operator TO <the operator's login>. The owner's may.";
+const SIGNER_REMEDY =
+  "Use a login that may sign: GRANT runproof_signer TO <the signer's login>. The owner's may.";
 const MIGRATION_REMEDY =
-  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; CREATE ROLE runproof_operator NOLOGIN; GRANT runproof_app TO runproof_operator; GRANT runproof_app TO <the application's login>; GRANT runproof_operator TO <the owner's login>.";
+  "Migrate with the login that owns the database or schema. Where it may not create roles, let a superuser do it before: CREATE ROLE runproof_app NOLOGIN; CREATE ROLE runproof_tenant NOLOGIN; CREATE ROLE runproof_operator NOLOGIN; CREATE ROLE runproof_signer NOLOGIN; GRANT runproof_app TO runproof_operator, runproof_signer; GRANT runproof_app TO <the application's login>; GRANT runproof_operator, runproof_signer TO <the owner's login>.";
 
 interface ServerFields {
   readonly code?: string;
@@ -111,6 +113,7 @@ const fieldsOf = (error: SqlError): ServerFields => {
 
 const remedyFor = (operation: string, message: string): string => {
   if (operation === "migrate") return MIGRATION_REMEDY;
+  if (message.includes("runproof_signer")) return SIGNER_REMEDY;
   return message.includes("runproof_operator") ? OPERATOR_REMEDY : APPLICATION_REMEDY;
 };
 
