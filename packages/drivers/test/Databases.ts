@@ -98,6 +98,10 @@ export const asSuperuser = (...statements: ReadonlyArray<string>) =>
 export const asApplication = (statement: string) =>
   Effect.flatMap(Database, ({ sql }) => sql.unsafe<Record<string, unknown>>(statement));
 
+/** Runs a statement with the signer's rights. */
+export const asSigner = (statement: string) =>
+  asSuperuser("set local role runproof_signer", statement);
+
 /** What the database answered to a statement that it refused: `null` where it did not refuse. */
 export const refusalOf = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

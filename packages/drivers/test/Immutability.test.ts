@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer";
 import { inject } from "vitest";
 import {
   asApplication,
+  asSigner,
   asSuperuser,
   emptyDatabase,
   literal,
@@ -126,7 +127,7 @@ const queueEvent = (trace_id: string, kind: string, detail?: Record<string, stri
 const oneRowEach = Effect.gen(function* () {
   const run = yield* sealedRun(2);
   yield* asApplication("select runproof_sequence_log(5000)");
-  yield* asApplication(
+  yield* asSigner(
     "select runproof_store_checkpoint('o', 1, repeat('00', 32), concat_ws(chr(10), 'o', 1, encode(decode(repeat('00', 32), 'hex'), 'base64'), ''))",
   );
   yield* asSuperuser(
@@ -919,13 +920,26 @@ onEachDatabase("S6 for the application's role", (it) => {
     }),
   );
 
-  it.effect("may not log an operation on evidence that did not happen", () =>
+  it.effect("may not say that a key changed, nor that a checkpoint was signed", () =>
+    Effect.gen(function* () {
+      const key = { old_vkey: "a", new_vkey: "b" };
+      for (const statement of [
+        `select runproof_log_event(${literal(event("", "key_added", key))})`,
+        "select runproof_store_checkpoint('o', 0, repeat('00', 32), '')",
+      ])
+        expect(yield* refused(asApplication, statement)).toMatchObject({
+          refusal: { code: PERMISSION_DENIED },
+        });
+    }),
+  );
+
+  it.effect("nor may the signer log an operation on evidence that did not happen", () =>
     Effect.gen(function* () {
       const run = yield* sealedRun(1);
       for (const kind of ["erasure", "archival", "deletion", "anything"])
         expect(
           yield* refused(
-            asApplication,
+            asSigner,
             `select runproof_log_event(${literal(event(run.trace_id, kind, { payloads: "step 0:params" }))})`,
           ),
         ).toMatchObject({

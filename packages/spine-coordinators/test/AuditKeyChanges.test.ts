@@ -54,10 +54,12 @@ const findings = (
   { url }: Pick<LogPlace, "url">,
   verifier_keys: ReadonlyArray<string> = [],
   checkpoints: ReadonlyArray<string> = [],
+  known_claims: ReadonlyArray<number> = [],
 ) =>
   Effect.flatMap(AuditCoordinator, (auditor) =>
     auditor.audit({
       verifier_keys,
+      known_claims,
       checkpoints: checkpoints.map((note) => ({ source: "kept", note })),
     }),
   ).pipe(
@@ -72,11 +74,11 @@ const findings = (
 const query = ({ url }: LogPlace, ...statements: ReadonlyArray<string>) =>
   Effect.promise(() => queryDatabase(url, ...statements));
 
-/** Logs that a key was added, with the application's rights. */
+/** Logs that a key was added, with the signer's rights. */
 const addKey = (place: LogPlace, old_vkey: string, new_vkey: string) =>
   query(
     place,
-    "set role runproof_app",
+    "set role runproof_signer",
     `select runproof_log_event(${eventLiteral("key_added", null, { new_vkey, old_vkey })})`,
     "select runproof_sequence_log(5000)",
   );
@@ -145,6 +147,11 @@ layer(Layer.empty, { excludeTestServices: true, timeout: 60_000 })("a key's chan
         log_index,
       ]);
       assert.deepStrictEqual(yield* findings(place), untrusted);
+      // Somebody looked into some of them: the others are found still, and what comes after is judged for itself.
+      assert.deepStrictEqual(yield* findings(place, [], [], [2, 3, 4]), untrusted.slice(3));
+      assert.deepStrictEqual(yield* findings(place, [place.vkey], [], [2, 3, 4, 5]), []);
+      yield* inProcess(place, rotate);
+      assert.deepStrictEqual(yield* findings(place, [place.vkey], [], [2, 3, 4, 5]), []);
       yield* query(
         place,
         "alter table aos_checkpoints disable trigger user",

@@ -124,6 +124,7 @@ export const parseEvery = (text: string): number | null => {
 interface Asked {
   readonly checkpoints: ReadonlyArray<string>;
   readonly verifier_keys: ReadonlyArray<string>;
+  readonly known_claims: ReadonlyArray<number>;
   readonly since: string | undefined;
   readonly save: string | undefined;
   readonly workers: number | undefined;
@@ -145,6 +146,7 @@ const readOptions = Effect.fnUntraced(function* (asked: Asked) {
     // The one to go on from is compared too, and need not be reported twice.
     checkpoints: checkpoints.filter(({ note }) => note !== since?.note),
     verifier_keys: asked.verifier_keys,
+    known_claims: asked.known_claims,
     since,
     workers: asked.workers,
   } satisfies AuditOptions;
@@ -304,6 +306,13 @@ export const command = Command.make(
     checkpoints: files(
       "checkpoint",
       "Checkpoint kept elsewhere that the log must extend; repeatable",
+    ),
+    known_claims: Flag.Int("known-claim").pipe(
+      Flag.withMetavar("ENTRY"),
+      Flag.withDescription(
+        "Index of an entry that adds a key which no key signed, and that you looked into: a note, no finding; repeatable",
+      ),
+      Options.repeatable,
     ),
     verifier_keys: Flag.String("vkey").pipe(
       Flag.withMetavar("KEY"),

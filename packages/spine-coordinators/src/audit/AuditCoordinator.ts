@@ -65,6 +65,8 @@ export interface AuditOptions {
   readonly verifier_keys?: ReadonlyArray<string> | undefined;
   /** A checkpoint of which the caller knows that all up to it was audited: only what is new since is checked. */
   readonly since?: CheckpointNote | undefined;
+  /** Indexes of entries that add a key and that no key signed, which the caller looked into: each is a note, no finding. */
+  readonly known_claims?: ReadonlyArray<number> | undefined;
   readonly workers?: number | undefined;
   readonly onProgress?: ((progress: AuditProgress) => Effect.Effect<void>) | undefined;
 }
@@ -101,7 +103,7 @@ const audit = (bridge: Bridge) =>
   Effect.fn("AuditCoordinator.audit")(function* (options: AuditOptions = {}) {
     const started_at = yield* now;
     const given = yield* readGiven(options);
-    const tally = new AuditTally();
+    const tally = new AuditTally(options.known_claims);
     const { part } = new Parts(tally);
     const survey = yield* part("what there is", readSurvey(bridge, tally, given));
     const scope = scopeOf(given, survey.log.size);

@@ -6,7 +6,7 @@ import { STORED_SOURCE } from "./CheckpointCheck.ts";
 export interface AuditNeeds {
   readonly since: AuditReport["since"];
   readonly widened: "untrusted" | "shrunk" | "too much" | null;
-  readonly tally: Pick<AuditTally, "traces" | "checked">;
+  readonly tally: Pick<AuditTally, "traces" | "checked" | "claims">;
   readonly compared: AuditReport["checkpoints"];
 }
 
@@ -69,9 +69,20 @@ const openNotes = ({ tally: { traces, checked } }: AuditNeeds): ReadonlyArray<st
   ];
 };
 
+const claimNotes = ({ tally: { claims } }: AuditNeeds): ReadonlyArray<string> => [
+  ...claims.met.map(
+    (index) =>
+      `Entry ${index} adds a key that no key signed. It counts for nothing: it was said to be known.`,
+  ),
+  ...claims.none.map(
+    (index) => `Entry ${index} was said to be a known claim, and none was met there.`,
+  ),
+];
+
 /** What an audit did not check, or can't, in sentences. */
 export const notesOf = (needs: AuditNeeds): ReadonlyArray<string> => [
   ...scopeNotes(needs),
   ...checkpointNotes(needs),
   ...openNotes(needs),
+  ...claimNotes(needs),
 ];

@@ -60,6 +60,26 @@ export class AuditTally {
   /** Verified traces whose start and seal have an index below the one asked for. */
   verified_below = 0;
   #omitted = 0;
+  readonly #known_claims: ReadonlySet<number>;
+  readonly #met_claims = new Set<number>();
+
+  constructor(known_claims: ReadonlyArray<number> = []) {
+    this.#known_claims = new Set(known_claims);
+  }
+
+  /** Takes a change of key that nobody signed: a finding, unless it is known. */
+  findClaim(found: FoundHere & { readonly log_index: number }): void {
+    if (this.#known_claims.has(found.log_index)) this.#met_claims.add(found.log_index);
+    else this.find(found);
+  }
+
+  /** The claims that were said to be known: those that were met, and those that are none. */
+  get claims() {
+    return {
+      met: [...this.#met_claims],
+      none: [...this.#known_claims].filter((index) => !this.#met_claims.has(index)),
+    };
+  }
 
   find(found: FoundHere): void {
     if (this.#listed(found.code) < FINDINGS_OF_A_CODE_MAX) this.#list(found);

@@ -71,7 +71,7 @@ export const keyChangeFault = Effect.fnUntraced(function* (
   reads: AuditReads,
   entry: AuditedEntry,
   given: ReadonlyArray<ReadCheckpoint>,
-): Effect.fn.Return<FoundHere | null, AuditReadError> {
+): Effect.fn.Return<(FoundHere & { readonly log_index: number }) | null, AuditReadError> {
   const event = eventOf(entry);
   const { log_index } = entry;
   if (event?.event !== "key_added" || log_index === null) return null;

@@ -174,7 +174,7 @@ export const auditLog = Effect.fnUntraced(function* (
       tally.checked.entries += checked.length;
       for (const entry of checked) {
         const fault = yield* keyChangeFault(reads, entry, checkpoints);
-        if (fault !== null) tally.find(fault);
+        if (fault !== null) tally.findClaim(fault);
       }
       onTraceIds(yield* missing.look(reads, checked));
       yield* run.tell;
