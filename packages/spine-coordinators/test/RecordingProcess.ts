@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
+import * as Schedule from "effect/Schedule";
 import { writeSync } from "node:fs";
 
 export const TENANT = "faults";
@@ -124,7 +125,7 @@ if (import.meta.main) {
     program(sequenceOf(Number(seed)), seed, Number(at_once)).pipe(
       Effect.provide(services),
       // Opening meets the network, too.
-      Effect.retry({ times: 1_000 }),
+      Effect.retry({ times: 1_000, schedule: Schedule.spaced("50 millis") }),
     ),
   );
   process.exit();

@@ -6,7 +6,7 @@
  * crashes, whose clock is set, and that is lost while its standby is promoted; two sweepers beside them. All at moments drawn
  * from a seed. Then every run is read, proven, and compared with what its program was told.
  *
- * A hundred thousand faults with RUNPROOF_LONG=1; some without.
+ * A hundred thousand faults with RUNPROOF_LONG=1, or as many as RUNPROOF_FAULTS says; some without.
  */
 import { Database, migrateDatabase } from "@runproof/drivers/Database";
 import { AuditCoordinator } from "@runproof/spine-coordinators/audit/AuditCoordinator";
@@ -32,7 +32,7 @@ import { sequenceOf, TENANT, type Told } from "./RecordingProcess.ts";
 const PROGRAM = fileURLToPath(new URL("RecordingProcess.ts", import.meta.url));
 
 const isLong = process.env["RUNPROOF_LONG"] === "1";
-const FAULTS = isLong ? 100_000 : 120;
+const FAULTS = Number(process.env["RUNPROOF_FAULTS"] ?? (isLong ? 100_000 : 120));
 /** Runs are compared with what was told, and forgotten, after so many. */
 const RUNS_OF_A_ROUND = isLong ? 2_000 : 80;
 const PROCESSES = 2;
