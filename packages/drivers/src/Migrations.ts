@@ -169,10 +169,25 @@ const requireSharedSchema = Effect.gen(function* () {
   });
 });
 
+/** Fails where the database can't hold every text as it is hashed: in UTF-8. */
+const requireUtf8 = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient;
+  const [found] = yield* sql<{ encoding: string; database: string }>`
+    select getdatabaseencoding() as encoding, quote_ident(current_database()) as database`;
+  if (found!.encoding === "UTF8") return;
+  const { encoding, database } = found!;
+  return yield* new SchemaMismatch({
+    migration: "traces",
+    what: `the database ${database} is encoded in ${encoding}, and records are texts in UTF-8: some would be refused, or changed, after their act`,
+    remedy: "Make a database for it: CREATE DATABASE <name> ENCODING 'UTF8' TEMPLATE template0;",
+  });
+});
+
 const apply = Effect.fnUntraced(function* (known: ReadonlyArray<Migration>) {
   const sql = yield* SqlClient.SqlClient;
   yield* sql.unsafe(lock);
   yield* requireSharedSchema;
+  yield* requireUtf8;
   yield* sql.unsafe(pinSearchPath);
   yield* sql.unsafe(createMigrationsTable);
   const pending = pendingMigrations(known, yield* appliedMigrations);

@@ -128,6 +128,28 @@ describe("a migrated database", () => {
     }),
   );
 
+  for (const encoding of ["SQL_ASCII", "LATIN1"]) {
+    test.live(`that is encoded in ${encoding} is refused before anything is made in it`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* emptyDatabase;
+        const name = `${new URL(url).pathname.slice(1)}_${encoding.toLowerCase()}`;
+        yield* asRoot(
+          url,
+          `create database ${name} encoding '${encoding}' template template0 lc_collate 'C' lc_ctype 'C'`,
+        );
+        const other = urlWith(url, { pathname: `/${name}` });
+        expect(yield* Effect.flip(migrateDatabase(serverConfig(other)))).toMatchObject({
+          _tag: "SchemaMismatch",
+          what: expect.stringContaining(`encoded in ${encoding}`),
+          remedy: expect.stringContaining("ENCODING 'UTF8'"),
+        });
+        const made = "select relname from pg_class where relname ~ '^(aos_|runs$)'";
+        expect(yield* Effect.promise(() => queryDatabase(other, made))).toEqual([]);
+        yield* asRoot(url, `drop database ${name}`);
+      }),
+    );
+  }
+
   test.live("that lost a table is not called at head", () =>
     Effect.gen(function* () {
       const { url } = yield* migratedDatabase;
