@@ -1,7 +1,8 @@
 /** Files that the user names. A failure says what the system said of it, and is a wrong argument. */
 import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
-import { open, readFile, realpath, rename, rm, stat } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { printable } from "./Screen.ts";
 
@@ -38,19 +39,33 @@ export const bytesOf = (path: string) =>
 /** What to read a file by that the user names: `-` is the standard input. */
 const source = (path: string): string => (path === "-" ? "/dev/stdin" : path);
 
+const tooLong = (path: string, what: string) =>
+  new FileFailed({
+    path: printable(path),
+    what: `${what}, and no more than ${INPUT_BYTES_MAX} bytes are read`,
+    remedy: "split the file",
+  });
+
+/** All of a file or pipe; null where there is more than is read. How much a pipe brings is not known before. */
+const readBounded = async (path: string): Promise<Buffer | null> => {
+  const pieces: Array<Buffer> = [];
+  let size = 0;
+  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > INPUT_BYTES_MAX) return null;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces, size);
+};
+
 /** Reads UTF-8 text from a file, or from the standard input where the path is `-`. */
 export const read = Effect.fnUntraced(function* (named: string) {
   const path = source(named);
   const refuse = failed(path, "check the path and that you may read it");
   const { size } = yield* Effect.tryPromise({ try: () => stat(path), catch: refuse });
-  if (size > INPUT_BYTES_MAX) {
-    return yield* new FileFailed({
-      path: printable(path),
-      what: `has ${size} bytes, more than the ${INPUT_BYTES_MAX} that are read`,
-      remedy: "split the file",
-    });
-  }
-  const bytes = yield* Effect.tryPromise({ try: () => readFile(path), catch: refuse });
+  if (size > INPUT_BYTES_MAX) return yield* tooLong(path, `has ${size} bytes`);
+  const bytes = yield* Effect.tryPromise({ try: () => readBounded(path), catch: refuse });
+  if (bytes === null) return yield* tooLong(path, "goes on");
   return yield* Effect.try({
     // A byte order mark is kept, for the parser to refuse: it is no part of JSON.
     try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),

@@ -83,6 +83,14 @@ describe("runproof", () => {
       expect(stdout).toContain(word);
   });
 
+  it("reads no more of a pipe that never ends than of a file", async () => {
+    const { code, stderr } = await runproof(["verify", "/dev/zero"]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining("no more than 268435456 bytes are read"),
+    ]);
+  });
+
   it("takes no colour to a pipe unless it is forced, and none where NO_COLOR is set", async () => {
     const [plain, forced, refused] = await Promise.all([
       runproof(["--help"]),

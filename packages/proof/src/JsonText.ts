@@ -20,10 +20,17 @@ export const TEXT_UNITS_MAX = 256 * 1024 * 1024;
 /** A bundle nests payloads four levels down, so a text may be deeper than a payload. */
 export const TEXT_DEPTH_MAX: number = DEPTH_MAX + 8;
 
+/**
+ * Most objects and arrays of a text: twice what the largest payload can hold, and about a gigabyte of memory. A text of
+ * nothing but empty ones would take many times its own length.
+ */
+export const TEXT_CONTAINERS_MAX = 16 * 1024 * 1024;
+
 /** What a text may be at most. What is left out has its default. */
 export interface TextLimits {
   readonly depth_max?: number;
   readonly units_max?: number;
+  readonly containers_max?: number;
   /**
    * For text of others, which is told and not committed to as it is: an integer beyond ±(2^53-1) is its digits, as a string; any
    * other number the double next to it; a lone surrogate stays.
@@ -111,6 +118,8 @@ class Reader {
   readonly #text: string;
   readonly #depthMax: number;
   readonly #keepsInexact: boolean;
+  /** How many more objects and arrays it may have. */
+  #containersLeft: number;
   /** Where in the value the reader is, for a refusal to say. */
   readonly #path: Array<JsonPathPart> = [];
   #at = 0;
@@ -119,6 +128,7 @@ class Reader {
     this.#text = text;
     this.#depthMax = limits.depth_max ?? TEXT_DEPTH_MAX;
     this.#keepsInexact = limits.keeps_inexact ?? false;
+    this.#containersLeft = limits.containers_max ?? TEXT_CONTAINERS_MAX;
   }
 
   read(): JsonValue {
@@ -278,6 +288,9 @@ class Reader {
   }
 
   #enter(): void {
+    if (this.#containersLeft === 0)
+      this.#refuse("more objects and arrays than are read", "Split it.");
+    this.#containersLeft -= 1;
     if (this.#path.length >= this.#depthMax) {
       this.#refuse(`nested deeper than ${this.#depthMax} levels`, "Flatten the value.");
     }

@@ -156,6 +156,11 @@ describe("refusals", () => {
     expect(() => parseJson("[[[]]]", { depth_max: 2 })).toThrow("2 levels");
     expect(() => parseJson("[[]] ", { units_max: 4 })).toThrow("longer");
   });
+
+  it("more objects and arrays than the limit, with the place, before memory is full of them", () => {
+    expect(parseJson("[{},{}]", { containers_max: 3 })).toEqual([{}, {}]);
+    expect(() => parseJson("[{},{}]", { containers_max: 2 })).toThrow("$[1]: more objects");
+  });
 });
 
 describe("laws", () => {
