@@ -8,6 +8,7 @@ import { ControlsGroup } from "./Controls.ts";
 import { EventsGroup } from "./Events.ts";
 import { EvidenceGroup } from "./Evidence.ts";
 import { HealthGroup } from "./Health.ts";
+import { HooksGroup } from "./Hooks.ts";
 import { LogGroup } from "./Log.ts";
 import { OtlpGroup } from "./otlp/Otlp.ts";
 import { PlansGroup } from "./Plans.ts";
@@ -32,6 +33,7 @@ export const Api = HttpApi.make("runproof")
   .add(LogGroup)
   .add(PublishedLogGroup)
   .add(OtlpGroup)
+  .add(HooksGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Title, "runproof")
   .annotate(OpenApi.Version, version)

@@ -21,6 +21,7 @@ import { ControlsHandlers } from "./ControlsHandlers.ts";
 import { EventHandlers } from "./EventHandlers.ts";
 import { EvidenceHandlers } from "./EvidenceHandlers.ts";
 import { HealthHandlers } from "./HealthHandlers.ts";
+import { HookHandlers } from "./HookHandlers.ts";
 import { LogHandlers, PublishedLogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
 import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
@@ -71,7 +72,7 @@ export const routes = Layer.mergeAll(
     PlanHandlers,
     PublishedLogHandlers,
   ]),
-  Layer.provide([HealthHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
+  Layer.provide([HealthHandlers, HookHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
 );

@@ -14,10 +14,16 @@ export const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-const refusal = (bytes: ArrayBuffer): HttpServerResponse.HttpServerResponse | null => {
+/** Agents send what a tool answered, numbers that no double holds among it: that must not keep a call from its record. */
+const HOOKS = /^\/v1\/hooks\//u;
+
+const refusal = (
+  bytes: ArrayBuffer,
+  keeps_inexact: boolean,
+): HttpServerResponse.HttpServerResponse | null => {
   try {
     const text = decoder.decode(bytes);
-    if (text !== "") parseJson(text);
+    if (text !== "") parseJson(text, { keeps_inexact });
     return null;
   } catch (error) {
     if (error instanceof TypeError) return Problem.own("not-json", "$: it is no UTF-8");
@@ -52,7 +58,7 @@ export const layer = HttpRouter.middleware(
           "too-large",
           `The body could not be read: it was cut off, or has more than ${BODY_BYTES_MAX} bytes.`,
         );
-      return refusal(bytes) ?? (yield* httpEffect);
+      return refusal(bytes, HOOKS.test(request.url)) ?? (yield* httpEffect);
     }).pipe(Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(BODY_BYTES_MAX))),
   { global: true },
 );

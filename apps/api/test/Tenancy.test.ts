@@ -87,6 +87,20 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
     },
     status: 201,
   },
+  "POST /v1/hooks/claude-code": {
+    kept: "own",
+    body: {
+      session_id: "hooked",
+      hook_event_name: "PreToolUse",
+      tool_name: "Bash",
+      tool_use_id: "c",
+      tool_input: {},
+    },
+  },
+  "POST /v1/hooks/codex": {
+    kept: "own",
+    body: { session_id: "sealed", hook_event_name: "Stop" },
+  },
   "POST /v1/runs": { kept: "own", body: { agent_id: "another" }, status: 201 },
   "POST /v1/runs/{run_id}/renew": { kept: "not-found", names: OPEN, body: {} },
   "POST /v1/runs/{run_id}/intents": {

@@ -20,6 +20,7 @@ import * as Doctor from "./commands/Doctor.ts";
 import * as Erase from "./commands/Erase.ts";
 import * as Evidence from "./commands/Evidence.ts";
 import * as Holds from "./commands/Holds.ts";
+import * as Hooks from "./commands/Hooks.ts";
 import * as Import from "./commands/Import.ts";
 import * as Keys from "./commands/Keys.ts";
 import * as Limits from "./commands/Limits.ts";
@@ -83,6 +84,7 @@ export const command = root.pipe(
         Doctor.command,
         Sweep.command,
         Serve.command,
+        Hooks.command,
         Tenants.command,
         Audit.command,
         AttackTest.command,

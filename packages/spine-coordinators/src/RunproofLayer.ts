@@ -29,6 +29,7 @@ import { RunEvidenceCoordinator } from "./evidence/RunEvidenceCoordinator.ts";
 import { IdentitiesBridge } from "./identities/IdentitiesBridge.ts";
 import { IdentityCoordinator } from "./identities/IdentityCoordinator.ts";
 import { ImportCoordinator } from "./import/ImportCoordinator.ts";
+import { HookCoordinator } from "./ingest/HookCoordinator.ts";
 import { IngestCoordinator } from "./ingest/IngestCoordinator.ts";
 import { KeyCoordinator } from "./ledger/KeyCoordinator.ts";
 import { LedgerBridge } from "./ledger/LedgerBridge.ts";
@@ -82,6 +83,7 @@ export type Coordinators =
   | PolicyCoordinator
   | IdentityCoordinator
   | RecordingCoordinator
+  | HookCoordinator
   | IngestCoordinator
   | RetentionCoordinator
   | ErasureCoordinator
@@ -126,7 +128,9 @@ const readingLayer = (
     ValidationCoordinator.layer,
     KeyCoordinator.layer,
     SignalFeedbackCoordinator.layer,
-    IngestCoordinator.layer.pipe(Layer.provideMerge(RecordingCoordinator.layer)),
+    Layer.mergeAll(IngestCoordinator.layer, HookCoordinator.layer).pipe(
+      Layer.provideMerge(RecordingCoordinator.layer),
+    ),
     IdentityCoordinator.layer.pipe(Layer.provide(IdentitiesBridge.layer)),
     ParityCoordinator.layer,
     Layer.mergeAll(RetentionCoordinator.layer, ErasureCoordinator.layer).pipe(

@@ -39,7 +39,7 @@ import { type Blocked, Guard } from "../policies/Guard.ts";
 import { PoliciesBridge } from "../policies/PoliciesBridge.ts";
 import { recordBlocked } from "./BlockedStep.ts";
 import { DEFAULT_REDACTOR } from "./WriteRules.ts";
-import type { StepDraft } from "./StepDraft.ts";
+import { INTENDED, type StepDraft } from "./StepDraft.ts";
 import { TraceWriter, type WriteError } from "./TraceWriter.ts";
 
 /** How long a run may stay silent where its starter names no `lease_ms`: an agent's longest call, and a caller's slow network. */
@@ -111,6 +111,8 @@ export class RecordingCoordinator extends Context.Service<
     ) => Effect.Effect<RecordedHead, WriteError | StartError | RunNotFound | StoredDataUnreadable>;
     /** All of the steps or none, durable when it returns. */
     readonly record: (input: RecordSteps) => Effect.Effect<RecordedSteps, RecordingError>;
+    /** Asks whether a step may be taken, before it acts. Where it may not, that is recorded, and the run is over: `StepBlocked`. */
+    readonly ask: (run: RunKey, step: StepDraft) => Effect.Effect<void, RecordingError>;
     /** Gives the run's lease that much time from now. */
     readonly renew: (
       run: RunKey & { readonly lease_ms?: number | undefined },
@@ -136,6 +138,7 @@ export class RecordingCoordinator extends Context.Service<
       return RecordingCoordinator.of({
         start: start(doors),
         record: record(doors),
+        ask: ask(doors),
         renew: renew(doors.logs),
         seal: seal(doors.logs),
       });
@@ -353,6 +356,17 @@ const record =
       while: (error) => error._tag === "ChainMoved" && input.first_index === undefined,
     });
   };
+
+const ask = (doors: Doors) => (run: RunKey, step: StepDraft) =>
+  Effect.gen(function* () {
+    const trace = yield* openTrace(doors.logs, run);
+    const asked = { ...run, steps: [{ ...step, ...INTENDED }] };
+    const { blocked } = yield* ruled(doors, trace, asked, trace.head.next_index);
+    if (blocked !== null) return yield* block(doors, resumeTrace(doors.logs, trace), run, blocked);
+  }).pipe(
+    Effect.mapError((error) => (isRefusal(error) ? invalidInput(error, "step") : error)),
+    Effect.retry({ times: TRIES_MAX, while: ({ _tag }) => _tag === "ChainMoved" }),
+  );
 
 /** The link after steps that are recorded already as they are sent now; null where anything differs. */
 const linkOfRepeated = Effect.fnUntraced(function* (
