@@ -9,7 +9,7 @@ import {
   type HookedSession,
 } from "@runproof/spine-coordinators/ingest/HookCoordinator";
 import * as Effect from "effect/Effect";
-import * as HttpServerRequest from "effect/http/HttpServerRequest";
+import type * as HttpServerRequest from "effect/http/HttpServerRequest";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
 import * as Result from "effect/Result";
 import * as Schema from "effect/Schema";
@@ -59,7 +59,7 @@ const callOf = Effect.fnUntraced(function* (event: Event) {
   return {
     call_id: tool_use_id!,
     tool: tool_name!,
-    input: (tool_input ?? null) as JsonValue,
+    input: tool_input ?? null,
     attributes: Object.fromEntries(
       Object.entries(said).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
     ),
@@ -93,12 +93,12 @@ const receive = Effect.fnUntraced(function* (
       return blocked === null ? NOTHING : denied(blocked);
     }
     case "PostToolUse": {
-      const output = tool_response as JsonValue | undefined;
+      const output = tool_response;
       yield* hooks.after(session, yield* callOf(event), { status: "success", output });
       return NOTHING;
     }
     case "PostToolUseFailure": {
-      const output = (error ?? tool_response) as JsonValue | undefined;
+      const output = error ?? tool_response;
       yield* hooks.after(session, yield* callOf(event), { status: "failure", output });
       return NOTHING;
     }
