@@ -15,7 +15,7 @@ import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
 import { clip, pad, printable, type Screen, tone, width } from "../Screen.ts";
 
-const tones = { success: "good", failure: "bad", retry: "caution" } as const;
+const tones = { success: "good", failure: "bad", retry: "caution", skipped: "quiet" } as const;
 
 type Started = Extract<StepEvent, { readonly event: "started" }>;
 type Recorded = Extract<StepEvent, { readonly event: "recorded" }>;

@@ -187,6 +187,12 @@ const goalOf = ({ payloads: { attributes } }: ShownTrace): string | null => {
   return goal === undefined ? null : typeof goal === "string" ? goal : JSON.stringify(goal);
 };
 
+/** Which run it replays. */
+const replayOf = ({ trace }: ShownTrace): string | null => {
+  const replay_of = Acts.textOf(trace, "replay_of");
+  return replay_of === null ? null : `replay of ${replay_of}`;
+};
+
 const took = (run: ShownTrace): string => {
   const from = Duration.epochMs(Acts.textOf(run.trace, "started_at") ?? "");
   const to =
@@ -214,6 +220,7 @@ export const renderRun = (
     ["trace", Acts.textOf(run.trace, "trace_id")],
     ["tenant", Acts.textOf(run.trace, "tenant_id")],
     ["agent", Acts.textOf(run.trace, "agent_id")],
+    ["replay", replayOf(run)],
     ["goal", goalOf(run)],
     [
       "drill",
