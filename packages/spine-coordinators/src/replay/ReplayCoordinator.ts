@@ -1,5 +1,5 @@
 /** Executes a recorded run's plan again, and says where it comes to something else. */
-import { canonicalize, type JsonValue, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
+import { canonicalize, PARSED_LIMITS } from "@runproof/proof/CanonicalJson";
 import { parseCanonical } from "@runproof/proof/JsonText";
 import {
   type ComparedField,
@@ -29,7 +29,7 @@ import {
   type StoodIn,
 } from "../runs/internal/PlanExecution.ts";
 import type { SkillsBridge } from "../skills/SkillsBridge.ts";
-import { type Evidence, readEvidence, type RecordedAct } from "./internal/Evidence.ts";
+import { type Evidence, readEvidence, type RecordedAct, wordOf } from "./internal/Evidence.ts";
 import {
   NOT_RECORDED,
   planStepOf,
@@ -208,7 +208,7 @@ const executeRecorded = Effect.fnUntraced(function* (
 const comparableAct = (act: RecordedAct, call: PreparedCall | StoodIn | undefined): RecordedAct => {
   if (call === undefined || !("call" in call) || typeof act.outcome_data !== "string") return act;
   const value = parseCanonical(act.outcome_data) as Schema.Json;
-  const outcome_data = canonicalize(call.comparable(value) as JsonValue, PARSED_LIMITS);
+  const outcome_data = canonicalize(call.comparable(value), PARSED_LIMITS);
   return { ...act, outcome_data };
 };
 
@@ -264,7 +264,7 @@ const reportOn = (
     recorded: {
       trace_id: trace.trace_id,
       root_hash: String(verdict.integrity.root_hash),
-      status: String(columns?.["status"]),
+      status: wordOf(columns?.["status"]),
     },
     replayed: { status, reason },
     run,

@@ -13,7 +13,6 @@ import type { InvalidInput } from "@runproof/schemas/RunProofError";
 import type { ReplayBehavior } from "@runproof/schemas/StepRecord";
 import type { TraceRecord } from "@runproof/schemas/TraceRecord";
 import * as Effect from "effect/Effect";
-import type * as Schema from "effect/Schema";
 import { checkPlan } from "../../runs/RunCoordinator.ts";
 import {
   prepareCall,
@@ -180,7 +179,7 @@ const standInOf = (act: RecordedAct): StandIn => {
       outcome_category: outcome_category as StandIn["outcome"]["outcome_category"],
       outcome_code,
     },
-    outcome_data: value as Schema.Json | undefined,
+    outcome_data: value,
     attributes: { stands_in: { step_index, status, outcome_category } },
   };
 };

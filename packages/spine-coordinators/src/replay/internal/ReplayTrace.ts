@@ -60,7 +60,7 @@ export const unrecorded = Effect.fnUntraced(function* (
   guard: Guard,
   fields: TraceFields,
   acts: ReplayedActs,
-) {
+): Effect.fn.Return<PlanTrace> {
   const started_nanos = yield* Clock.monotonicTimeNanos;
   let steps = 0;
   return {
@@ -78,5 +78,5 @@ export const unrecorded = Effect.fnUntraced(function* (
       guard.count(draft);
       return steps++;
     }),
-  } satisfies PlanTrace as PlanTrace;
+  };
 });
