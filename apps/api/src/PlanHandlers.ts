@@ -1,7 +1,9 @@
 /** Executes plans where the service's operator lets it. */
+import { ReplayCoordinator } from "@runproof/spine-coordinators/replay/ReplayCoordinator";
 import { RunCoordinator } from "@runproof/spine-coordinators/runs/RunCoordinator";
 import * as Effect from "effect/Effect";
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder";
+import { freshJson } from "./Answer.ts";
 import { Api } from "./Api.ts";
 import { Tenant } from "./Authorization.ts";
 import { ExecutesPlans } from "./Plans.ts";
@@ -23,6 +25,12 @@ export const PlanHandlers = HttpApiBuilder.group(
         const { execute } = yield* RunCoordinator;
         const idempotency_key = headers["idempotency-key"];
         return yield* execute({ ...payload, tenant_id, idempotency_key });
+      }, Problem.answered),
+      replay: Effect.fnUntraced(function* ({ params: { run_id }, payload }) {
+        if (!executes) return Problem.own("forbidden", NOT_HERE);
+        const { tenant_id } = yield* Tenant;
+        const report = yield* (yield* ReplayCoordinator).replay({ tenant_id, run_id, ...payload });
+        return freshJson(JSON.stringify(report));
       }, Problem.answered),
     });
   }),

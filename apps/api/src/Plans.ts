@@ -7,7 +7,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup";
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema";
 import * as OpenApi from "effect/http-api/OpenApi";
 import * as Schema from "effect/Schema";
-import { Authorization } from "./Authorization.ts";
+import { Authorization, RequiredScope } from "./Authorization.ts";
 import { problems } from "./Problem.ts";
 
 const { optionalKey } = Schema;
@@ -33,6 +33,12 @@ export const ExecutePlan = Schema.Struct({
   capture: optionalKey(Schema.Literals(["gated", "inline"])),
   lease_ms: optionalKey(Schema.Int),
 }).annotate({ identifier: "ExecutePlan" });
+
+/** How a recorded run is replayed. */
+export const ReplayRun = Schema.Struct({
+  /** Records the replay as a run of its own. */
+  record: optionalKey(Schema.Struct({ run_id: optionalKey(Identifier) })),
+}).annotate({ identifier: "ReplayRun" });
 
 /** A run that a plan's execution came to. */
 export const ExecutedRun = Schema.Struct({
@@ -60,5 +66,17 @@ export const PlansGroup = HttpApiGroup.make("plans")
       OpenApi.Summary,
       "Execute a plan to its seal. A connection that is cut seals the run ABORTED",
     ),
+    // It acts, and its answer tells what was recorded: neither scope alone is enough.
+    HttpApiEndpoint.post("replay", "/v1/runs/:run_id/replay", {
+      params: { run_id: Identifier },
+      payload: ReplayRun,
+      success: Schema.Json,
+      error: problems,
+    })
+      .annotate(RequiredScope, "admin")
+      .annotate(
+        OpenApi.Summary,
+        "Execute a recorded plan again, and compare the steps that it says to check. Nothing is written unless record is given",
+      ),
   )
   .middleware(Authorization);

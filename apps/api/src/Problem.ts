@@ -19,6 +19,7 @@ export type AnyRunProofError = {
 /** Status and title of each: a tag that is added to `RunProofError.ts` does not compile until it stands here. */
 const KINDS: Record<AnyRunProofError["_tag"], readonly [status: number, title: string]> = {
   InvalidInput: [400, "The request can't be taken"],
+  NotReplayable: [422, "The run can't be replayed"],
   SkillUnknown: [400, "The skill is unknown"],
   NotAuthorised: [503, "The database refuses the service"],
   RunNotFound: [404, "There is no such run"],

@@ -92,6 +92,8 @@ export const runFilter = {
   started_before: optionalKey(Schema.String),
   skill_id: optionalKey(Schema.String),
   text: optionalKey(Schema.String),
+  synthetic: optionalKey(Schema.Literals(["only", "none"])),
+  scenario: optionalKey(Schema.String),
 };
 
 const params = { run_id: Identifier };

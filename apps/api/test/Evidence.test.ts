@@ -160,6 +160,30 @@ describe("a plan", () => {
     });
   });
 
+  it("that was recorded is replayed there, and a run of its own only where it is asked for", async () => {
+    const plan = planOf(`${service.url}/health/live`);
+    const body = { run_id: "to-replay", plan };
+    expect((await executing.call("POST", "/v1/runs/execute", key, body)).status).toBe(201);
+    const path = "/v1/runs/to-replay/replay";
+    expect((await executing.call("POST", path, key, {})).status).toBe(403);
+    const admin = await keyOf(database.url, "acme", ["admin"]);
+    expect((await service.call("POST", path, admin, {})).status).toBe(403);
+    const report = await executing.call("POST", path, admin, {});
+    expect(report).toMatchObject({
+      status: 200,
+      body: { verdict: "UNCHECKED", run: null, rows: [{ kind: "same" }] },
+    });
+    const record = { run_id: "replayed" };
+    expect((await executing.call("POST", path, admin, { record })).body).toMatchObject({
+      run: { run_id: "replayed", status: "completed" },
+    });
+    const again = await executing.call("POST", "/v1/runs/replayed/replay", admin, {});
+    expect(again).toMatchObject({
+      status: 422,
+      body: { type: "urn:runproof:problem:not-replayable" },
+    });
+  });
+
   it("that no skill fits is refused whole", async () => {
     const plan = { steps: [{ skill: "none", params: {} }] };
     const answer = await executing.call("POST", "/v1/runs/execute", key, { plan, run_id: "no" });

@@ -36,6 +36,13 @@ interface Filling {
 
 const OPEN = { run_id: "open" };
 
+/** Calls a port on which nobody listens. */
+const PLAN = {
+  steps: [
+    { skill: "http_call", params: { method: "GET", url: "http://127.0.0.1:1/" }, retries: 0 },
+  ],
+};
+
 /** How each operation is filled, in an order in which the run's own tenant can do them all. */
 const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /health/live": { kept: "public" },
@@ -78,14 +85,10 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
   },
   "POST /v1/holds/{hold_id}/lift": { kept: "nothing", body: { reason: "stolen" } },
   "POST /v1/erasures": { kept: "nothing", body: { run_id: "elder", reason: "stolen" } },
-  "POST /v1/runs/execute": {
-    kept: "own",
-    body: {
-      plan: {
-        steps: [{ skill: "http_call", params: { method: "GET", url: "http://127.0.0.1:1/" } }],
-      },
-    },
-    status: 201,
+  "POST /v1/runs/{run_id}/replay": {
+    kept: "not-found",
+    names: { run_id: "planned" },
+    body: {},
   },
   "POST /v1/hooks/claude-code": {
     kept: "own",
@@ -101,6 +104,7 @@ const FILLINGS: Readonly<Record<string, Filling>> = {
     kept: "own",
     body: { session_id: "sealed", hook_event_name: "Stop" },
   },
+  "POST /v1/runs/execute": { kept: "own", body: { plan: PLAN }, status: 201 },
   "POST /v1/runs": { kept: "own", body: { agent_id: "another" }, status: 201 },
   "POST /v1/runs/{run_id}/renew": { kept: "not-found", names: OPEN, body: {} },
   "POST /v1/runs/{run_id}/intents": {
@@ -219,6 +223,8 @@ beforeAll(async () => {
   await service.call("POST", "/v1/runs/elder/complete", key, {});
   const { body } = await service.call("POST", "/v1/runs/sealed/complete", key, {});
   secrets = [...found, String(body["root_hash"]), String(body["chain_head"])];
+
+  await service.call("POST", "/v1/runs/execute", key, { run_id: "planned", plan: PLAN });
 
   // The last in the log: before it would stand what is not the stranger's.
   await service.call("POST", "/v1/runs", stranger, { run_id: "of-the-stranger" });

@@ -28,6 +28,7 @@ import * as Log from "./commands/Log.ts";
 import * as Migrate from "./commands/Migrate.ts";
 import * as Policies from "./commands/Policies.ts";
 import * as Proof from "./commands/Proof.ts";
+import * as Replay from "./commands/Replay.ts";
 import * as Retention from "./commands/Retention.ts";
 import * as Run from "./commands/Run.ts";
 import * as Signals from "./commands/Signals.ts";
@@ -66,6 +67,7 @@ export const command = root.pipe(
         Steps.command,
         Stats.command,
         Diff.command,
+        Replay.command,
         Evidence.command,
         Signals.command,
       ],

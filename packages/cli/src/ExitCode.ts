@@ -19,7 +19,7 @@ export const meanings = [
   [4, "not authorised"],
   [5, "database or network unreachable, or not ready (locked, not migrated)"],
   [6, "FAILED: the evidence contradicts"],
-  [7, "UNSUPPORTED: can't be verified, or nothing to audit"],
+  [7, "UNSUPPORTED: can't be verified or replayed, or nothing to audit"],
   [8, "the run ended failed or aborted"],
   [9, "DIVERGED: two runs differ, or a replay's checks do"],
   [10, "an audit was cut off: part of it was not checked"],
@@ -50,6 +50,7 @@ const codes: Record<AnyRunProofError["_tag"], ExitCode> = {
   // A script may wait for it.
   IdempotencyInProgress: 5,
   SkillUnknown: 2,
+  NotReplayable: 7,
   RunNotFound: 3,
   RunDeleted: 3,
   TraceNotFound: 3,

@@ -122,6 +122,22 @@ export const id = (name: string, metavar: string, description: string) =>
     optional,
   );
 
+/** Which runs a listing shows by their SDSR mark. */
+export const marks = {
+  synthetic: Flag.Literals("synthetic", ["only", "none"]).pipe(
+    Flag.withDescription("Only synthetic runs, or none of them [both]"),
+    optional,
+  ),
+  scenario: id("scenario", "S", "Only synthetic runs of this scenario"),
+};
+
+/** Marks what is recorded as synthetic, and says of which scenario. */
+export const scenario = Flag.map(
+  id("synthetic", "SCENARIO", "Mark as synthetic, of this scenario: no total counts it"),
+  (synthetic_scenario_id) =>
+    synthetic_scenario_id === undefined ? {} : { is_synthetic: true, synthetic_scenario_id },
+);
+
 /** A file to read, as an argument. It is not made absolute, as other paths are: `-` is the standard input. */
 export const input = (name: string, description: string) =>
   Argument.String(name).pipe(

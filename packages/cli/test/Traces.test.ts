@@ -137,6 +137,7 @@ describe("traces list", () => {
           step_count: 12,
           root_hash: null,
           is_synthetic: false,
+          synthetic_scenario_id: null,
           age_ms: 7_200_000,
           reason: null,
           detail: null,

@@ -17,6 +17,7 @@ import { HTTP_REDACTION, redactHeaders, redactUrl } from "./internal/http/Redact
 import { readBody, recordedBody } from "./internal/http/ResponseBody.ts";
 import {
   isIdempotent,
+  isSafe,
   isRetryableStatus,
   networkFailure,
   retryAfter_ms,
@@ -115,6 +116,7 @@ export const make: Effect.Effect<Skill, never, HttpClient.HttpClient> = Effect.m
     id: HTTP_CALL,
     name: HTTP_CALL,
     redaction: HTTP_REDACTION,
+    comparable: withoutPassingHeaders,
     prepare: Effect.fnUntraced(function* (input, where) {
       const params = yield* decodeParams(input, where);
       if (params.body !== undefined && (params.method === "GET" || params.method === "HEAD")) {
@@ -128,6 +130,17 @@ export const make: Effect.Effect<Skill, never, HttpClient.HttpClient> = Effect.m
     }),
   }),
 );
+
+/** Headers that say what was answered. The others say when, by whom and to whom: they differ from call to call. */
+const LASTING_HEADERS: ReadonlyArray<string> = ["content-type", "location"];
+
+const withoutPassingHeaders = (outcome_data: Schema.Json): Schema.Json => {
+  if (typeof outcome_data !== "object" || outcome_data === null || !("headers" in outcome_data))
+    return outcome_data;
+  const headers = Object.entries(Object(outcome_data.headers) as Readonly<Record<string, string>>);
+  const lasting = headers.filter(([name]) => LASTING_HEADERS.includes(name));
+  return { ...outcome_data, headers: Object.fromEntries(lasting) };
+};
 
 /** Addresses that a host was found to stand for when its call was decided on: it is called there, whatever it stands for by then. */
 export interface ResolvedHost {
@@ -170,6 +183,7 @@ const callOf = (client: HttpClient.HttpClient, params: HttpCallParams): SkillCal
     ...(params.headers === undefined ? {} : { headers: redactHeaders(params.headers) }),
   },
   safe_to_repeat: isIdempotent(params.method),
+  only_reads: isSafe(params.method),
   attempt: Effect.gen(function* () {
     const bound = yield* BoundHost;
     const used = bound === null ? client : yield* boundClient(bound);

@@ -29,6 +29,11 @@ export interface SkillCall {
   readonly recorded_params: Schema.Json;
   /** Whether an attempt that was cut off may be repeated: see `SkillOutcome.safe_to_repeat`. */
   readonly safe_to_repeat: boolean;
+  /**
+   * Whether it changes nothing where it goes. A replay makes such a call again where its plan does not say; for any other,
+   * what was recorded stands in.
+   */
+  readonly only_reads?: boolean | undefined;
   /** Made anew for each attempt. Interrupting it ends what it does. */
   readonly attempt: Effect.Effect<SkillOutcome>;
 }
@@ -39,6 +44,8 @@ export interface Skill {
   readonly name: string;
   /** Id of the rules by which `recorded_params` and outcomes leave out secrets; null where nothing is left out. */
   readonly redaction: string | null;
+  /** What of an outcome the same call gives again where nothing has changed; all of it where it is left out. */
+  readonly comparable?: ((outcome_data: Schema.Json) => Schema.Json) | undefined;
   /** Checks params before anything runs. `where` is their JSON path, such as `$.steps[0].params`. */
   readonly prepare: (params: Schema.Json, where: string) => Effect.Effect<SkillCall, InvalidInput>;
 }

@@ -1,6 +1,7 @@
 /** Plans: what `runproof run` executes. */
 import * as Schema from "effect/Schema";
 import { closedStruct } from "./internal/ClosedStruct.ts";
+import { ReplayBehavior } from "./StepRecord.ts";
 import { RecordText } from "./Text.ts";
 
 /** Most steps of one plan. */
@@ -31,6 +32,8 @@ export const PlanStep = closedStruct({
   timeout_ms: Schema.optionalKey(intBetween(1, PLAN_TIMEOUT_MS_MAX)),
   /** What a step that failed for good does to the run; `stop` where absent. */
   on_failure: Schema.optionalKey(Schema.Literals(["stop", "continue"])),
+  /** What a replay does; where absent `execute` of a call that only reads, and `skip` of any other. */
+  replay_behavior: Schema.optionalKey(ReplayBehavior),
 });
 export interface PlanStep extends Schema.Schema.Type<typeof PlanStep> {}
 

@@ -93,6 +93,17 @@ export class StepBlocked extends Schema.TaggedError<StepBlocked>()(
   }
 }
 
+/** A recorded run that can't be replayed. Nothing was called, and nothing was written. */
+export class NotReplayable extends Schema.TaggedError<NotReplayable>()(
+  "NotReplayable",
+  { run_id: Schema.String, why: Schema.String, remedy: Schema.String },
+  { httpApiStatus: 422 },
+) {
+  override get message(): string {
+    return `run ${this.run_id} is not replayable: ${this.why}`;
+  }
+}
+
 /** A run that was not begun, for its tenant has as many as its limits allow. */
 export class RunRefused extends Schema.TaggedError<RunRefused>()(
   "RunRefused",

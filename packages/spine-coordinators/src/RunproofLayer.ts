@@ -41,6 +41,7 @@ import { Holders, holdersUnder } from "./logs/Holder.ts";
 import { LogsBridge } from "./logs/LogsBridge.ts";
 import { RecordingCoordinator } from "./logs/RecordingCoordinator.ts";
 import { ParityCoordinator } from "./replay/ParityCoordinator.ts";
+import { ReplayCoordinator } from "./replay/ReplayCoordinator.ts";
 import { RunCoordinator } from "./runs/RunCoordinator.ts";
 import { RunProofCoordinator } from "./proof/RunProofCoordinator.ts";
 import type { SchemaCoordinator } from "./schema/SchemaCoordinator.ts";
@@ -71,6 +72,7 @@ export type Coordinators =
   | RunCoordinator
   | RunProofCoordinator
   | ParityCoordinator
+  | ReplayCoordinator
   | TraceCoordinator
   | ImportCoordinator
   | ValidationCoordinator
@@ -117,7 +119,9 @@ const readingLayer = (
     OperatorBridge.layer,
   );
   const coordinators = Layer.mergeAll(
-    RunCoordinator.layer.pipe(Layer.provide(SkillsBridge.layer(skills))),
+    Layer.mergeAll(RunCoordinator.layer, ReplayCoordinator.layer).pipe(
+      Layer.provide(SkillsBridge.layer(skills)),
+    ),
     PolicyCoordinator.layer,
     Layer.mergeAll(
       RunEvidenceCoordinator.layer,

@@ -11,6 +11,7 @@ export * as LogCoordinator from "./ledger/LogCoordinator.ts";
 export * as LogsBridge from "./logs/LogsBridge.ts";
 export * as ParityCoordinator from "./replay/ParityCoordinator.ts";
 export * as RecordingCoordinator from "./logs/RecordingCoordinator.ts";
+export * as ReplayCoordinator from "./replay/ReplayCoordinator.ts";
 export * as RunCoordinator from "./runs/RunCoordinator.ts";
 export * as RunOutcome from "./runs/RunOutcome.ts";
 export * as RunProofCoordinator from "./proof/RunProofCoordinator.ts";

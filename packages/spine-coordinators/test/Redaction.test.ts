@@ -200,6 +200,7 @@ const WAYS = {
           agent: null,
           service: null,
           conversation_id: null,
+          scenario: null,
         },
       ]),
     ),

@@ -77,6 +77,29 @@ for (const [name, config] of databases) {
         }),
       );
 
+      it.effect("marks the trace and each step as synthetic, and no run without its scenario", () =>
+        Effect.gen(function* () {
+          const mark = { is_synthetic: true, synthetic_scenario_id: "outage" } as const;
+          for (const capture of ["gated", "inline"] as const) {
+            const run_id = runId();
+            const work = TracedRun.step({ skill_id: "price" }, Effect.succeed(4));
+            yield* TracedRun.run({ tenant_id, capture, run_id, ...mark }, work);
+            const { trace, steps } = yield* show(run_id);
+            for (const record of [trace, ...steps.map(({ record }) => record)])
+              assert.deepInclude(record, mark);
+          }
+          let hasRun = false;
+          const work = Effect.sync(() => {
+            hasRun = true;
+          });
+          const refused = yield* Effect.flip(
+            TracedRun.run({ ...inline, is_synthetic: true }, work),
+          );
+          assert.deepInclude(refused, { _tag: "InvalidInput", where: "run.synthetic_scenario_id" });
+          assert.isFalse(hasRun);
+        }),
+      );
+
       it.effect("tells runs that begin and end together each its own answer", () =>
         Effect.gen(function* () {
           const taken = runId();

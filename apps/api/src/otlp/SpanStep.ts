@@ -50,6 +50,9 @@ const textAt = (attributes: Attributes, names: ReadonlyArray<string>): string | 
     : null;
 };
 
+/** The resource's attribute that marks its runs as synthetic, and names their scenario. */
+const SCENARIO = "runproof.synthetic_scenario_id";
+
 /** Characters of an id of a record. */
 const ID_CHARACTERS_MAX = 255;
 
@@ -83,6 +86,7 @@ export const receivedSpan = (span: Span): ReceivedSpan => {
     parent_span_id,
     agent: textAt(attributes, NAMES.agent),
     service: textAt(resource, ["service.name"]),
+    scenario: textAt(resource, [SCENARIO]),
     conversation_id:
       textAt(attributes, NAMES.conversation)?.slice(0, ID_CHARACTERS_MAX).toWellFormed() ?? null,
     draft: {

@@ -1,9 +1,10 @@
 /** `runproof diff RUN_A RUN_B`: whether two runs agree, or where they first do not. */
 import { Identifier } from "@runproof/schemas/Text";
-import type { ParityReport, ShownAct } from "@runproof/spine-coordinators/replay/ParityCoordinator";
+import type { ParityReport } from "@runproof/spine-coordinators/replay/ParityCoordinator";
 import * as Argument from "effect/cli/Argument";
 import * as Command from "effect/cli/Command";
 import * as Effect from "effect/Effect";
+import * as ActTable from "../ActTable.ts";
 import { counted } from "../Count.ts";
 import * as Duration from "../Duration.ts";
 import * as ExitCode from "../ExitCode.ts";
@@ -12,55 +13,9 @@ import { Output, printJson } from "../Output.ts";
 import * as Progress from "../Progress.ts";
 import { root } from "../Root.ts";
 import { load, withStored } from "../Runproof.ts";
-import { printable, type Screen, type Tone, tone, wrap } from "../Screen.ts";
-import * as Table from "../Table.ts";
+import { printable, type Screen, tone, wrap } from "../Screen.ts";
 
 const tones = { PARITY: "good", DIVERGED: "bad", UNKNOWN: "caution" } as const;
-
-/** How a row is marked, as in a diff of texts: `-` only in A, `+` only in B. */
-const marks: Record<ParityReport["rows"][number]["kind"], readonly [mark: string, tone?: Tone]> = {
-  same: [" "],
-  changed: ["!", "caution"],
-  unknown: ["?", "caution"],
-  only_a: ["-", "bad"],
-  only_b: ["+", "good"],
-};
-
-/** The longest skill that is shown whole. */
-const SKILL_CELLS_MIN = 16;
-
-const cellsOf = (act: ShownAct | null): ReadonlyArray<Table.Cell> => {
-  if (act === null) return [{ text: "" }, { text: "" }, { text: "" }];
-  const retry = act.retry_count === 0 ? "" : ` #${act.retry_count}`;
-  return [
-    { text: String(act.step_index) },
-    { text: printable(act.skill_id) },
-    { text: printable(`${act.status}${retry}`) },
-  ];
-};
-
-const renderRows = (screen: Screen, { rows, first_divergence }: ParityReport): string => {
-  const side = (name: string): ReadonlyArray<Table.Column> => [
-    { heading: name, align: "right" },
-    { heading: "skill", shrinks_to: SKILL_CELLS_MIN },
-    { heading: "status" },
-  ];
-  return Table.render(
-    screen,
-    [{ heading: " " }, ...side("A"), ...side("B"), { heading: "differs in" }],
-    rows.map(({ kind, fields, a, b }, at) => {
-      const [mark, name] = marks[kind];
-      const paint = (text: string) => (name === undefined ? text : tone(screen, name, text));
-      const note = at === first_divergence?.row ? "  <- first" : "";
-      return [
-        { text: mark, paint },
-        ...cellsOf(a),
-        ...cellsOf(b),
-        { text: `${fields.join(", ")}${note}`.trim(), paint },
-      ];
-    }),
-  );
-};
 
 const signed = (value: number, text: string): string => `${value < 0 ? "-" : "+"}${text}`;
 
@@ -105,7 +60,8 @@ export const render = (screen: Screen, report: ParityReport): string => {
   const head = fields.flatMap(([label, value]) =>
     value === null ? [] : [wrap(printable(value), screen.columns, `  ${label.padEnd(8)}  `)],
   );
-  const table = rows.length === 0 ? [] : ["", renderRows(screen, report)];
+  const table =
+    rows.length === 0 ? [] : ["", ActTable.render(screen, rows, ["A", "B"], first_divergence?.row)];
   return [tone(screen, tones[verdict], tone(screen, "strong", verdict)), ...head, ...table].join(
     "\n",
   );

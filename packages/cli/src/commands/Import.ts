@@ -43,6 +43,7 @@ export const command = Command.make(
     tenant_id: Options.tenantId,
     agent_id: Options.id("agent-id", "A", "Agent, where the file names none"),
     origin_system_id: Options.id("origin-system-id", "S", "System, where the file names none"),
+    mark: Options.scenario,
     run_ids: Flag.Literals("run-ids", ["content", "random"]).pipe(
       Flag.withDescription(
         "Ids where the file names none: of the content, which refuses a second import",
@@ -55,7 +56,7 @@ export const command = Command.make(
     ).pipe(Flag.map((skip) => (skip ? ("skip" as const) : ("refuse" as const)))),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, ...input }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, mark, ...input }) {
     const { json } = yield* root;
     const output = yield* Output;
     const { ImportCoordinator } = yield* load(
@@ -69,6 +70,7 @@ export const command = Command.make(
         return yield* Progress.during("importing", null, (report) =>
           coordinator.importFile({
             ...input,
+            ...mark,
             onStored: Effect.sync(() => {
               isStored = true;
             }),

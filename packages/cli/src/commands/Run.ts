@@ -15,7 +15,7 @@ import { root } from "../Root.ts";
 import { load, withRunproof } from "../Runproof.ts";
 import { clip, pad, printable, type Screen, tone, width } from "../Screen.ts";
 
-const tones = { success: "good", failure: "bad", retry: "caution" } as const;
+const tones = { success: "good", failure: "bad", retry: "caution", skipped: "quiet" } as const;
 
 type Started = Extract<StepEvent, { readonly event: "started" }>;
 type Recorded = Extract<StepEvent, { readonly event: "recorded" }>;
@@ -75,6 +75,8 @@ export const execute = Effect.fnUntraced(function* (input: {
   readonly goal?: string | undefined;
   readonly capture?: "gated" | "inline" | undefined;
   readonly idempotency_key?: string | undefined;
+  readonly is_synthetic?: boolean | undefined;
+  readonly synthetic_scenario_id?: string | undefined;
 }) {
   const output = yield* Output;
   const { RunCoordinator } = yield* load(
@@ -128,14 +130,15 @@ export const command = Command.make(
       "KEY",
       "Execute this once: sent again with the same input, it answers the first outcome",
     ),
+    mark: Options.scenario,
     goal: Options.optional(Flag.String("goal").pipe(Flag.withDescription("What the run is for"))),
     ...Options.database,
   },
-  Effect.fnUntraced(function* ({ databaseUrl, home, plan: path, ...run }) {
+  Effect.fnUntraced(function* ({ databaseUrl, home, plan: path, mark, ...run }) {
     const { json } = yield* root;
     const output = yield* Output;
     const plan = yield* Json.readFile(path);
-    const outcome = yield* withRunproof({ databaseUrl, home }, execute({ ...run, plan }));
+    const outcome = yield* withRunproof({ databaseUrl, home }, execute({ ...run, ...mark, plan }));
     if (json) yield* printJson(outcome);
     else yield* output.data(renderOutcome(output.stdout, outcome));
     if (outcome.status !== "completed") return yield* new ExitCode.Concluded({ code: 8 });
@@ -151,6 +154,10 @@ export const command = Command.make(
     {
       command: "runproof run --plan plan.json --tenant-id demo --capture gated",
       description: "Say of a run that died what was begun and never recorded",
+    },
+    {
+      command: "runproof run --plan plan.json --tenant-id demo --synthetic checkout-drill",
+      description: "A drill: recorded and provable like any other, and counted in no total",
     },
   ]),
 );

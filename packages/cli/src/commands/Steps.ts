@@ -95,6 +95,7 @@ const list = Command.make(
         Flag.withDescription("Only calls whose params, answer, attributes or names hold this text"),
       ),
     ),
+    ...Options.marks,
     limit: Options.optional(Flag.Int("limit").pipe(Flag.withDescription("Most calls to list"))),
     cursor: Options.optional(
       Flag.String("cursor").pipe(Flag.withDescription("Go on where the page before ended")),

@@ -90,6 +90,10 @@ const tookOf = ({ started_at, completed_at }: ListedTrace): string => {
   return from === null || to === null ? "-" : Duration.format(to - from);
 };
 
+const markOf = ({ is_synthetic, synthetic_scenario_id }: ListedTrace): Table.Cell => ({
+  text: is_synthetic ? printable(synthetic_scenario_id ?? "?") : "-",
+});
+
 /** A page of traces, newest first. Where none of them completed, it says why. */
 export const renderPage = (
   screen: Screen,
@@ -129,6 +133,9 @@ export const renderPage = (
       of: ({ run_id }: ListedTrace) =>
         ListedProofs.cells(screen, proofs, run_id)[0] ?? { text: "" },
     })),
+    ...(page.traces.some(({ is_synthetic }) => is_synthetic)
+      ? [{ heading: "synthetic", shrinks_to: 9, of: markOf }]
+      : []),
     ...(isSearch
       ? [{ heading: "text in", of: ({ matched }: ListedTrace) => ({ text: matched ?? "-" }) }]
       : []),
@@ -180,6 +187,12 @@ const goalOf = ({ payloads: { attributes } }: ShownTrace): string | null => {
   return goal === undefined ? null : typeof goal === "string" ? goal : JSON.stringify(goal);
 };
 
+/** Which run it replays. */
+const replayOf = ({ trace }: ShownTrace): string | null => {
+  const replay_of = Acts.textOf(trace, "replay_of");
+  return replay_of === null ? null : `replay of ${replay_of}`;
+};
+
 const took = (run: ShownTrace): string => {
   const from = Duration.epochMs(Acts.textOf(run.trace, "started_at") ?? "");
   const to =
@@ -207,7 +220,15 @@ export const renderRun = (
     ["trace", Acts.textOf(run.trace, "trace_id")],
     ["tenant", Acts.textOf(run.trace, "tenant_id")],
     ["agent", Acts.textOf(run.trace, "agent_id")],
+    ["replay", replayOf(run)],
     ["goal", goalOf(run)],
+    [
+      "drill",
+      run.trace["is_synthetic"] === true
+        ? `synthetic, of ${Acts.textOf(run.trace, "synthetic_scenario_id") ?? "no scenario"}: counted in no total`
+        : null,
+      "caution",
+    ],
     ["started", `${Duration.clock(started_at)} UTC${took(run)}`],
     ["steps", steps],
     ["shown", shown.length === acts.length ? null : `${shown.length} of ${acts.length}`, "caution"],
@@ -250,6 +271,7 @@ const list = Command.make(
         Flag.withDescription("Only runs whose payloads, names or reasons hold this text"),
       ),
     ),
+    ...Options.marks,
     stuck: Options.toggle(
       "stuck",
       "Only open runs whose lease is over, or that recorded nothing for five minutes",

@@ -20,6 +20,7 @@ import {
 import { databaseError, sqlState } from "../internal/postgres/sqlReason.ts";
 import { textArray } from "../internal/postgres/textArray.ts";
 import { timeText } from "../internal/postgres/timeText.ts";
+import { isSyntheticOf, type SyntheticFilter } from "./searchTraces.ts";
 
 /** How a call ended; `unknown` is of an intent that no outcome answers. */
 export type CallStatus = "success" | "failure" | "retry" | "skipped" | "unknown";
@@ -47,6 +48,7 @@ export interface StepSummary {
   readonly cost_cents: number | null;
   readonly retry_count: number;
   readonly is_synthetic: boolean;
+  readonly synthetic_scenario_id: string | null;
   readonly params: CallParams;
   /** Where the text that was looked for stands first: `params`, `answer`, `attributes` or `step`; null where none was looked for. */
   readonly matched: string | null;
@@ -65,6 +67,10 @@ export interface StepFilter {
   /** The host of the `url` that the call was given, with its port or without. */
   readonly host?: string | undefined;
   readonly text?: string | undefined;
+  /** Only calls of marked runs, or none of them; both where it is left out. */
+  readonly synthetic?: SyntheticFilter | undefined;
+  /** Only calls of runs marked with this scenario. */
+  readonly scenario?: string | undefined;
   readonly from?: string | undefined;
   readonly before?: string | undefined;
   readonly limit?: number | undefined;
@@ -127,7 +133,8 @@ export const searchSteps =
       if (before instanceof InvalidInput) return yield* before;
       if (start instanceof InvalidInput) return yield* start;
       const { tenant_id, run_id = null, agent_id = null, skill_id = null } = filter;
-      const { outcome_code = null, text = null } = filter;
+      const { outcome_code = null, text = null, scenario = null } = filter;
+      const is_synthetic = isSyntheticOf(filter.synthetic);
       const statuses = filter.statuses?.length ? textArray(filter.statuses) : null;
       const host = filter.host?.toLowerCase() ?? null;
       const escaped = text === null ? null : escapedText(text);
@@ -137,7 +144,7 @@ export const searchSteps =
           select s.trace_id, s.run_id, t.agent_id, s.step_index, s.intent_index, s.skill_id, s.skill_name,
                  case s.status when 'intended' then 'unknown' else s.status end as status,
                  s.outcome_category, s.outcome_code, ${sql.literal(timeText(AT))} as at,
-                 s.duration_ms, s.cost_cents, s.retry_count, s.is_synthetic, asked.params,
+                 s.duration_ms, s.cost_cents, s.retry_count, t.is_synthetic, t.synthetic_scenario_id, asked.params,
                  coalesce(i.params_commitment, s.params_commitment) is not null as is_committed, m.place as matched
           from ${sql.literal(STEPS)} s
           join ${sql.literal(TRACES)} t on t.trace_id = s.trace_id
@@ -160,6 +167,8 @@ export const searchSteps =
             and (${skill_id}::text is null or ${skill_id} in (s.skill_id, s.skill_name))
             and (${statuses}::text[] is null
                  or case s.status when 'intended' then 'unknown' else s.status end = any(${statuses}::text[]))
+            and (${is_synthetic}::boolean is null or t.is_synthetic = ${is_synthetic})
+            and (${scenario}::text is null or t.synthetic_scenario_id = ${scenario})
             and (${outcome_code}::text is null or s.outcome_code = ${outcome_code})
             and (${host}::text is null or position(${host} in lower(asked.params)) > 0)
             and (${text}::text is null or m.place is not null)

@@ -46,6 +46,7 @@ export interface TraceSummary {
   readonly step_count: number;
   readonly root_hash: string | null;
   readonly is_synthetic: boolean;
+  readonly synthetic_scenario_id: string | null;
   /** How long ago it started, by the database's clock; null where its start is no time that can be reckoned with. */
   readonly age_ms: number | null;
   /** What its seal says of why it ended so. */
@@ -60,6 +61,9 @@ export interface TraceSummary {
   readonly matched: string | null;
 }
 
+/** Which runs a listing shows by their SDSR mark. */
+export type SyntheticFilter = "only" | "none";
+
 /**
  * What a listing is narrowed to. Times are RFC 3339. `text` is looked for in payloads and in what records say in words, not in their hashes, without case as far as
  * the database's locale knows one.
@@ -73,6 +77,10 @@ export interface TraceFilter {
   readonly started_before?: string | undefined;
   readonly skill_id?: string | undefined;
   readonly text?: string | undefined;
+  /** Only marked runs, or none of them; both where it is left out. */
+  readonly synthetic?: SyntheticFilter | undefined;
+  /** Only runs marked with this scenario. */
+  readonly scenario?: string | undefined;
   /** Only open traces whose lease is over or gone, or that recorded nothing for this long. */
   readonly stuck_after_ms?: number | undefined;
   readonly limit?: number | undefined;
@@ -116,6 +124,10 @@ const invalidSpan = (stuck_after_ms: number | undefined) =>
         where: "stuck_after_ms",
         remedy: "Give 0 or more.",
       });
+
+/** The mark that a filter asks for; null where it asks for none. */
+export const isSyntheticOf = (synthetic: SyntheticFilter | undefined): boolean | null =>
+  synthetic === undefined ? null : synthetic === "only";
 
 /** A detail of a row that was edited to no JSON is none. */
 const detailOf = (metadata: string | null): string | null => {
@@ -169,6 +181,8 @@ export const searchTraces =
         filter.agent_id ?? null,
       ];
       const [skill_id, text] = [filter.skill_id ?? null, filter.text ?? null];
+      const { scenario = null } = filter;
+      const is_synthetic = isSyntheticOf(filter.synthetic);
       const escaped = text === null ? null : escapedText(text);
       const stuck_ms = filter.stuck_after_ms === undefined ? null : BigInt(filter.stuck_after_ms);
       const [after_start, after_trace] = after ?? [null, null];
@@ -204,6 +218,8 @@ export const searchTraces =
           and (${skill_id}::text is null or exists (
                select from ${sql.literal(STEPS)} s
                where s.trace_id = t.trace_id and ${skill_id} in (s.skill_id, s.skill_name)))
+          and (${is_synthetic}::boolean is null or t.is_synthetic = ${is_synthetic})
+          and (${scenario}::text is null or t.synthetic_scenario_id = ${scenario})
           and (${text}::text is null or m.place is not null)
           and (${stuck_ms}::bigint is null
                or t.status = 'running' and not exists (
@@ -217,7 +233,7 @@ export const searchTraces =
                ${sql.literal(timeText("t.started_at"))} as started_at,
                ${sql.literal(timeText("t.completed_at"))} as completed_at,
                (select count(*) from ${sql.literal(STEPS)} s where s.trace_id = t.trace_id) as step_count,
-               t.root_hash, t.is_synthetic, t.reason, t.metadata, t.place as matched,
+               t.root_hash, t.is_synthetic, t.synthetic_scenario_id, t.reason, t.metadata, t.place as matched,
                l.step_index, l.skill_name, l.status as step_status, l.outcome_code,
                ${sql.literal(millisecondsSince("t.started_at"))} as age_ms,
                ${sql.literal(millisecondsSince(lastActivity("t")))} as quiet_ms,

@@ -11,6 +11,10 @@ export interface ImportSettings {
   /** For runs whose source names none. */
   readonly agent_id?: string | undefined;
   readonly origin_system_id?: string | undefined;
+  /** Marks every run of the source that says nothing of it. */
+  readonly is_synthetic?: boolean | undefined;
+  /** Required where `is_synthetic` is true. */
+  readonly synthetic_scenario_id?: string | undefined;
   /**
    * The id of a run whose source names none: `content` (the default) derives it from the run's content, so that the
    * same run is refused a second time; `random` makes one.

@@ -46,6 +46,8 @@ export interface ReceivedSpan {
   readonly agent: string | null;
   readonly service: string | null;
   readonly conversation_id: string | null;
+  /** The scenario that marks its run as synthetic; null where it is none. */
+  readonly scenario: string | null;
 }
 
 /** A span that was not taken, and why. */
@@ -113,7 +115,7 @@ const receive =
 /** What the first span says that says it. */
 const firstOf = (
   spans: ReadonlyArray<ReceivedSpan>,
-  name: "agent" | "service" | "conversation_id",
+  name: "agent" | "service" | "conversation_id" | "scenario",
 ): string | null => spans.map((span) => span[name]).find((value) => value !== null) ?? null;
 
 const traceOf = (
@@ -121,8 +123,9 @@ const traceOf = (
   recording: Recording,
   run: { readonly tenant_id: string; readonly run_id: string },
   spans: ReadonlyArray<ReceivedSpan>,
-) =>
-  logs.resuming.trace(run).pipe(
+) => {
+  const scenario = firstOf(spans, "scenario");
+  return logs.resuming.trace(run).pipe(
     Effect.catchTag("RunNotFound", () =>
       recording
         .start({
@@ -135,8 +138,8 @@ const traceOf = (
           attributes: {},
           seed: null,
           frozen_timestamp: null,
-          is_synthetic: false,
-          synthetic_scenario_id: null,
+          is_synthetic: scenario !== null,
+          synthetic_scenario_id: scenario,
           redaction: null,
           capture: "observed",
           lease_ms: LEASE_MS,
@@ -144,6 +147,7 @@ const traceOf = (
         .pipe(Effect.andThen(logs.resuming.trace(run))),
     ),
   );
+};
 
 const receiveTrace = Effect.fnUntraced(function* (
   logs: Logs,

@@ -55,6 +55,14 @@ const draftOf = (
   },
 });
 
+/** What a step that may not be taken fails with. */
+export const blockedError = (
+  trace_id: string,
+  step_index: number,
+  { by, reason, limit }: Blocked,
+): StepBlocked =>
+  new StepBlocked({ trace_id, step_index, what: limit === null ? `${by}: ${reason}` : reason });
+
 /** Records the step as skipped, and answers what ends its run. */
 export const recordBlocked = (
   { incidents, transactions }: BlockedStepDoors,
@@ -64,13 +72,12 @@ export const recordBlocked = (
 ): Effect.Effect<StepBlocked, Refusal | WriteError> =>
   Effect.gen(function* () {
     const { trace_id } = writer;
-    const { policy_version, by, rule, reason, limit } = blocked;
+    const { policy_version, rule, reason, limit } = blocked;
     const step_index = yield* writer.recordBeside(
       draftOf(call, blocked),
       (index) =>
         incidents.prevented({ trace_id, step_index: index, policy_version, rule, reason, limit }),
       transactions.atomically,
     );
-    const what = limit === null ? `${by}: ${reason}` : reason;
-    return new StepBlocked({ trace_id, step_index, what });
+    return blockedError(trace_id, step_index, blocked);
   });

@@ -3,12 +3,9 @@ import {
   type Act,
   type ComparedField,
   compareActs,
-  firstDifference,
   PARITY_FIELDS,
   type ParityRow,
-  type ValueDifference,
 } from "@runproof/proof/Parity";
-import { REDACTED } from "@runproof/proof/Redaction";
 import type { InvalidInput, RunNotFound } from "@runproof/schemas/RunProofError";
 import type { VerificationStatus } from "@runproof/schemas/RunProofResult";
 import type { Lifecycle } from "@runproof/schemas/SealRecord";
@@ -17,6 +14,17 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import { type BundleError, RunProofCoordinator } from "../proof/RunProofCoordinator.ts";
 import { type Evidence, readEvidence, wordOf } from "./internal/Evidence.ts";
+import {
+  type Divergence,
+  isMasked,
+  named,
+  sayChange,
+  type ShownAct,
+  type ShownRow,
+  shownRow,
+} from "./internal/ShownRows.ts";
+
+export type { Divergence, ShownAct, ShownRow };
 
 /** Which runs of a tenant to compare, and by what. */
 export interface CompareRuns {
@@ -42,33 +50,6 @@ export interface ComparedRun {
   /** Sums over the acts that say it; null where none does. */
   readonly cost_cents: number | null;
   readonly duration_ms: number | null;
-}
-
-/** An act as it stands in the table. */
-export type ShownAct = Pick<
-  Act,
-  | "step_index"
-  | "skill_id"
-  | "status"
-  | "retry_count"
-  | "outcome_code"
-  | "cost_cents"
-  | "duration_ms"
->;
-
-/** A row of the table: an act of each run, or of one. */
-export interface ShownRow extends Pick<ParityRow, "kind" | "fields"> {
-  readonly a: ShownAct | null;
-  readonly b: ShownAct | null;
-}
-
-/** Where the runs first differ. */
-export interface Divergence {
-  /** The row's place in the table; null where all acts agree and the runs ended differently. */
-  readonly row: number | null;
-  readonly reason: string;
-  /** Where params or outcome first differ; null where it is not they that do. */
-  readonly value: ValueDifference | null;
 }
 
 /** What comparing two runs came to. */
@@ -138,8 +119,6 @@ const reportOn = (input: CompareRuns, a: Evidence, b: Evidence): ParityReport =>
         : first_unknown !== null
           ? (["UNKNOWN", sayUnknown(rows[first_unknown]!, a)] as const)
           : (["PARITY", null] as const);
-  const shown = (acts: ReadonlyArray<Act>, at: number | null) =>
-    at === null ? null : shownAct(acts[at]!);
   return {
     verdict,
     reason,
@@ -152,29 +131,11 @@ const reportOn = (input: CompareRuns, a: Evidence, b: Evidence): ParityReport =>
       cost_cents: less(run_b.cost_cents, run_a.cost_cents),
       duration_ms: less(run_b.duration_ms, run_a.duration_ms),
     },
-    masked_acts: rows.filter((row) => isMasked(row, a, compared)).length,
+    masked_acts: rows.filter((row) => isMasked(row, a.acts, compared)).length,
     is_aligned,
-    rows: rows.map(({ kind, fields, ...row }) => ({
-      kind,
-      fields,
-      a: shown(a.acts, row.a),
-      b: shown(b.acts, row.b),
-    })),
+    rows: rows.map((row) => shownRow(row, a.acts, b.acts)),
   };
 };
-
-/** Whether two acts were found the same with a mask in place of a value. */
-const isMasked = (
-  { kind, a: at }: ParityRow,
-  { acts }: Evidence,
-  compared: ReadonlyArray<ComparedField>,
-): boolean =>
-  kind === "same" &&
-  at !== null &&
-  compared.some((field) => {
-    const value = acts[at]![field];
-    return typeof value === "string" && value.includes(REDACTED);
-  });
 
 const fieldsOf = ({ outcomes, costs, times }: CompareRuns): ReadonlyArray<ComparedField> => [
   ...PARITY_FIELDS,
@@ -260,35 +221,14 @@ const otherSide = (rows: ReadonlyArray<ParityRow>, at: number): ParityRow | null
   return null;
 };
 
-const named = (act: Act | null): string =>
-  act === null ? "nothing" : `${act.skill_id} (step ${act.step_index})`;
-
 const changed = (at: number, row: ParityRow, left: Act, right: Act): Divergence => {
   const field = row.fields[0]!;
   const where =
     left.step_index === right.step_index
       ? named(left)
       : `${left.skill_id} (step ${left.step_index} of A, ${right.step_index} of B)`;
-  const value =
-    field === "params" || field === "outcome_data"
-      ? firstDifference(left[field], right[field])
-      : null;
-  const what =
-    value === null
-      ? `${field} is ${said(left[field])} in A, ${said(right[field])} in B`
-      : `${field} ${value.path} is ${said(value.a)} in A, ${said(value.b)} in B`;
+  const { what, value } = sayChange(field, left, right, ["in A", "in B"]);
   return { row: at, reason: `${where}: ${what}`, value };
-};
-
-/** Characters of a value that a reason quotes; the report has the whole. */
-const QUOTED_CHARACTERS_MAX = 120;
-
-const said = (value: unknown): string => {
-  if (value === undefined || value === null) return "none";
-  const text = JSON.stringify(value);
-  return text.length <= QUOTED_CHARACTERS_MAX
-    ? text
-    : `${text.slice(0, QUOTED_CHARACTERS_MAX).toWellFormed()}…`;
 };
 
 const sayDivergence = ({ row, reason }: Divergence, first_unknown: number | null): string =>
@@ -298,13 +238,3 @@ const sayDivergence = ({ row, reason }: Divergence, first_unknown: number | null
 
 const sayUnknown = ({ a, fields }: ParityRow, { acts }: Evidence): string =>
   `${fields.join(", ")} of ${named(acts[a!]!)} can't be compared: the payload was erased`;
-
-const shownAct = (act: Act): ShownAct => ({
-  step_index: act.step_index,
-  skill_id: act.skill_id,
-  status: act.status,
-  retry_count: act.retry_count,
-  outcome_code: act.outcome_code,
-  cost_cents: act.cost_cents,
-  duration_ms: act.duration_ms,
-});

@@ -4,6 +4,9 @@
 export const isRetryableStatus = (status: number): boolean =>
   status === 408 || status === 425 || status === 429 || (status >= 500 && status <= 599);
 
+/** Methods that change nothing where they go (RFC 9110, section 9.2.1). */
+export const isSafe = (method: string): boolean => ["GET", "HEAD", "OPTIONS"].includes(method);
+
 /** Methods that may be repeated after the request may have arrived (RFC 9110, section 9.2.2). */
 export const isIdempotent = (method: string): boolean =>
   ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(method);

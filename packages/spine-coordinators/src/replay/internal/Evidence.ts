@@ -22,7 +22,7 @@ export const EVIDENCE_CHARACTERS_MAX = 64 * 1024 * 1024;
 export interface RecordedAct extends Act {
   readonly skill_name: string;
   readonly replay_behavior: string;
-  readonly attributes: JsonValue | undefined;
+  readonly attributes: JsonValue | typeof PAYLOAD_GONE | undefined;
 }
 
 /** A run that was verified from the very rows that it gives. */
@@ -83,7 +83,7 @@ export const readEvidence = Effect.fnUntraced(function* (
 });
 
 /** Steps as acts: an intent with the outcome that answers it is one, at the intent's place. */
-const actsOf = (
+export const actsOf = (
   rows: ReadonlyArray<JsonObject>,
   payloads: ReadonlyMap<string, string>,
 ): ReadonlyArray<RecordedAct> => {
@@ -129,7 +129,8 @@ const actOf = (
     outcome_data: payload(last, "outcome_data"),
     cost_cents: numberOf(last["cost_cents"]),
     duration_ms: numberOf(last["duration_ms"]),
-    attributes: typeof attributes === "string" ? parseCanonical(attributes) : undefined,
+    attributes:
+      typeof attributes === "string" ? parseCanonical(attributes) : (attributes ?? undefined),
   };
 };
 
