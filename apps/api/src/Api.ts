@@ -10,6 +10,7 @@ import { EvidenceGroup } from "./Evidence.ts";
 import { HealthGroup } from "./Health.ts";
 import { HooksGroup } from "./Hooks.ts";
 import { LogGroup } from "./Log.ts";
+import { MetricsGroup } from "./Metrics.ts";
 import { OtlpGroup } from "./otlp/Otlp.ts";
 import { PlansGroup } from "./Plans.ts";
 import { PublishedLogGroup } from "./PublishedLog.ts";
@@ -34,6 +35,7 @@ export const Api = HttpApi.make("runproof")
   .add(PublishedLogGroup)
   .add(OtlpGroup)
   .add(HooksGroup)
+  .add(MetricsGroup)
   .middleware(HttpApiMiddleware.ProblemDetails)
   .annotate(OpenApi.Title, "runproof")
   .annotate(OpenApi.Version, version)

@@ -25,6 +25,7 @@ import { HookHandlers } from "./HookHandlers.ts";
 import { LogHandlers, PublishedLogHandlers } from "./LogHandlers.ts";
 import { isLoopback } from "./Loopback.ts";
 import { OtlpHandlers, sealer } from "./otlp/OtlpHandlers.ts";
+import * as MetricsHandlers from "./MetricsHandlers.ts";
 import { PlanHandlers } from "./PlanHandlers.ts";
 import { ExecutesPlans } from "./Plans.ts";
 import * as PublishedLog from "./PublishedLog.ts";
@@ -64,6 +65,7 @@ export const routes = Layer.mergeAll(
   PublishedLog.tiles,
   noSuchRoute,
   StrictBody.layer,
+  MetricsHandlers.layer,
 ).pipe(
   Layer.provide([
     ControlsHandlers,
@@ -72,7 +74,14 @@ export const routes = Layer.mergeAll(
     PlanHandlers,
     PublishedLogHandlers,
   ]),
-  Layer.provide([HealthHandlers, HookHandlers, LogHandlers, OtlpHandlers, RunHandlers]),
+  Layer.provide([
+    HealthHandlers,
+    HookHandlers,
+    LogHandlers,
+    MetricsHandlers.MetricsHandlers,
+    OtlpHandlers,
+    RunHandlers,
+  ]),
   Layer.provide(AuthorizationLayer.layer),
   Layer.provide(HttpApiMiddleware.layerProblemDetails({ includeDetails: true })),
 );

@@ -47,6 +47,8 @@ const PLAN = {
 const FILLINGS: Readonly<Record<string, Filling>> = {
   "GET /health/live": { kept: "public" },
   "GET /health/ready": { kept: "public" },
+  // Of all tenants together.
+  "GET /metrics": { kept: "own" },
   "GET /v1/runs": { kept: "own", query: "?run_id=sealed" },
   "GET /v1/runs/{run_id}": { kept: "not-found" },
   "GET /v1/runs/{run_id}/steps": { kept: "not-found" },

@@ -16,6 +16,7 @@ import { probeTrace, type TraceProbe } from "@runproof/drivers/logs/probeTrace";
 import { type OpenTrace, readOpenTrace } from "@runproof/drivers/logs/readOpenTrace";
 import { readHead, type TraceHead } from "@runproof/drivers/logs/readHead";
 import { readLedger } from "@runproof/drivers/logs/readLedger";
+import { type Load, readLoad } from "@runproof/drivers/logs/readLoad";
 import { readRun, type StoredRun } from "@runproof/drivers/logs/readRun";
 import {
   type Figures,
@@ -68,6 +69,7 @@ export type {
   StepFilter,
   FoundSteps,
   Figures,
+  Load,
   Stats,
   StatsFilter,
   StatsKey,
@@ -135,6 +137,8 @@ export class LogsBridge extends Context.Service<
     readonly searchSteps: (
       filter: StepFilter,
     ) => Effect.Effect<FoundSteps, DatabaseError | InvalidInput>;
+    /** How much is under way, of all tenants together. */
+    readonly load: Effect.Effect<Load, DatabaseError>;
     readonly stats: (filter: StatsFilter) => Effect.Effect<Stats, DatabaseError | InvalidInput>;
     /** Who did what to a tenant's evidence, and what people said of its runs. */
     readonly ledger: {
@@ -185,6 +189,7 @@ export class LogsBridge extends Context.Service<
         runState: readRunState(database),
         search: searchTraces(database),
         searchSteps: searchSteps(database),
+        load: readLoad(database),
         stats: readStats(database),
         ledger: { read: readLedger(database), recordSignal: recordSignal(database) },
         probe: probeTrace(database),

@@ -16,7 +16,7 @@ import {
 import * as Context from "effect/Context";
 import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
-import { LogsBridge } from "./LogsBridge.ts";
+import { LogsBridge, type Load } from "./LogsBridge.ts";
 
 /** A payload as it is stored: `absent` where the record commits to none, `erased` or `missing` where its text is gone. */
 export type ShownPayload =
@@ -98,6 +98,8 @@ export class TraceCoordinator extends Context.Service<
     ) => Effect.Effect<FoundSteps, DatabaseError | InvalidInput>;
     /** Figures of runs and calls, of one tenant or of all. */
     readonly stats: (filter: StatsFilter) => Effect.Effect<Stats, DatabaseError | InvalidInput>;
+    /** How much is under way, of all tenants together. */
+    readonly load: Effect.Effect<Load, DatabaseError>;
     /** One run, in memory. */
     readonly show: (run: RunName) => Effect.Effect<ShownRun, ShowError>;
     /** One run of any size: `onSteps` gets the steps, some at a time. */
@@ -121,6 +123,7 @@ export class TraceCoordinator extends Context.Service<
         list: logs.search,
         listSteps: logs.searchSteps,
         stats: logs.stats,
+        load: logs.load,
         show: Effect.fnUntraced(function* (name) {
           const steps: Array<ShownStep> = [];
           const trace = yield* look(logs)(name, (some) => Effect.sync(() => steps.push(...some)));
