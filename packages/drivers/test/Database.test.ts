@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:net";
 import { inspect } from "node:util";
 import { describe, expect, it as test } from "@effect/vitest";
@@ -307,38 +306,6 @@ describe("a server's sessions", () => {
         yield* Effect.provide(program, Layer.fresh(storesOn(serverConfig(url)))),
       ).toMatchObject({ verification_status: "VERIFIED", findings: [] });
     }),
-  );
-
-  test.live(
-    "of a database in another encoding keep what that can say, and refuse the rest as input",
-    () =>
-      Effect.gen(function* () {
-        const name = `t_${randomUUID().replaceAll("-", "")}`;
-        const root = inject("postgresUrl");
-        const url = urlWith(root, { pathname: `/${name}` });
-        yield* Effect.acquireRelease(
-          Effect.promise(() =>
-            queryDatabase(
-              root,
-              `create database ${name} encoding 'LATIN1' template template0 lc_collate 'C' lc_ctype 'C'`,
-            ),
-          ),
-          () => Effect.promise(() => queryDatabase(root, `drop database ${name} with (force)`)),
-        );
-        yield* migrateDatabase(serverConfig(url));
-        const program = Effect.gen(function* () {
-          const run = yield* openRun(0);
-          yield* record(run.trace_id, { skill_name: "café", params: { name: "café" } });
-          expect(yield* Effect.flip(record(run.trace_id, { skill_name: "🙂" }))).toMatchObject({
-            _tag: "InvalidInput",
-          });
-          yield* seal(run.trace_id);
-          return yield* verify(run);
-        });
-        expect(
-          yield* Effect.provide(program, Layer.fresh(storesOn(serverConfig(url)))),
-        ).toMatchObject({ verification_status: "VERIFIED", chain_length: 1, findings: [] });
-      }),
   );
 
   test.live("that the server ended are replaced, and what failed meanwhile is said", () =>
