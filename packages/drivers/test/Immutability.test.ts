@@ -844,8 +844,10 @@ const ownerStores = Layer.unwrap(
         // Before PostgreSQL 15 a database's owner did not own its "public".
         `alter schema public owner to ${role}`,
         // Who may not give a role that another made.
-        `do $$ begin create role runproof_app nologin; exception when duplicate_object then null; end $$`,
-        `grant runproof_app to ${role}`,
+        ...["runproof_app", "runproof_signer"].flatMap((given) => [
+          `do $$ begin create role ${given} nologin; exception when duplicate_object then null; end $$`,
+          `grant ${given} to ${role}`,
+        ]),
       ),
     );
     const config = serverConfig(urlWith(database.url, { username: role, password: "secret" }));
