@@ -190,7 +190,7 @@ const goalOf = ({ payloads: { attributes } }: ShownTrace): string | null => {
 /** Which run it replays. */
 const replayOf = ({ trace }: ShownTrace): string | null => {
   const replay_of = Acts.textOf(trace, "replay_of");
-  return replay_of === null ? null : `replay of ${replay_of}`;
+  return replay_of === null ? null : `of ${replay_of}`;
 };
 
 const took = (run: ShownTrace): string => {
