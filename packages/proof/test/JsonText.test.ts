@@ -102,8 +102,8 @@ describe("numbers", () => {
   });
 
   it("with a million digits are refused at once", () => {
-    refusalOf(`0.${"1".repeat(1_000_000)}`);
-    refusalOf(`1e${"9".repeat(1_000_000)}`);
+    for (const text of [`0.${"1".repeat(1_000_000)}`, `1e${"9".repeat(1_000_000)}`])
+      expect(refusalOf(text)).toMatchObject({ path: "$", offset: 0 });
   });
 });
 

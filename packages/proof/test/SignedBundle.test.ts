@@ -102,26 +102,26 @@ describe("a run in the log", () => {
 });
 
 describe("never SIGNED", () => {
-  const failed = (changed: Partial<typeof proofs>, code: string, options = trusting(key)) => {
+  const expectFailed = (changed: Partial<typeof proofs>, code: string, options = trusting(key)) => {
     for (const text of [textWith(changed), stepTextWith(changed)]) {
       expect(codesOf(text, options)).toEqual(["FAILED", null, code]);
     }
   };
 
   it("for whom trusts another key, or none of those that signed", () => {
-    failed({}, "KEY_UNTRUSTED", trusting(stranger));
-    failed({}, "KEY_UNTRUSTED", trusting(witness));
-    failed({}, "KEY_UNTRUSTED", { trusted_keys: [] });
+    expectFailed({}, "KEY_UNTRUSTED", trusting(stranger));
+    expectFailed({}, "KEY_UNTRUSTED", trusting(witness));
+    expectFailed({}, "KEY_UNTRUSTED", { trusted_keys: [] });
     expect(() => verifyBundle(textWith(), { trusted_keys: ["not a key"] })).toThrow(KeyInvalid);
   });
 
   it("with the proof of another entry, kind or run", () => {
-    failed({ sealed: log.proof(at.sealed - 1, checkpoint) }, "NOT_IN_LOG");
-    failed({ opened: log.proof(at.sealed, checkpoint) }, "NOT_IN_LOG");
-    failed({ opened: proofs.sealed, sealed: proofs.opened }, "NOT_IN_LOG");
+    expectFailed({ sealed: log.proof(at.sealed - 1, checkpoint) }, "NOT_IN_LOG");
+    expectFailed({ opened: log.proof(at.sealed, checkpoint) }, "NOT_IN_LOG");
+    expectFailed({ opened: proofs.sealed, sealed: proofs.opened }, "NOT_IN_LOG");
     const swapped = logWithRun(21, { opened: digests.sealed, sealed: digests.opened }, at);
     const swappedCheckpoint = swapped.checkpoint(ORIGIN, [key]);
-    failed({ opened: swapped.proof(at.opened, swappedCheckpoint) }, "NOT_IN_LOG");
+    expectFailed({ opened: swapped.proof(at.opened, swappedCheckpoint) }, "NOT_IN_LOG");
   });
 
   it("with a checkpoint of another log, or one that contradicts the other", () => {
@@ -138,7 +138,7 @@ describe("never SIGNED", () => {
       ]);
     }
     const forked = logWithRun(21, digests, { opened: 5, sealed: 10 });
-    failed({ sealed: forked.proof(10, forked.checkpoint(ORIGIN, [key])) }, "LOG_FORKED");
+    expectFailed({ sealed: forked.proof(10, forked.checkpoint(ORIGIN, [key])) }, "LOG_FORKED");
   });
 
   it("with a proof that is none", () => {
@@ -149,7 +149,7 @@ describe("never SIGNED", () => {
       proofs.sealed.replace("@v1", "@v2"),
       checkpoint,
     ]) {
-      failed({ sealed: text }, "NOT_IN_LOG");
+      expectFailed({ sealed: text }, "NOT_IN_LOG");
     }
   });
 
@@ -166,8 +166,8 @@ describe("never SIGNED", () => {
 
   it("with one of the two proofs under a checkpoint that no trusted key signed", () => {
     const older = log.checkpoint(ORIGIN, [stranger], 12);
-    failed({ opened: log.proof(at.opened, older, 12) }, "KEY_UNTRUSTED");
-    failed({ sealed: log.proof(at.sealed, older, 12) }, "KEY_UNTRUSTED");
+    expectFailed({ opened: log.proof(at.opened, older, 12) }, "KEY_UNTRUSTED");
+    expectFailed({ sealed: log.proof(at.sealed, older, 12) }, "KEY_UNTRUSTED");
   });
 
   it("with a broken signature by one trusted key beside a good one by another", () => {
@@ -179,7 +179,7 @@ describe("never SIGNED", () => {
     expect(lineOf(other)).not.toBe(lineOf(bad!));
     const mixed = good! + lineOf(other);
     const both = { opened: log.proof(at.opened, mixed), sealed: log.proof(at.sealed, mixed) };
-    failed(both, "KEY_UNTRUSTED", trusting(key, stranger));
+    expectFailed(both, "KEY_UNTRUSTED", trusting(key, stranger));
     // For whom does not know the other key, its line is none of their concern.
     expect(codesOf(textWith(both), trusting(key))).toEqual(["VERIFIED", "SIGNED"]);
   });
