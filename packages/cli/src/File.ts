@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect";
 import { createReadStream } from "node:fs";
 import { open, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import type { Readable } from "node:stream";
 import { printable } from "./Screen.ts";
 
 /** Larger inputs are refused before they are read: a JavaScript string holds no more than about half a gigabyte. */
@@ -47,10 +48,12 @@ const tooLong = (path: string, what: string) =>
   });
 
 /** All of a file or pipe; null where there is more than is read. How much a pipe brings is not known before. */
-const readBounded = async (path: string): Promise<Buffer | null> => {
+const readBounded = async (named: string): Promise<Buffer | null> => {
   const pieces: Array<Buffer> = [];
   let size = 0;
-  for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+  // A thread that waits for a silent pipe would keep the process from ending; its own stream waits in none.
+  const stream: Readable = named === "-" ? process.stdin : createReadStream(named);
+  for await (const piece of stream as AsyncIterable<Buffer>) {
     size += piece.length;
     if (size > INPUT_BYTES_MAX) return null;
     pieces.push(piece);
@@ -64,7 +67,7 @@ export const read = Effect.fnUntraced(function* (named: string) {
   const refuse = failed(path, "check the path and that you may read it");
   const { size } = yield* Effect.tryPromise({ try: () => stat(path), catch: refuse });
   if (size > INPUT_BYTES_MAX) return yield* tooLong(path, `has ${size} bytes`);
-  const bytes = yield* Effect.tryPromise({ try: () => readBounded(path), catch: refuse });
+  const bytes = yield* Effect.tryPromise({ try: () => readBounded(named), catch: refuse });
   if (bytes === null) return yield* tooLong(path, "goes on");
   return yield* Effect.try({
     // A byte order mark is kept, for the parser to refuse: it is no part of JSON.

@@ -4,6 +4,10 @@
  * Method: the command on a real server with imported runs and an open one; a row is changed past the triggers.
  */
 import { createDatabase, queryDatabase, type TestDatabase } from "@runproof/tooling/PostgresServer";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type Environment, folder, json, planOf, runproof, site, start } from "./runproof.ts";
@@ -256,6 +260,66 @@ describe("an import that is interrupted", () => {
     });
     const listed = await runproof(["traces", "list", "--run-id", "r-broken", "--json"], env);
     expect(json(listed)["traces"]).toEqual([]);
+  });
+});
+
+describe("an import of a pipe that falls silent", () => {
+  it.each(["SIGINT", "SIGTERM"] as const)("is ended by one %s", async (signal) => {
+    const spool = mkdtempSync(join(here.path, "spool-"));
+    const path = join(spool, "pipe");
+    execFileSync("mkfifo", [path]);
+    // Both its ends: it never comes to an end of its own.
+    const pipe = await open(path, "r+");
+    const args = ["import", "-", "--format", "ndjson"];
+    const importing = start(args, { ...env, TMPDIR: spool }, here.path, undefined, pipe.fd);
+    const blank = Buffer.alloc(1024, " ");
+    await pipe.write(blank);
+    const spooled = () =>
+      readdirSync(spool, { recursive: true, encoding: "utf8" }).some(
+        (name) => name.endsWith("source") && statSync(join(spool, name)).size === blank.byteLength,
+      );
+    // All that was written is read, and more is waited for.
+    while (!spooled()) await setImmediate();
+    importing.signal(signal);
+    expect(await importing.ended).toEqual({
+      code: 130,
+      stdout: "",
+      stderr: "interrupted: nothing of - is stored\n",
+    });
+    await pipe.close();
+  });
+});
+
+describe("an import of a file that grows", () => {
+  it("takes with --skip-existing only what is new and has ended, and refuses what says otherwise", async () => {
+    const lines = (...runs: ReadonlyArray<ReadonlyArray<object>>) =>
+      here.write(
+        "growing.ndjson",
+        runs
+          .flat()
+          .map((line) => JSON.stringify(line))
+          .join("\n"),
+      );
+    const importing = (file: string, ...more: ReadonlyArray<string>) =>
+      runproof(["import", file, "--format", "ndjson", "--tenant-id", "grows", ...more], env);
+    const first = run("g-1", 5, [refund("1")]);
+    const second = run("g-2", 4, [refund("2")]);
+    expect(await importing(lines(first))).toMatchObject({ code: 0 });
+    const begun = await importing(lines(first, second.slice(0, -1)), "--skip-existing");
+    expect(begun).toMatchObject({ code: 0, stdout: "" });
+    expect(begun.stderr).toContain("1 run skipped: stored already");
+    expect(begun.stderr).toContain("g-2 has no end yet");
+    const ended = await importing(lines(first, second), "--skip-existing", "--json");
+    expect(json(ended)).toMatchObject({
+      runs: [{ run_id: "g-2", step_count: 1 }],
+      skipped: ["g-1"],
+      unfinished: null,
+    });
+    const longer = run("g-1", 5, [refund("1"), refund("1")]);
+    const other = await importing(lines(longer), "--skip-existing");
+    expect(other).toMatchObject({ code: 2, stdout: "" });
+    expect(other.stderr).toContain('the run "g-1" is stored as succeeded with 1 steps');
+    expect(await importing(lines(first))).toMatchObject({ code: 2, stdout: "" });
   });
 });
 

@@ -37,13 +37,14 @@ export const start = (
   env: Environment = {},
   folder = tmpdir(),
   stdout_fd?: number,
+  stdin: "ignore" | number = "ignore",
 ): Started => {
   const { PATH = "", NODE_COMPILE_CACHE = join(tmpdir(), "runproof-test-compile-cache") } =
     process.env;
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
     env: { PATH, NODE_COMPILE_CACHE, LANG: "C.UTF-8", TERM: "xterm-256color", ...env },
-    stdio: ["ignore", stdout_fd ?? "pipe", "pipe"],
+    stdio: [stdin, stdout_fd ?? "pipe", "pipe"],
   });
   let stdout = "";
   let stderr = "";

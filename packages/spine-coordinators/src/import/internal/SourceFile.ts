@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createReadStream, createWriteStream } from "node:fs";
-import { Transform } from "node:stream";
+import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { FileFailed } from "@runproof/schemas/RunProofError";
 import * as Effect from "effect/Effect";
@@ -32,12 +32,23 @@ export const openSource = (
     const failed = (error: PlatformError) => unreadable(path)(error);
     const { type } = yield* Effect.mapError(files.stat(path), failed);
     const name = named === "-" ? "standard input" : named;
-    const readable = type === "File" || type === "Directory" ? path : yield* spooled(path);
+    const readable =
+      type === "File" || type === "Directory" ? path : yield* spooled(path, pipeOf(named));
     return { name, bytes: Stream.mapError(files.stream(readable), failed) };
   });
 
+/**
+ * The bytes of a pipe. Of the standard input those of the process's own stream: it waits in no thread of the pool, which nothing
+ * but the pipe's other end could call back, not even the process's end.
+ */
+const pipeOf = (named: string) => (): Readable =>
+  named === "-" ? process.stdin : createReadStream(named);
+
 /** A file of a pipe's bytes, removed with the scope. */
-const spooled = (path: string): Effect.Effect<string, FileFailed, Scope.Scope> =>
+const spooled = (
+  path: string,
+  pipe: () => Readable,
+): Effect.Effect<string, FileFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "runproof-import-"))),
@@ -55,7 +66,7 @@ const spooled = (path: string): Effect.Effect<string, FileFailed, Scope.Scope> =
     });
     yield* Effect.tryPromise({
       try: (signal) =>
-        pipeline(createReadStream(path), limited, createWriteStream(file, { mode: 0o600 }), {
+        pipeline(pipe(), limited, createWriteStream(file, { mode: 0o600 }), {
           signal,
         }),
       catch: (error) => unreadable(path)(error as Error),
