@@ -19,6 +19,7 @@ import * as Effect from "effect/Effect";
 import * as Layer from "effect/Layer";
 import * as Redacted from "effect/Redacted";
 import * as References from "effect/References";
+import * as Schedule from "effect/Schedule";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
@@ -59,6 +60,9 @@ interface Known {
   /** How the run ended for its program; null where that was killed. */
   end: Extract<Told, { is: "succeeded" | "failed" }> | null;
 }
+
+/** Tries while the server starts anew, or a standby takes its place. */
+const OVER_A_CRASH = { times: 300, schedule: Schedule.spaced("100 millis") };
 
 /** Errors of a run whose recording met the network, the server or the sweeper. Any other is a fault of the product's. */
 const MAY_MEET = ["DatabaseUnreachable", "LeaseLost", "TraceSealed", "TraceNotFound"];
@@ -234,8 +238,14 @@ it(
         yield* Effect.sleep("100 millis");
       }
     });
-    const sweeping = [1, 2].map(() => Effect.runPromise(Effect.provide(sweeper, straight)));
-    const endangering = endangerServer();
+    // Opening meets the server's faults, too.
+    const sweep = Effect.retry(Effect.provide(sweeper, straight), OVER_A_CRASH);
+    const background = Promise.all([
+      endangerServer(),
+      ...[1, 2].map(() => Effect.runPromise(sweep)),
+    ]);
+    // It is awaited at the end: what went wrong in it fails the test there.
+    background.catch(() => over.abort());
 
     const lifecycles = new Map<string, number>();
     const met = new Map<string, number>();
@@ -264,7 +274,7 @@ it(
         if (end?.is === "failed") expect(MAY_MEET, end.why).toContain(end.tag);
       }
       const compared = await Effect.runPromise(
-        Effect.forEach(all, compare).pipe(Effect.retry({ times: 20 }), Effect.provide(straight)),
+        Effect.forEach(all, compare).pipe(Effect.provide(straight), Effect.retry(OVER_A_CRASH)),
       );
       for (const lifecycle of compared) count(lifecycles, String(lifecycle));
     };
@@ -276,8 +286,9 @@ it(
       }
     } finally {
       over.abort();
-      await Promise.allSettled([endangering, ...sweeping]);
+      await Promise.allSettled([background]);
     }
+    await background;
     const { report } = await Effect.runPromise(
       AuditCoordinator.use((auditor) => auditor.audit()).pipe(
         Effect.provide(Layer.provide(AuditLayer.layer, Database.layer(config))),
